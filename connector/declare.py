@@ -1,0 +1,176 @@
+"""What a plugin author declares: actions, triggers and connections.
+
+A declaration is a value. Its full name is the name of the plugin's entry point, a dot, and its own name:
+`inject_message` of the plugin `chatforge` is `chatforge.inject_message`.
+"""
+
+import inspect
+import logging
+import typing
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+import httpx
+from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr
+
+from connector.settings import Settings
+from connector.transport import Budget, HttpOptions, Purpose
+
+Effect = Literal["read", "idempotent", "once", "destructive"]
+"""What repeating an action does.
+
+read: nothing changes. idempotent: repeating gives the same effect and the same output. once: repeating acts
+twice, so an unknown outcome stops for a decision. destructive: something is gone afterwards.
+"""
+
+Connection = TypeVar("Connection")
+Input = TypeVar("Input", bound=BaseModel)
+Output = TypeVar("Output", bound=BaseModel)
+Example = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionContext(Generic[Connection]):
+    """What an action may use while it runs."""
+
+    connection: Connection
+    """The plugin's connection model; None where the plugin declares no connection."""
+    http: httpx.AsyncClient
+    """Has the connection's base URL, headers, time-outs and budget; failures arrive as `NetworkError`."""
+    idempotency_key: str
+    """The same for every attempt of one step of one run."""
+    now: datetime
+    """When the attempt began; aware, UTC."""
+    log: logging.Logger
+
+
+ActionFunction = Callable[[Any, ActionContext[Any]], Awaitable[BaseModel]]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a plugin can do. Made by the decorator `action`."""
+
+    name: str
+    title: str
+    description: str
+    effect: Effect
+    purpose: Purpose
+    input: type[BaseModel]
+    output: type[BaseModel]
+    example: Example
+    run: ActionFunction = field(repr=False)
+
+
+def action(
+    *, effect: Effect, title: str, example: Example | None = None, purpose: Purpose = "action"
+) -> Callable[[ActionFunction], Action]:
+    """Declare an async function as an action.
+
+    The function takes a pydantic model and an `ActionContext` and returns a pydantic model; its name is the
+    action's name, its docstring the description. `example` is a valid input.
+    """
+
+    def declare(function: ActionFunction) -> Action:
+        name = getattr(function, "__name__", repr(function))
+        hints = typing.get_type_hints(function)
+        parameters = list(inspect.signature(function).parameters)
+        return Action(
+            name=name,
+            title=title,
+            description=inspect.cleandoc(function.__doc__ or title),
+            effect=effect,
+            purpose=purpose,
+            input=_model(name, "its first parameter", hints.get(parameters[0]) if parameters else None),
+            output=_model(name, "its return value", hints.get("return")),
+            example=example or {},
+            run=function,
+        )
+
+    return declare
+
+
+def _model(action_name: str, place: str, hint: object) -> type[BaseModel]:
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return hint
+    raise TypeError(f"action {action_name!r}: {place} must be annotated with a pydantic model, not {hint!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at the other side, as its plugin read it."""
+
+    name: str
+    """The other side's own word, such as `lead.captured`; unknown words are fine."""
+    identity: str
+    """Two events of one connection with the same identity are one event."""
+    occurred_at: datetime | None
+    payload: Mapping[str, Any]
+    """The whole body as plain JSON; written by strangers even when the signature is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """How the deliveries to `/webhooks/<plugin>/<connection>` are authenticated and read."""
+
+    verify: Callable[[Mapping[str, str], bytes, Sequence[str]], str]
+    """(headers, body, live secrets) → the authenticated text; raises `WebhookError`."""
+    parse: Callable[[str], Event]
+    """The authenticated text → the event; raises `WebhookError`."""
+    secrets: Callable[[Any, datetime], Sequence[str]]
+    """(connection, now) → the secrets that are live now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Something that can start a flow."""
+
+    name: str
+    title: str
+    description: str
+    input: type[BaseModel]
+    """What the flow writes under `with`."""
+    output: type[BaseModel]
+    """What the flow reads as `trigger`."""
+    select: Callable[[Event, Any, datetime], BaseModel | None]
+    """(event, input, received at) → the output, or None when this trigger does not want the event.
+
+    Raises `EventError` when the event is wanted but a field of it has a wrong type.
+    """
+    sample: Mapping[str, Any]
+    """A payload of an event that this trigger wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionType:
+    """An account at the other side: what describes it and how it is reached."""
+
+    model: type[BaseModel]
+    title: str
+    help: str
+    """Where a user finds the values."""
+    default: Callable[[Settings], Mapping[str, Any] | None]
+    """The values of the connection called `default` from the environment, or None where it has none."""
+    require: Callable[[Any], None] = lambda _connection: None
+    """Called before an action runs; raises `SettingsError` where a value that actions need is missing."""
+    http: Callable[[Any], HttpOptions] | None = None
+    budget: Callable[[Any], Budget] | None = None
+    webhook: Webhook | None = None
+
+
+def _only_by_reference(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return value
+    raise ValueError("a secret must be given by reference: write {env: NAME} or {file: PATH}")
+
+
+def _not_empty(value: SecretStr) -> SecretStr:
+    if value.get_secret_value().strip():
+        return value
+    raise ValueError("the secret is empty")
+
+
+Secret = typing.Annotated[SecretStr, BeforeValidator(_only_by_reference), AfterValidator(_not_empty)]
+"""A secret field of a connection model: settings resolve it from the environment or a file."""
