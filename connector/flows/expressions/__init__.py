@@ -1,0 +1,1 @@
+"""Expressions: `syntax` reads them, `inference` types them, `evaluation` turns them into closures."""

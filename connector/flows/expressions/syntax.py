@@ -1,0 +1,332 @@
+"""Reads the text of an expression into a tree.
+
+From tight to loose: `. ?. []`, `! -`, `* / %`, `+ -`, `< <= > >= in`, `== !=`, `&&`, `||`, `??`, `? :`.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+MAX_CHARACTERS = 4_000
+MAX_NODES = 200
+MAX_DEPTH = 24
+
+
+class SyntaxProblem(Exception):  # noqa: N818 - it ends up as a Problem, not as an error of the program
+    """The text is not an expression. `start` and `end` are offsets into it."""
+
+    def __init__(self, message: str, start: int, end: int, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.start, self.end, self.hint = message, start, end, hint
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    value: Any
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListLiteral:
+    items: tuple["Node", ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`target.name`, or `target?.name` where `optional`; `at` is where the name starts."""
+
+    target: "Node"
+    name: str
+    optional: bool
+    at: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    target: "Node"
+    index: "Node"
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    operator: str
+    operand: "Node"
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    operator: str
+    left: "Node"
+    right: "Node"
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    condition: "Node"
+    then: "Node"
+    otherwise: "Node"
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`name(arguments)`; `x.name(y)` is the same as `name(x, y)`. `at` is where the name starts."""
+
+    name: str
+    arguments: tuple["Node", ...]
+    at: int
+    start: int
+    end: int
+
+
+Node = Literal | ListLiteral | Name | Field | Index | Unary | Binary | Conditional | Call
+
+_TOKEN = re.compile(
+    r"""\s+
+    |(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
+    |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
+    |(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
+    |(?P<mark>\?\?|\?\.|&&|\|\||[=!<>]=|[-+*/%!<>?:.,()\[\]])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_CONSTANTS = {"true": True, "false": False, "null": None}
+_LEVELS: tuple[frozenset[str], ...] = (
+    frozenset({"??"}),
+    frozenset({"||"}),
+    frozenset({"&&"}),
+    frozenset({"==", "!="}),
+    frozenset({"<", "<=", ">", ">=", "in"}),
+    frozenset({"+", "-"}),
+    frozenset({"*", "/", "%"}),
+)
+_OTHER_LANGUAGES = {
+    "and": "write && instead",
+    "or": "write || instead",
+    "not": "write ! instead",
+    "None": "write null instead",
+    "True": "write true instead",
+    "False": "write false instead",
+    "is": "write == instead",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+def parse(text: str) -> Node:
+    """The tree of `text`. Raises SyntaxProblem."""
+    if len(text) > MAX_CHARACTERS:
+        raise SyntaxProblem(f"the expression has {len(text)} characters; at most {MAX_CHARACTERS} are allowed", 0, 1)
+    return _Parser(_tokens(text)).whole()
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens: list[_Token] = []
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if not match:
+            _unreadable(text, position)
+        if match.lastgroup:
+            tokens.append(_Token(match.lastgroup, match[0], position, match.end()))
+        position = match.end()
+    tokens.append(_Token("end", "", len(text), len(text)))
+    return tokens
+
+
+def _unreadable(text: str, position: int) -> NoReturn:
+    character = text[position]
+    if character in "'\"":
+        raise SyntaxProblem("a text is not closed", position, len(text), f"add {character} at its end")
+    hints = {
+        "=": "write == to compare",
+        "&": "write && for 'and'",
+        "|": "write || for 'or'",
+        "$": "`${{` has no place here",
+    }
+    raise SyntaxProblem(f"{character!r} has no meaning here", position, position + 1, hints.get(character))
+
+
+class _Parser:
+    def __init__(self, tokens: list[_Token]) -> None:
+        self._tokens = tokens
+        self._next = 0
+        self._nodes = 0
+        self._depth = 0
+
+    def whole(self) -> Node:
+        node = self._expression()
+        if (rest := self._peek()).kind != "end":
+            self._fail(rest, "the expression should end before")
+        return node
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._next]
+
+    def _take(self) -> _Token:
+        token = self._tokens[self._next]
+        self._next += 1
+        return token
+
+    def _accept(self, *marks: str) -> _Token | None:
+        token = self._peek()
+        return self._take() if token.kind != "text" and token.text in marks else None
+
+    def _expect(self, mark: str) -> _Token:
+        return self._accept(mark) or self._fail(self._peek(), f"expected {mark!r} before")
+
+    def _fail(self, token: _Token, what: str) -> NoReturn:
+        shown = "the end" if token.kind == "end" else repr(token.text)
+        start = max(0, token.start - 1) if token.kind == "end" else token.start
+        raise SyntaxProblem(f"{what} {shown}", start, max(token.end, start + 1), _OTHER_LANGUAGES.get(token.text))
+
+    def _made(self, node: Node) -> Node:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise SyntaxProblem(f"the expression has more than {MAX_NODES} parts", node.start, node.end)
+        return node
+
+    def _expression(self) -> Node:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            token = self._peek()
+            raise SyntaxProblem(f"the expression is nested deeper than {MAX_DEPTH} levels", token.start, token.end)
+        node = self._conditional()
+        self._depth -= 1
+        return node
+
+    def _conditional(self) -> Node:
+        condition = self._binary(0)
+        if not self._accept("?"):
+            return condition
+        then = self._expression()
+        self._expect(":")
+        otherwise = self._expression()
+        return self._made(Conditional(condition, then, otherwise, condition.start, otherwise.end))
+
+    def _binary(self, level: int) -> Node:
+        if level == len(_LEVELS):
+            return self._unary()
+        left = self._binary(level + 1)
+        while operator := self._accept(*_LEVELS[level]):
+            right = self._binary(level + 1)
+            left = self._made(Binary(operator.text, left, right, left.start, right.end))
+        return left
+
+    def _unary(self) -> Node:
+        operators = []
+        while operator := self._accept("!", "-"):
+            operators.append(operator)
+        node = self._postfix()
+        if len(operators) > MAX_DEPTH:
+            raise SyntaxProblem(f"the expression is nested deeper than {MAX_DEPTH} levels", node.start, node.end)
+        for operator in reversed(operators):
+            node = self._made(Unary(operator.text, node, operator.start, node.end))
+        return node
+
+    def _postfix(self) -> Node:
+        node = self._primary()
+        links = 0
+        while mark := self._accept(".", "?.", "["):
+            node = self._index(node) if mark.text == "[" else self._member(node, optional=mark.text == "?.")
+            links += 1
+            if links > MAX_DEPTH:
+                raise SyntaxProblem(f"more than {MAX_DEPTH} fields follow one another", node.start, node.end)
+        return node
+
+    def _index(self, target: Node) -> Node:
+        index = self._expression()
+        end = self._expect("]").end
+        return self._made(Index(target, index, target.start, end))
+
+    def _member(self, target: Node, *, optional: bool) -> Node:
+        name = self._take()
+        if name.kind != "name":
+            self._fail(name, "expected the name of a field before")
+        if not optional and self._accept("("):
+            arguments, end = self._until(")")
+            return self._made(Call(name.text, (target, *arguments), name.start, target.start, end))
+        return self._made(Field(target, name.text, optional, name.start, target.start, name.end))
+
+    def _until(self, closing: str) -> tuple[list[Node], int]:
+        items: list[Node] = []
+        if token := self._accept(closing):
+            return items, token.end
+        while True:
+            items.append(self._expression())
+            if token := self._accept(closing):
+                return items, token.end
+            self._accept(",") or self._fail(self._peek(), f"expected ',' or {closing!r} before")
+
+    def _primary(self) -> Node:
+        token = self._take()
+        readers: dict[str, Callable[[_Token], Node]] = {"number": _number, "text": _text, "name": self._name}
+        if token.kind in readers:
+            return self._made(readers[token.kind](token))
+        if token.text == "(":
+            node = self._expression()
+            self._expect(")")
+            return node
+        if token.text == "[":
+            items, end = self._until("]")
+            return self._made(ListLiteral(tuple(items), token.start, end))
+        self._fail(token, "expected a value before")
+
+    def _name(self, token: _Token) -> Node:
+        if token.text in _CONSTANTS:
+            return Literal(_CONSTANTS[token.text], token.start, token.end)
+        if token.text in _OTHER_LANGUAGES:
+            self._fail(token, "expected a value before")
+        if self._accept("("):
+            arguments, end = self._until(")")
+            return Call(token.text, tuple(arguments), token.start, token.start, end)
+        return Name(token.text, token.start, token.end)
+
+
+def _number(token: _Token) -> Literal:
+    if re.match(r"0\d", token.text) or len(token.text) > 40:
+        raise SyntaxProblem(f"{token.text[:40]!r} is not a JSON number", token.start, token.end)
+    return Literal(json.loads(token.text), token.start, token.end)
+
+
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"', "/": "/", "b": "\b", "f": "\f"}
+
+
+def _text(token: _Token) -> Literal:
+    def replace(match: re.Match[str]) -> str:
+        if match[1].startswith("u"):
+            return chr(int(match[1][1:], 16))
+        if (character := _ESCAPES.get(match[1])) is None:
+            start = token.start + 1 + match.start()
+            raise SyntaxProblem(f"{match[0]!r} is not an escape", start, start + 2, r"write \\ for a backslash")
+        return character
+
+    value = re.sub(r"\\(u[0-9a-fA-F]{4}|.)", replace, token.text[1:-1], flags=re.DOTALL)
+    return Literal(value, token.start, token.end)
