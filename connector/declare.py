@@ -69,12 +69,12 @@ def action(
 ) -> Callable[[ActionFunction], Action]:
     """Declare an async function as an action.
 
-    The function takes a pydantic model and an `ActionContext` and returns a pydantic model; its name is the
-    action's name, its docstring the description. `example` is a valid input.
+    The function takes a pydantic model and an `ActionContext` and returns a pydantic model; its name, less a `_`
+    at its end, is the action's name, its docstring the description. `example` is a valid input.
     """
 
     def declare(function: ActionFunction) -> Action:
-        name = getattr(function, "__name__", repr(function))
+        name = getattr(function, "__name__", repr(function)).removesuffix("_")
         hints = typing.get_type_hints(function)
         parameters = list(inspect.signature(function).parameters)
         return Action(

@@ -10,6 +10,7 @@ from connector.sandbox.refusals import bad_request, not_found
 
 Clock = Callable[[], datetime]
 """Gives the time as an aware datetime."""
+Role = Literal["user", "assistant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Message:
     """One line of a chat. `injected`: a person wrote it through the API, in the assistant's name."""
 
     id: str
-    role: Literal["user", "assistant"]
+    role: Role
     content: str
     created_at: datetime
     injected: bool = False
@@ -119,30 +120,24 @@ class Account:
             raise not_found("conversation", conversation_id)
         return self.conversations[conversation_id]
 
-    def add_message(
-        self, conversation: Conversation, role: Literal["user", "assistant"], content: str
-    ) -> Message:
-        """Append what the visitor or the bot says."""
-        message = Message(str(uuid4()), role, content, self._clock())
+    def add_message(self, conversation: Conversation, role: Role, content: str, *, injected: bool = False) -> Message:
+        """Append a line to a chat."""
+        message = Message(str(uuid4()), role, content, self._clock(), injected)
         conversation.messages.append(message)
         return message
 
     def inject_message(self, agent_id: str, conversation_id: str, content: str) -> Message:
-        """Append what a person says as the assistant. Refused with 400 when the conversation is closed."""
+        """Append what a person says as the assistant. Refused with 400 when the conversation is not active."""
         conversation = self.get_conversation(conversation_id)
-        if conversation.agent_id != agent_id:
+        if conversation.agent_id != self.get_agent(agent_id).id:
             raise not_found("conversation", conversation_id)
         if not conversation.active:
             raise bad_request(f"conversation {conversation_id!r} is not active")
-        message = Message(str(uuid4()), "assistant", content, self._clock(), injected=True)
-        conversation.messages.append(message)
-        return message
+        return self.add_message(conversation, "assistant", content, injected=True)
 
     def capture_lead(self, conversation: Conversation) -> Lead:
         """Turn the conversation's visitor into a lead."""
-        lead = Lead(
-            str(uuid4()), conversation.agent_id, conversation.id, conversation.visitor, self._clock()
-        )
+        lead = Lead(str(uuid4()), conversation.agent_id, conversation.id, conversation.visitor, self._clock())
         self.leads[lead.id] = lead
         conversation.lead_captured = True
         return lead

@@ -62,9 +62,13 @@ class RateLimit:
     """One window per key."""
 
     def __init__(self, kind: RateWindow, limit: int, seconds: float) -> None:
-        self._make_window = lambda: WINDOWS[kind](limit, seconds)
+        self._kind = kind
+        self._limit = limit
+        self._seconds = seconds
         self._windows: dict[str, Window] = {}
 
     def admit(self, key: str, now: datetime) -> bool:
         """Whether a request with this key at `now` is within the limit."""
-        return self._windows.setdefault(key, self._make_window()).admit(now)
+        if key not in self._windows:
+            self._windows[key] = WINDOWS[self._kind](self._limit, self._seconds)
+        return self._windows[key].admit(now)

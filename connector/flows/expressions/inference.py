@@ -115,6 +115,10 @@ class Inference:
             self._complain(node.start, node.end, "type", message, _hint_for(actual, wanted, shown))
         return False
 
+    def complain_about(self, node: Node, message: str, hint: str) -> None:
+        """Complain about the type of `node` in the words of its slot."""
+        self._complain(node.start, node.end, "type", f"{self._text[node.start : node.end]}: {message}", hint)
+
     def _name(self, node: syntax.Name, known: Known) -> Type:
         if (kind := known.names.get(node.name)) is not None:
             return types.without_null(kind) if (node.name,) in known.not_null else kind

@@ -132,6 +132,29 @@ _OTHER_LANGUAGES = {
 }
 
 
+def render(node: Node) -> str:
+    """A text that reads as the same tree; the same for trees that differ only in white space and brackets."""
+    match node:
+        case Literal(value):
+            return json.dumps(value)
+        case ListLiteral(items):
+            return f"[{', '.join(map(render, items))}]"
+        case Name(name):
+            return name
+        case Field(target, name, optional):
+            return f"{render(target)}{'?.' if optional else '.'}{name}"
+        case Index(target, index):
+            return f"{render(target)}[{render(index)}]"
+        case Unary(operator, operand):
+            return f"{operator}({render(operand)})"
+        case Binary(operator, left, right):
+            return f"({render(left)} {operator} {render(right)})"
+        case Conditional(condition, then, otherwise):
+            return f"({render(condition)} ? {render(then)} : {render(otherwise)})"
+        case Call(name, arguments):
+            return f"{name}({', '.join(map(render, arguments))})"
+
+
 @dataclass(frozen=True, slots=True)
 class _Token:
     kind: str

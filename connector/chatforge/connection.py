@@ -1,0 +1,82 @@
+"""The ChatForge account: its address, its key, its webhook secrets, its request budget."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from connector.chatforge.budget import RateBudget
+from connector.chatforge.webhooks import parse, verify
+from connector.declare import ConnectionType, Secret, Webhook
+from connector.errors import SettingsError
+from connector.settings import DEFAULT_BASE_URL, DEFAULT_RATE_LIMIT, WHERE, Settings
+from connector.transport import HttpOptions
+
+
+class WebhookSecret(BaseModel):
+    """A secret of the vendor's dashboard; several may be live while one replaces another."""
+
+    value: Secret
+    until: AwareDatetime | None = None
+
+
+class ChatForgeConnection(BaseModel):
+    """A ChatForge account. The key's form is not examined: newer keys look different."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base_url: str = Field(DEFAULT_BASE_URL, description="CHATFORGE_BASE_URL")
+    api_key: Secret | None = Field(None, description=f"CHATFORGE_API_KEY; made in the vendor's {WHERE}")
+    webhook_secrets: list[WebhookSecret] = Field(
+        default_factory=list, description=f"CHATFORGE_WEBHOOK_SECRET; shown in the vendor's {WHERE}"
+    )
+    rate_limit: int = Field(DEFAULT_RATE_LIMIT, ge=1, description="CHATFORGE_RATE_LIMIT, requests a minute")
+
+    @field_validator("webhook_secrets", mode="before")
+    @classmethod
+    def _with_or_without_end(cls, values: Any) -> Any:
+        if not isinstance(values, list):
+            return values
+        return [{"value": value} if isinstance(value, SecretStr) else value for value in values]
+
+
+def _from_settings(settings: Settings) -> Mapping[str, Any]:
+    return {
+        "base_url": settings.base_url,
+        "api_key": settings.api_key,
+        "webhook_secrets": list(settings.webhook_secrets),
+        "rate_limit": settings.rate_limit,
+    }
+
+
+def _require_key(connection: ChatForgeConnection) -> None:
+    if connection.api_key is None:
+        raise SettingsError(
+            "the ChatForge API key is missing: set CHATFORGE_API_KEY in the environment or in .env, or api_key in "
+            f"connections.yaml; make a key in the ChatForge dashboard ({WHERE})"
+        )
+
+
+def _http(connection: ChatForgeConnection) -> HttpOptions:
+    key = connection.api_key.get_secret_value() if connection.api_key else ""
+    return HttpOptions(
+        connection.base_url, {"Authorization": f"Bearer {key}"}, base_url_setting="CHATFORGE_BASE_URL"
+    )
+
+
+def _live_secrets(connection: ChatForgeConnection, now: datetime) -> Sequence[str]:
+    live = [secret for secret in connection.webhook_secrets if secret.until is None or now <= secret.until]
+    return [secret.value.get_secret_value() for secret in live]
+
+
+CONNECTION = ConnectionType(
+    model=ChatForgeConnection,
+    title="ChatForge account",
+    help=f"the API key and the webhook secret are in the ChatForge dashboard, {WHERE}",
+    default=_from_settings,
+    require=_require_key,
+    http=_http,
+    budget=lambda connection: RateBudget(connection.rate_limit),
+    webhook=Webhook(verify, parse, _live_secrets),
+)

@@ -1,0 +1,30 @@
+"""What the ChatForge plugin registers."""
+
+from collections.abc import Callable
+
+from connector.chatforge import actions, triggers
+from connector.chatforge.connection import CONNECTION
+from connector.declare import Action, ConnectionType, Trigger
+from connector.hookspecs import hookimpl
+
+
+@hookimpl
+def register_connections(register: Callable[[ConnectionType], None]) -> None:
+    register(CONNECTION)
+
+
+@hookimpl
+def register_actions(register: Callable[[Action], None]) -> None:
+    for declared in (
+        actions.list_agents,
+        actions.list_conversations,
+        actions.find_conversation,
+        actions.inject_message,
+    ):
+        register(declared)
+
+
+@hookimpl
+def register_triggers(register: Callable[[Trigger], None]) -> None:
+    register(triggers.EVENT)
+    register(triggers.LEAD)

@@ -1,0 +1,143 @@
+"""Finds the plugins and holds what they declare. There is no global registry: `load` makes one."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import pluggy
+from pydantic import ValidationError
+
+from connector import hookspecs
+from connector.declare import Action, ConnectionType, Trigger
+from connector.errors import PluginError, UnknownOperationError
+from connector.flows.catalogue import Operation
+from connector.flows.problems import did_you_mean
+from connector.validation import read, sentence
+
+GROUP = "connector.plugins"
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+Declared = TypeVar("Declared")
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What the installed plugins declare, by full name. `connections` is by plugin."""
+
+    actions: Mapping[str, Action]
+    triggers: Mapping[str, Trigger]
+    connections: Mapping[str, ConnectionType]
+
+    def action(self, name: str) -> Action:
+        return _found("action", name, self.actions)
+
+    def trigger(self, name: str) -> Trigger:
+        return _found("trigger", name, self.triggers)
+
+
+def load(points: Iterable[EntryPoint] | None = None) -> Registry:
+    """Load every plugin. Raises PluginError, naming the plugin, where one is broken."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    # Sorted, so that the order of declarations does not depend on the order of installation.
+    for point in sorted(entry_points(group=GROUP) if points is None else points, key=lambda point: point.name):
+        _register(manager, point)
+    collected = _Collected()
+    for plugin, _ in manager.list_name_plugin():
+        collected.collect(manager, plugin)
+    return Registry(
+        MappingProxyType(collected.actions),
+        MappingProxyType(collected.triggers),
+        MappingProxyType(collected.connections),
+    )
+
+
+def operation_of(declared: Action | Trigger) -> Operation:
+    """The types of an action or a trigger, for the checker."""
+    return Operation.of(
+        declared.input.model_json_schema(mode="validation"),
+        declared.output.model_json_schema(mode="serialization"),
+        declared.effect if isinstance(declared, Action) else None,
+    )
+
+
+def _register(manager: pluggy.PluginManager, point: EntryPoint) -> None:
+    if not _NAME.fullmatch(point.name):
+        raise PluginError(point.name, "its name must be lower-case letters, digits and _, starting with a letter")
+    if manager.has_plugin(point.name):
+        raise PluginError(point.name, f"two installed packages have a plugin of this name; one is {point.value!r}")
+    try:
+        plugin = point.load()
+        manager.register(plugin, name=point.name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(point.name, _one_line(error)) from error
+    except Exception as error:  # whatever a stranger's import raises
+        raise PluginError(point.name, f"importing {point.value!r} failed: {_one_line(error)}") from error
+
+
+class _Collected:
+    def __init__(self) -> None:
+        self.actions: dict[str, Action] = {}
+        self.triggers: dict[str, Trigger] = {}
+        self.connections: dict[str, ConnectionType] = {}
+
+    def collect(self, manager: pluggy.PluginManager, plugin: str) -> None:
+        """Call the plugin's hooks and keep what they declare under its name."""
+        others = [other for name, other in manager.list_name_plugin() if name != plugin]
+        receivers: dict[str, Callable[[Any], None]] = {
+            "register_connections": lambda declared: self._connection(plugin, declared),
+            "register_actions": lambda declared: self._operation(plugin, declared, Action, self.actions),
+            "register_triggers": lambda declared: self._operation(plugin, declared, Trigger, self.triggers),
+        }
+        for hook, receive in receivers.items():
+            try:
+                manager.subset_hook_caller(hook, others)(register=receive)
+            except PluginError:
+                raise
+            except Exception as error:  # whatever a stranger's hook raises
+                raise PluginError(plugin, f"{hook} failed: {_one_line(error)}") from error
+
+    def _connection(self, plugin: str, declared: object) -> None:
+        if not isinstance(declared, ConnectionType):
+            raise PluginError(plugin, f"register_connections was given {declared!r}, not a ConnectionType")
+        if plugin in self.connections:
+            raise PluginError(plugin, "a plugin has at most one kind of connection")
+        self.connections[plugin] = declared
+
+    def _operation(self, plugin: str, declared: Any, kind: type[Declared], known: dict[str, Declared]) -> None:
+        if not isinstance(declared, (Action, Trigger)) or not isinstance(declared, kind):
+            raise PluginError(plugin, f"{declared!r} is not declared as {kind.__name__.lower()}")
+        if not _NAME.fullmatch(declared.name):
+            raise PluginError(plugin, f"the name {declared.name!r} must be lower-case letters, digits and _")
+        name = f"{plugin}.{declared.name}"
+        if name in known:
+            raise PluginError(plugin, f"{name} is declared twice")
+        _examine(plugin, name, declared)
+        known[name] = replace(declared, name=name)
+
+
+def _examine(plugin: str, name: str, declared: Action | Trigger) -> None:
+    try:
+        operation_of(declared)
+    except Exception as error:  # pydantic has many ways to say that a model has no schema
+        raise PluginError(plugin, f"{name} has no JSON Schema: {_one_line(error)}") from error
+    if isinstance(declared, Action) and declared.example:
+        try:
+            read(declared.input, declared.example)
+        except ValidationError as error:
+            raise PluginError(plugin, f"the example of {name} does not fit its input: {sentence(error)}") from error
+
+
+def _found(kind: str, name: str, known: Mapping[str, Declared]) -> Declared:
+    if name in known:
+        return known[name]
+    hint = did_you_mean(name, known)
+    raise UnknownOperationError(f"there is no {kind} {name!r}" + (f"; {hint}" if hint else ""))
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
