@@ -178,9 +178,7 @@ class Adapter:
             context = ActionContext(connected, client, idempotency_key, self._clock(), log)
             yield Call(declared, values, context)
 
-    def accept_webhook(
-        self, connector: str, connection: str, headers: Mapping[str, str], body: bytes
-    ) -> Delivery:
+    def accept_webhook(self, connector: str, connection: str, headers: Mapping[str, str], body: bytes) -> Delivery:
         """Authenticate and read a delivery. Raises WebhookError, whose `status` is the answer."""
         declared = self.registry.connections.get(connector)
         if declared is None or declared.webhook is None:

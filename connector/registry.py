@@ -20,7 +20,7 @@ from connector.validation import read, sentence
 GROUP = "connector.plugins"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-Declared = TypeVar("Declared")
+Declared = TypeVar("Declared", Action, Trigger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ class _Collected:
             raise PluginError(plugin, "a plugin has at most one kind of connection")
         self.connections[plugin] = declared
 
-    def _operation(self, plugin: str, declared: Any, kind: type[Declared], known: dict[str, Declared]) -> None:
-        if not isinstance(declared, (Action, Trigger)) or not isinstance(declared, kind):
+    def _operation(self, plugin: str, declared: object, kind: type[Declared], known: dict[str, Declared]) -> None:
+        if not isinstance(declared, kind):
             raise PluginError(plugin, f"{declared!r} is not declared as {kind.__name__.lower()}")
         if not _NAME.fullmatch(declared.name):
             raise PluginError(plugin, f"the name {declared.name!r} must be lower-case letters, digits and _")

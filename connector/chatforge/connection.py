@@ -60,9 +60,7 @@ def _require_key(connection: ChatForgeConnection) -> None:
 
 def _http(connection: ChatForgeConnection) -> HttpOptions:
     key = connection.api_key.get_secret_value() if connection.api_key else ""
-    return HttpOptions(
-        connection.base_url, {"Authorization": f"Bearer {key}"}, base_url_setting="CHATFORGE_BASE_URL"
-    )
+    return HttpOptions(connection.base_url, {"Authorization": f"Bearer {key}"}, base_url_setting="CHATFORGE_BASE_URL")
 
 
 def _live_secrets(connection: ChatForgeConnection, now: datetime) -> Sequence[str]:

@@ -8,7 +8,7 @@ from connector.flows.document import Mapping, Node, Scalar, Source
 from connector.flows.problems import Report, did_you_mean
 
 NOT_YET = frozenset(
-    "inputs config concurrency vars timeout wait wait_for approve switch stop for_each max_parallel on_ambiguous "
+    "inputs config concurrency vars wait wait_for approve switch stop for_each max_parallel on_ambiguous "
     "idempotency_key".split()
 )
 _ELSEWHERE = {"on": "trigger", "name": "flow", "jobs": "steps", "action": "uses", "type": "uses", "when": "if"}

@@ -1,7 +1,7 @@
 """The two kinds of slot: bare expressions, and values in which `${{ … }}` may stand."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from connector.flows.expressions import syntax
 from connector.flows.expressions.evaluation import Evaluate, Scope, closure
 from connector.flows.expressions.functions import MAX_RESULT, EvaluationError, as_text
 from connector.flows.expressions.inference import Inference, Known
+from connector.flows.expressions.tree import Node
 from connector.flows.problems import Report
 from connector.flows.types import ANY, BOOL, NUMBER, STR, Object, Type
 
@@ -23,9 +24,10 @@ class Expression:
     """A bare expression: its text, its tree, its type and the closure that computes it."""
 
     text: str
-    tree: syntax.Node
+    tree: Node
     type: Type
     evaluate: Evaluate
+    time_comparisons: Collection[Node] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +122,14 @@ class Slots:
             self._look_at_text_part(inference, tree, kind)
         else:
             inference.expect(tree, kind, wanted)
-        return Expression(text.strip(), tree, kind, closure(tree, inference.time_comparisons))
+        times = inference.time_comparisons
+        return Expression(text.strip(), tree, kind, closure(tree, times), times)
 
-    def _look_at_text_part(self, inference: Inference, tree: syntax.Node, kind: Type) -> None:
+    def _look_at_text_part(self, inference: Inference, node: Node, kind: Type) -> None:
         if isinstance(types.without_null(kind), (Object, types.ListOf)):
-            inference.complain_about(tree, f"{kind} has no form as text", "pick one of its fields")
+            inference.complain_about(node, f"{kind} has no form as text", "pick one of its fields")
         else:
-            inference.expect(tree, kind, _INSIDE_TEXT)
+            inference.expect(node, kind, _INSIDE_TEXT)
 
 
 def _bare(text: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from connector.flows import document, types
 from connector.flows.catalogue import Catalogue, Operation
 from connector.flows.document import Node, Source
-from connector.flows.expressions import syntax
+from connector.flows.expressions import tree
 from connector.flows.expressions.inference import Known, facts
 from connector.flows.flow import Retry, Step
 from connector.flows.inputs import Inputs
@@ -69,7 +69,7 @@ class Steps:
         self._seen = {name: _Seen(seen.output, None) for name, seen in self._seen.items()}
         return self.read(node, "on_error", known)
 
-    def seen_by(self, known: Known, condition: syntax.Node | None = None) -> Known:
+    def seen_by(self, known: Known, condition: tree.Node | None = None) -> Known:
         """`known` with the steps so far, as a reader under `condition` sees them."""
         held = _conjuncts(condition) if condition else frozenset[str]()
         fields: dict[str, Type] = {}
@@ -87,13 +87,13 @@ class Steps:
         step_id = self._id(keys)
         uses = self._keys.text(keys.get("uses"), "uses")
         condition = self._expression(keys.get("if"), self.seen_by(known), BOOL)
-        tree = condition.tree if condition else None
-        inner = self.seen_by(known, tree).given(facts(tree, when=True) if tree else frozenset())
+        when = condition.tree if condition else None
+        inner = self.seen_by(known, when).given(facts(when, when=True) if when else frozenset())
         operation = self._operation(keys, uses)
         step = self._compiled(keys, step_id or "", uses or "", operation, condition, inner)
         if step_id:
             unsure = step is None or step.not_after or step.continue_on_error
-            guards = None if unsure else _conjuncts(tree) if tree else frozenset[str]()
+            guards = None if unsure else _conjuncts(when) if when else frozenset[str]()
             # A step that did not check is `any` to its readers, so that its fault is reported once.
             self._seen[step_id] = _Seen(operation.output, guards) if operation else _Seen(ANY, frozenset())
         return step
@@ -172,7 +172,7 @@ class Steps:
         )
 
 
-def _conjuncts(node: syntax.Node) -> frozenset[str]:
-    if isinstance(node, syntax.Binary) and node.operator == "&&":
+def _conjuncts(node: tree.Node) -> frozenset[str]:
+    if isinstance(node, tree.Binary) and node.operator == "&&":
         return _conjuncts(node.left) | _conjuncts(node.right)
-    return frozenset({syntax.render(node)})
+    return frozenset({tree.render(node)})

@@ -169,7 +169,9 @@ async def _in_transaction(database: Path, work: Callable[[sqlite3.Connection], R
 
 def _upsert(connection: sqlite3.Connection, input: ContactFields, now: datetime) -> UpsertedContact:
     row = _find(connection, input)
-    old = json.loads(row["contact"]) if row else {"properties": {}, "created_at": now.isoformat()}
+    old: dict[str, Any] = {"properties": {}, "created_at": now.isoformat()}
+    if row:
+        old = json.loads(row["contact"])
     given = {key: value for key, value in input.model_dump(include=_TEXTS).items() if value}
     properties = {**old["properties"], **input.properties}
     new = old | given | {"updated_at": now.isoformat()}

@@ -2,11 +2,12 @@ import json
 import random
 import shutil
 import subprocess
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.chatforge.javascript import nests_deeper, read, rewrite, write
@@ -14,11 +15,8 @@ from connector.chatforge.javascript import nests_deeper, read, rewrite, write
 VECTORS = json.loads(Path(__file__).with_name("webhook_signatures.json").read_text(encoding="utf-8"))["vectors"]
 READABLE = [vector for vector in VECTORS if vector["raw_is_utf8"] and vector["parse_error"] is None]
 UNREADABLE = [vector for vector in VECTORS if vector["parse_error"] is not None]
+by_name = itemgetter("name")
 NODE = shutil.which("node")
-
-
-def by_name(vector: dict[str, Any]) -> str:
-    return str(vector["name"])
 
 
 @pytest.mark.parametrize("vector", READABLE, ids=by_name)
@@ -153,6 +151,7 @@ ANY_VALUE = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines may be busy
 @given(ANY_VALUE)
 def test_written_value_is_written_the_same_again(value: object) -> None:
     written = write(value)

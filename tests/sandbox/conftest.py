@@ -1,5 +1,6 @@
 """A served sandbox with its clients, a clock that stands still, and a receiver of webhooks; all on loopback."""
 
+import logging
 import queue
 import ssl
 import threading
@@ -90,8 +91,8 @@ def clock() -> StandingClock:
 
 
 @pytest.fixture
-def start(clock: StandingClock) -> Iterator[Callable[..., Site]]:
-    """start(**settings) → a served sandbox whose clock stands still."""
+def start(clock: StandingClock, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Site]]:
+    """start(**settings) → a served sandbox whose clock stands still. It must stop without a logged error."""
     with ExitStack() as stack:
 
         def start_site(**settings: Any) -> Site:
@@ -102,6 +103,8 @@ def start(clock: StandingClock) -> Iterator[Callable[..., Site]]:
             return Site(sandbox, api, control)
 
         yield start_site
+    logged = caplog.get_records("call") + caplog.get_records("teardown")
+    assert [record.getMessage() for record in logged if record.levelno >= logging.ERROR] == []
 
 
 @pytest.fixture

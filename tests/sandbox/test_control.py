@@ -97,7 +97,7 @@ def test_settle_seconds_that_are_no_number_get_400(site):
     assert site.control.get("/deliveries", params={"settle_seconds": "soon"}).status_code == 400
 
 
-def test_a_request_whose_body_never_arrives_whole_is_not_counted(site):
+def test_a_request_whose_body_never_arrives_whole_leaves_no_trace(site):
     def half() -> object:
         yield b'{"name":'
         raise ConnectionAbortedError

@@ -1,6 +1,8 @@
 """How a sandbox is served: many requests at once, in the foreground, and stopping."""
 
 import asyncio
+import hashlib
+import hmac
 import signal
 import socket
 import subprocess
@@ -52,7 +54,7 @@ def test_50_requests_at_once_share_one_limit(start):
     assert Counter(answer.status_code for answer in answers) == {200: 30, 429: 20}
 
 
-def test_a_sandbox_stops_while_an_answer_is_delayed_and_a_webhook_is_retried(receiver):
+def test_a_sandbox_stops_while_an_answer_is_delayed_and_a_webhook_is_retried(receiver, caplog):
     receiver.statuses[:] = [500]
     with running(SandboxSettings(webhook_url=receiver.url, redelivery_delays=(3600.0,))) as sandbox:
         httpx.post(f"{sandbox.control_url}/visitors", json={}, trust_env=False)
@@ -63,6 +65,18 @@ def test_a_sandbox_stops_while_an_answer_is_delayed_and_a_webhook_is_retried(rec
             httpx.get(f"{sandbox.url}?action=v1-agents", headers=headers, timeout=0.05, trust_env=False)
     with pytest.raises(httpx.ConnectError):
         httpx.get(sandbox.url, trust_env=False)
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")] == []
+
+
+def test_keys_secret_and_agent_can_be_chosen_and_stay_out_of_the_repr(start, receiver):
+    chosen = {"api_key": "key one", "small_plan_key": "key two", "webhook_secret": "a secret"}
+    site = start(**chosen, agent_id="agent-1", agent_name="Ann", webhook_url=receiver.url)
+    [agent] = site.call("GET", "v1-agents").json()["agents"]
+    assert (agent["id"], agent["name"]) == ("agent-1", "Ann")
+    assert not [word for word in chosen.values() if word in repr(site.sandbox.settings)]
+    site.visit()
+    headers, body = receiver.next()
+    assert headers["x-chatforge-signature"] == hmac.new(b"a secret", body, hashlib.sha256).hexdigest()
 
 
 def test_a_taken_port_is_an_error():

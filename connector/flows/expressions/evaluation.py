@@ -8,9 +8,9 @@ import operator
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from connector.flows.expressions import syntax
+from connector.flows.expressions import tree
 from connector.flows.expressions.functions import FUNCTIONS, MAX_RESULT, EvaluationError, as_time
-from connector.flows.expressions.syntax import Node
+from connector.flows.expressions.tree import Node
 
 Scope = Mapping[str, Any]
 Evaluate = Callable[[Scope], Any]
@@ -23,28 +23,28 @@ def closure(node: Node, time_comparisons: Collection[Node] = ()) -> Evaluate:  #
 
     def make(node: Node) -> Evaluate:
         match node:
-            case syntax.Literal(value):
+            case tree.Literal(value):
                 return lambda _scope: value
-            case syntax.ListLiteral(items):
+            case tree.ListLiteral(items):
                 evaluators = [make(item) for item in items]
                 return lambda scope: [evaluate(scope) for evaluate in evaluators]
-            case syntax.Name(name):
+            case tree.Name(name):
                 return _name(name)
-            case syntax.Field(target, name, optional):
+            case tree.Field(target, name, optional):
                 return _field(make(target), name, optional=optional)
-            case syntax.Index(target, index):
+            case tree.Index(target, index):
                 return _index(make(target), make(index))
-            case syntax.Unary("!", operand):
+            case tree.Unary("!", operand):
                 return _not(make(operand))
-            case syntax.Unary(_, operand):
+            case tree.Unary(_, operand):
                 return _arithmetic("-", lambda _scope: 0, make(operand))
-            case syntax.Binary(sign, left, right):
+            case tree.Binary(sign, left, right):
                 if node in time_comparisons:
                     return _compare(sign, _time(make(left)), _time(make(right)))
                 return _binary(sign, make(left), make(right))
-            case syntax.Conditional(condition, then, otherwise):
+            case tree.Conditional(condition, then, otherwise):
                 return _conditional(make(condition), make(then), make(otherwise))
-            case syntax.Call(name, arguments):
+            case tree.Call(name, arguments):
                 return _call(name, [make(argument) for argument in arguments])
 
     return make(node)

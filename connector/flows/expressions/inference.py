@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from connector.flows import types
-from connector.flows.expressions import syntax
+from connector.flows.expressions import tree
 from connector.flows.expressions.functions import FUNCTIONS, Function
-from connector.flows.expressions.syntax import Node
+from connector.flows.expressions.tree import Node
 from connector.flows.problems import did_you_mean
 from connector.flows.types import ANY, BOOL, INT, NULL, NUMBER, STR, ListOf, Object, Simple, Type
 
@@ -28,9 +28,9 @@ class Known:
 
 def path_of(node: Node) -> Path | None:
     """`('steps', 'chat', 'conversation')` for `steps.chat?.conversation`; None for anything but fields of a name."""
-    if isinstance(node, syntax.Name):
+    if isinstance(node, tree.Name):
         return (node.name,)
-    if isinstance(node, syntax.Field):
+    if isinstance(node, tree.Field):
         target = path_of(node.target)
         return (*target, node.name) if target else None
     return None
@@ -38,9 +38,9 @@ def path_of(node: Node) -> Path | None:
 
 def facts(node: Node, *, when: bool) -> frozenset[Path]:
     """The paths that cannot be null when the condition `node` is `when`."""
-    if isinstance(node, syntax.Unary) and node.operator == "!":
+    if isinstance(node, tree.Unary) and node.operator == "!":
         return facts(node.operand, when=not when)
-    if not isinstance(node, syntax.Binary):
+    if not isinstance(node, tree.Binary):
         return frozenset()
     if node.operator in ("&&", "||"):
         left, right = facts(node.left, when=when), facts(node.right, when=when)
@@ -48,9 +48,9 @@ def facts(node: Node, *, when: bool) -> frozenset[Path]:
     return _compared(node, when)
 
 
-def _compared(node: syntax.Binary, when: bool) -> frozenset[Path]:
+def _compared(node: tree.Binary, when: bool) -> frozenset[Path]:
     for side, other in ((node.left, node.right), (node.right, node.left)):
-        if not isinstance(other, syntax.Literal) or node.operator not in ("==", "!="):
+        if not isinstance(other, tree.Literal) or node.operator not in ("==", "!="):
             continue
         equal = (node.operator == "==") == when
         if (other.value is None) != equal:
@@ -62,7 +62,7 @@ def _with_optional_targets(node: Node) -> frozenset[Path]:
     paths = set()
     while (path := path_of(node)) is not None:
         paths.add(path)
-        if not (isinstance(node, syntax.Field) and node.optional):
+        if not (isinstance(node, tree.Field) and node.optional):
             break
         node = node.target
     return frozenset(paths)
@@ -82,24 +82,24 @@ class Inference:
 
     def type_of(self, node: Node, known: Known) -> Type:
         match node:
-            case syntax.Literal():
+            case tree.Literal():
                 return types.literal(node.value)
-            case syntax.ListLiteral():
+            case tree.ListLiteral():
                 items = [self.type_of(item, known) for item in node.items]
                 return ListOf(types.union(items) if items else ANY)
-            case syntax.Name():
+            case tree.Name():
                 return self._name(node, known)
-            case syntax.Field():
+            case tree.Field():
                 return self._field(node, known)
-            case syntax.Index():
+            case tree.Index():
                 return self._index(node, known)
-            case syntax.Unary():
+            case tree.Unary():
                 return self._unary(node, known)
-            case syntax.Binary():
+            case tree.Binary():
                 return self._binary(node, known)
-            case syntax.Conditional():
+            case tree.Conditional():
                 return self._conditional(node, known)
-            case syntax.Call():
+            case tree.Call():
                 return self._call(node, known)
 
     def expect(self, node: Node, actual: Type, wanted: Type) -> bool:
@@ -119,7 +119,7 @@ class Inference:
         """Complain about the type of `node` in the words of its slot."""
         self._complain(node.start, node.end, "type", f"{self._text[node.start : node.end]}: {message}", hint)
 
-    def _name(self, node: syntax.Name, known: Known) -> Type:
+    def _name(self, node: tree.Name, known: Known) -> Type:
         if (kind := known.names.get(node.name)) is not None:
             return types.without_null(kind) if (node.name,) in known.not_null else kind
         hint = did_you_mean(node.name, known.names)
@@ -128,7 +128,7 @@ class Inference:
         self._complain(node.start, node.end, "unknown-name", f"there is no {node.name!r} here", hint)
         return ANY
 
-    def _field(self, node: syntax.Field, known: Known) -> Type:
+    def _field(self, node: tree.Field, known: Known) -> Type:
         target = self.type_of(node.target, known)
         if types.nullable(target) and not node.optional:
             shown = self._text[node.target.start : node.target.end]
@@ -140,7 +140,7 @@ class Inference:
         kind = types.union([*found, *([NULL] if types.nullable(target) else [])]) if found else NULL
         return types.without_null(kind) if path_of(node) in known.not_null else kind
 
-    def _member(self, node: syntax.Field, owner: Type) -> Type:
+    def _member(self, node: tree.Field, owner: Type) -> Type:
         if owner == ANY:
             return ANY
         shown = self._text[node.target.start : node.target.end]
@@ -156,7 +156,7 @@ class Inference:
         self._complain(node.at, node.end, "unknown-field", message, hint)
         return ANY
 
-    def _unknown_field(self, node: syntax.Field, owner: Object, shown: str) -> None:
+    def _unknown_field(self, node: tree.Field, owner: Object, shown: str) -> None:
         hint = did_you_mean(node.name, owner.fields)
         if owner.name == "steps":
             hint = hint if owner.fields else "it is the first step"
@@ -168,7 +168,7 @@ class Inference:
         named = "" if owner.name == shown else f" ({owner.name})"
         self._complain(node.at, node.end, "unknown-field", f"{shown}{named} has no field {node.name!r}", hint)
 
-    def _index(self, node: syntax.Index, known: Known) -> Type:
+    def _index(self, node: tree.Index, known: Known) -> Type:
         target, index = self.type_of(node.target, known), self.type_of(node.index, known)
         if target == ANY:
             return ANY
@@ -177,19 +177,19 @@ class Inference:
             return types.union([target.item, NULL])
         if isinstance(target, Object):
             self.expect(node.index, index, STR)
-            key = node.index.value if isinstance(node.index, syntax.Literal) else None
+            key = node.index.value if isinstance(node.index, tree.Literal) else None
             return target.fields.get(str(key)) or types.union([target.extra or ANY, NULL])
         self.expect(node.target, target, ListOf(ANY))
         return ANY
 
-    def _unary(self, node: syntax.Unary, known: Known) -> Type:
+    def _unary(self, node: tree.Unary, known: Known) -> Type:
         operand = self.type_of(node.operand, known)
         fits = self.expect(node.operand, operand, BOOL if node.operator == "!" else NUMBER)
         if node.operator == "!":
             return BOOL
         return types.widened(operand) if fits else ANY
 
-    def _binary(self, node: syntax.Binary, known: Known) -> Type:
+    def _binary(self, node: tree.Binary, known: Known) -> Type:
         left = self.type_of(node.left, known)
         if node.operator in ("&&", "||"):
             then = known.given(facts(node.left, when=node.operator == "&&"))
@@ -209,7 +209,7 @@ class Inference:
             return BOOL
         return self._arithmetic(node, left, right)
 
-    def _equality(self, node: syntax.Binary, left: Type, right: Type) -> None:
+    def _equality(self, node: tree.Binary, left: Type, right: Type) -> None:
         if _comparable(left, right):
             return
         for side, other in ((left, right), (right, left)):
@@ -221,7 +221,7 @@ class Inference:
         message = f"{types.widened(left)} is compared with {types.widened(right)}, which is never equal"
         self._complain(node.start, node.end, "comparison", message, None)
 
-    def _membership(self, node: syntax.Binary, left: Type, right: Type) -> Type:
+    def _membership(self, node: tree.Binary, left: Type, right: Type) -> Type:
         if isinstance(right, ListOf):
             if not _comparable(left, right.item):
                 message = f"{types.widened(left)} is never among {right}"
@@ -234,7 +234,7 @@ class Inference:
             self._complain(node.right.start, node.right.end, "type", message, hint)
         return BOOL
 
-    def _ordering(self, node: syntax.Binary, left: Type, right: Type) -> None:
+    def _ordering(self, node: tree.Binary, left: Type, right: Type) -> None:
         for kind in (types.TIME, NUMBER, STR):
             if types.assignable(left, kind) and types.assignable(right, kind) and ANY not in (left, right):
                 if kind == types.TIME and not (left == right == STR):
@@ -245,7 +245,7 @@ class Inference:
         wanted = next((kind for kind in (NUMBER, STR) if types.assignable(types.without_null(left), kind)), NUMBER)
         self.expect(node.left, left, wanted) and self.expect(node.right, right, wanted)
 
-    def _arithmetic(self, node: syntax.Binary, left: Type, right: Type) -> Type:
+    def _arithmetic(self, node: tree.Binary, left: Type, right: Type) -> Type:
         if node.operator == "+" and types.assignable(left, STR):
             self.expect(node.right, right, STR)
             return STR if left != ANY else ANY
@@ -256,13 +256,13 @@ class Inference:
             INT if types.assignable(left, INT) and types.assignable(right, INT) and ANY not in (left, right) else NUMBER
         )
 
-    def _conditional(self, node: syntax.Conditional, known: Known) -> Type:
+    def _conditional(self, node: tree.Conditional, known: Known) -> Type:
         self.expect(node.condition, self.type_of(node.condition, known), BOOL)
         then = self.type_of(node.then, known.given(facts(node.condition, when=True)))
         otherwise = self.type_of(node.otherwise, known.given(facts(node.condition, when=False)))
         return types.union([then, otherwise])
 
-    def _call(self, node: syntax.Call, known: Known) -> Type:
+    def _call(self, node: tree.Call, known: Known) -> Type:
         arguments = [self.type_of(argument, known) for argument in node.arguments]
         function = FUNCTIONS.get(node.name)
         end_of_name = node.at + len(node.name)

@@ -7,7 +7,20 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
+
+from connector.flows.expressions.tree import (
+    Binary,
+    Call,
+    Conditional,
+    Field,
+    Index,
+    ListLiteral,
+    Literal,
+    Name,
+    Node,
+    Unary,
+)
 
 MAX_CHARACTERS = 4_000
 MAX_NODES = 200
@@ -21,86 +34,6 @@ class SyntaxProblem(Exception):  # noqa: N818 - it ends up as a Problem, not as 
         super().__init__(message)
         self.message, self.start, self.end, self.hint = message, start, end, hint
 
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    value: Any
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class ListLiteral:
-    items: tuple["Node", ...]
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    name: str
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """`target.name`, or `target?.name` where `optional`; `at` is where the name starts."""
-
-    target: "Node"
-    name: str
-    optional: bool
-    at: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    target: "Node"
-    index: "Node"
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unary:
-    operator: str
-    operand: "Node"
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    operator: str
-    left: "Node"
-    right: "Node"
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Conditional:
-    condition: "Node"
-    then: "Node"
-    otherwise: "Node"
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """`name(arguments)`; `x.name(y)` is the same as `name(x, y)`. `at` is where the name starts."""
-
-    name: str
-    arguments: tuple["Node", ...]
-    at: int
-    start: int
-    end: int
-
-
-Node = Literal | ListLiteral | Name | Field | Index | Unary | Binary | Conditional | Call
 
 _TOKEN = re.compile(
     r"""\s+
@@ -130,29 +63,6 @@ _OTHER_LANGUAGES = {
     "False": "write false instead",
     "is": "write == instead",
 }
-
-
-def render(node: Node) -> str:
-    """A text that reads as the same tree; the same for trees that differ only in white space and brackets."""
-    match node:
-        case Literal(value):
-            return json.dumps(value)
-        case ListLiteral(items):
-            return f"[{', '.join(map(render, items))}]"
-        case Name(name):
-            return name
-        case Field(target, name, optional):
-            return f"{render(target)}{'?.' if optional else '.'}{name}"
-        case Index(target, index):
-            return f"{render(target)}[{render(index)}]"
-        case Unary(operator, operand):
-            return f"{operator}({render(operand)})"
-        case Binary(operator, left, right):
-            return f"({render(left)} {operator} {render(right)})"
-        case Conditional(condition, then, otherwise):
-            return f"({render(condition)} ? {render(then)} : {render(otherwise)})"
-        case Call(name, arguments):
-            return f"{name}({', '.join(map(render, arguments))})"
 
 
 @dataclass(frozen=True, slots=True)

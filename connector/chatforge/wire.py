@@ -1,0 +1,238 @@
+"""The ChatForge protocol without I/O: builds requests, reads answers.
+
+Source: the "ChatForge REST API v1" reference. What it leaves open (error bodies above all) is read leniently.
+"""
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from connector.errors import (
+    ActionError,
+    AuthenticationError,
+    InputError,
+    NotFoundError,
+    OutputError,
+    PlanError,
+    Processed,
+    RateLimitError,
+    RejectedError,
+    ServerError,
+)
+from connector.validation import sentence
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_CHECK_BASE_URL = "check CHATFORGE_BASE_URL, and what stands between you and ChatForge"
+_QUOTED = 200
+_QUOTED_PAGE = 80
+_PREFIX = 20_000
+"""How much of an error body is looked at, in bytes."""
+_SHORTEST_SECRET = 8
+"""Hiding a shorter text would garble sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send to the base URL."""
+
+    method: str
+    params: Mapping[str, str]
+    content: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. The names of `headers` are in lower case, or the mapping ignores case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    secret: str = field(default="", repr=False)
+    """The key that the request carried; never quoted, even where the answer repeats it."""
+
+    def hide_secret(self, text: str) -> str:
+        return text.replace(self.secret, "[key]") if len(self.secret) >= _SHORTEST_SECRET else text
+
+
+def build_request(method: str, action: str, *, body: Mapping[str, Any] | None = None, **params: str | int) -> Request:
+    """Build the request for `?action=<action>&…`.
+
+    The body is ASCII-escaped JSON, so that lone surrogates survive. `InputError` where a parameter holds one:
+    a URL cannot carry it.
+    """
+    texts = {"action": action} | {name: str(value) for name, value in params.items()}
+    for name, text in texts.items():
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise InputError(f"{name} is {text!a}, which a URL cannot carry; pass it as ChatForge gave it")
+    if body is None:
+        return Request(method, texts)
+    content = json.dumps(body, ensure_ascii=True, allow_nan=False).encode("ascii")
+    return Request(method, texts, content, {"Content-Type": "application/json"})
+
+
+def read_answer(answer: Answer, model: type[Model]) -> Model:
+    """Read the body of a successful answer.
+
+    `OutputError` with `processed` "unknown" where it is not JSON, or does not fit `model`.
+    """
+    try:
+        return model.model_validate(_read_json(answer))
+    except ValidationError as error:
+        message = f"the answer from ChatForge does not fit: {sentence(error)}; see whether a newer release knows it"
+        raise OutputError(answer.hide_secret(message), processed="unknown", status=answer.status) from None
+
+
+def _read_json(answer: Answer) -> Any:
+    try:
+        return json.loads(answer.body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        came = _quote_body(answer) or "an empty answer"
+        step = _CHECK_BASE_URL if _is_page(answer.body) else "see whether CHATFORGE_BASE_URL is right"
+        message = f"expected JSON from ChatForge, got {came} (status {answer.status}); {step}"
+        raise OutputError(message, processed="unknown", status=answer.status) from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What an error status says: the error, its sentence, and the next step for the user."""
+
+    error: type[ActionError]
+    what: str
+    step: str
+    processed: Processed = "no"
+    transient: bool = False
+
+
+_NOT_TAKEN = _Meaning(ServerError, "ChatForge did not take the request", "try again", transient=True)
+_MEANINGS = {
+    401: _Meaning(
+        AuthenticationError,
+        "the API key is not accepted",
+        "set CHATFORGE_API_KEY to a key from the ChatForge Dashboard → Integrations",
+    ),
+    403: _Meaning(
+        PlanError,
+        "the plan of this API key does not include the API",
+        "the key is good, but ChatForge requires the Enterprise plan",
+    ),
+    404: _Meaning(
+        NotFoundError,
+        "not found at ChatForge",
+        "check the ids: what they name must exist in the account of this API key",
+    ),
+    408: _NOT_TAKEN,
+    425: _NOT_TAKEN,
+    429: _Meaning(
+        RateLimitError,
+        "too many requests for this API key",
+        "ChatForge takes 100 a minute: wait, and see who else uses the key",
+        transient=True,
+    ),
+}
+_REDIRECTED = _Meaning(RejectedError, "redirects are not followed", "set CHATFORGE_BASE_URL to the final address")
+_REFUSED = _Meaning(RejectedError, "the request was refused", "correct the input: the same again will not help")
+_FAILED = _Meaning(
+    ServerError,
+    "ChatForge failed",
+    "it may have carried out the request, so look there before you repeat it",
+    processed="unknown",
+    transient=True,
+)
+
+
+def check_status(answer: Answer, now: datetime) -> None:
+    """Raise the error that a status outside 2xx stands for. `now` is read against a `Retry-After` date."""
+    if 200 <= answer.status < 300:
+        return
+    meaning, step = _find_meaning(answer)
+    raise meaning.error(
+        f"{meaning.what} ({answer.status}{_describe_body(answer)}); {step}",
+        processed=meaning.processed,
+        transient=meaning.transient,
+        status=answer.status,
+        retry_after=parse_retry_after(answer.headers.get("retry-after"), now),
+    )
+
+
+def _find_meaning(answer: Answer) -> tuple[_Meaning, str]:
+    if answer.status >= 500:
+        return _FAILED, _FAILED.step
+    if answer.status < 400:
+        return _REDIRECTED, _REDIRECTED.step
+    meaning = _MEANINGS.get(answer.status, _REFUSED)
+    if meaning.transient or not _is_page(answer.body):
+        return meaning, meaning.step
+    # The API answers in JSON. A page that says 404 means a wrong address, not a resource that is gone.
+    return (_REFUSED if meaning.error is NotFoundError else meaning), _CHECK_BASE_URL
+
+
+def _describe_body(answer: Answer) -> str:
+    quoted = _quote_body(answer)
+    if 300 <= answer.status < 400:
+        return f", to {_shorten(answer.hide_secret(answer.headers.get('location', '')), _QUOTED)!r}"
+    if _is_page(answer.body):
+        return f", answered with {quoted}"
+    return f": {quoted}" if quoted else ", no reason given"
+
+
+def _quote_body(answer: Answer) -> str:
+    """The vendor's message in quotes, or what came instead of one; empty where nothing came."""
+    text = answer.hide_secret(answer.body[:_PREFIX].decode("utf-8", "replace"))
+    if _is_page(answer.body):
+        title = re.search(r"<title[^<>]*>([^<]*)", text, re.IGNORECASE)
+        shown = title[1] if title else re.sub(r"<[^<>]*>", " ", text)
+        return f"an HTML page {_shorten(html.unescape(shown), _QUOTED_PAGE)!r}"
+    message = _shorten(_find_message(text), _QUOTED)
+    return repr(message) if message else ""
+
+
+def _is_page(body: bytes) -> bool:
+    return body[:_PREFIX].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
+def _find_message(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(value, Mapping):
+        error = value.get("error")
+        nested = error.get("message") if isinstance(error, Mapping) else None
+        for message in (error, nested, value.get("message")):
+            if isinstance(message, str) and message.strip():
+                return message
+    return value if isinstance(value, str) else text
+
+
+def _shorten(text: str, limit: int) -> str:
+    """One line without control characters, at most `limit` long."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def parse_retry_after(value: str | None, now: datetime) -> float | None:
+    """Read `Retry-After`, seconds or an HTTP date, as seconds from `now`; None where it makes no sense."""
+    if value is None:
+        return None
+    if re.fullmatch(r"\s*-?[0-9]{1,9}(\.[0-9]{1,9})?\s*", value):
+        return max(0.0, float(value))
+    try:
+        moment = parsedate_to_datetime(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - now).total_seconds())
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None

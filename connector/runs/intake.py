@@ -1,0 +1,88 @@
+"""The one way to create a run: an event comes in, each flow says what it makes of it, one transaction keeps it."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from connector.adapter import Adapter, Delivery
+from connector.errors import EventError
+from connector.flows.explanation import why_false
+from connector.flows.expressions.functions import EvaluationError
+from connector.flows.flow import Flow
+from connector.runs.store import Decision, NewEvent, Store, Stored
+
+TOO_OLD = timedelta(days=7)
+TOO_EARLY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Takes events for `flows`. `wake` is called when there are new runs."""
+
+    adapter: Adapter
+    store: Store
+    flows: Sequence[Flow]
+    wake: Callable[[], None] = lambda: None
+
+    async def accept(self, delivery: Delivery) -> Stored:
+        """Store the event and queue its runs; returns when that is committed and synced. Raises StoreError."""
+        event = delivery.event
+        decisions = [self._decide(flow, delivery) for flow in self.flows if self._concerns(flow, delivery)]
+        new = NewEvent(
+            connector=delivery.connector,
+            connection=delivery.connection,
+            identity=event.identity,
+            name=event.name,
+            occurred_at=event.occurred_at,
+            received_at=delivery.received_at,
+            text=delivery.text,
+        )
+        stored = await self.store.add_event(new, [decision for decision in decisions if decision])
+        if stored.new and any(start.run_id for start in stored.starts):
+            self.wake()
+        return stored
+
+    def _concerns(self, flow: Flow, delivery: Delivery) -> bool:
+        connector = flow.trigger.uses.partition(".")[0]
+        return flow.enabled and (connector, flow.trigger.connection) == (delivery.connector, delivery.connection)
+
+    def _decide(self, flow: Flow, delivery: Delivery) -> Decision | None:
+        """None where the flow's trigger does not want the event."""
+
+        def no(reason: str, *, held: bool = False) -> Decision:
+            return Decision(flow.name, flow.revision, flow.source, reason=reason, held=held)
+
+        try:
+            trigger = self.adapter.select(flow.trigger.uses, flow.trigger.input, delivery.event, delivery.received_at)
+            if trigger is None:
+                return None
+            if untimely := _untimely(delivery.event.occurred_at, delivery.received_at):
+                return no(untimely, held=delivery.received_at < (delivery.event.occurred_at or delivery.received_at))
+            return self._start(flow, trigger, delivery.received_at, no)
+        except (EventError, EvaluationError) as error:
+            return no(str(error), held=True)
+
+    def _start(self, flow: Flow, trigger: dict[str, Any], now: datetime, no: Callable[[str], Decision]) -> Decision:
+        scope = {"trigger": trigger, "run": {"id": "", "flow": flow.name, "started_at": now.isoformat()}}
+        condition = flow.trigger.condition
+        if condition and not condition.evaluate(scope):
+            return no(f"trigger.if: {why_false(condition, scope)}")
+        if flow.dedupe is None:
+            return Decision(flow.name, flow.revision, flow.source, trigger)
+        key = flow.dedupe.key.evaluate(scope)
+        if not isinstance(key, (str, int)):
+            raise EvaluationError(f"the dedupe key is {json.dumps(key)[:80]}, expected a text or a whole number")
+        since = now - timedelta(seconds=flow.dedupe.window)
+        return Decision(flow.name, flow.revision, flow.source, trigger, dedupe_key=key, dedupe_since=since)
+
+
+def _untimely(occurred_at: datetime | None, now: datetime) -> str | None:
+    if occurred_at is None:
+        return None
+    if now - occurred_at > TOO_OLD:
+        return f"it happened at {occurred_at.isoformat()}, more than 7 days ago"
+    if occurred_at - now > TOO_EARLY:
+        return f"it says that it happened at {occurred_at.isoformat()}, more than 5 minutes in the future"
+    return None

@@ -1,0 +1,138 @@
+"""What the journal says: the queries of whoever looks, in this process or beside it."""
+
+import json
+import sqlite3
+from datetime import datetime
+from typing import Any
+
+from connector.errors import StoreError
+from connector.runs import records
+from connector.runs.records import Failure, read_time
+
+
+class Journal:
+    """Queries. They never wait for the writer."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def runs(self, limit: int, *, flow: str | None = None, status: str | None = None) -> list[records.Run]:
+        """Newest first."""
+        rows = self._connection.execute(
+            "SELECT * FROM runs WHERE (:flow IS NULL OR flow = :flow) AND (:status IS NULL OR status = :status) "
+            "ORDER BY id DESC LIMIT :limit",
+            {"flow": flow, "status": status, "limit": limit},
+        )
+        return [run_of(row) for row in rows]
+
+    def run(self, run_id: str) -> records.Run | None:
+        row = self._connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
+        return run_of(row) if row else None
+
+    def steps(self, run_id: str) -> dict[str, records.Step]:
+        """By id, in the order in which they began."""
+        rows = self._connection.execute("SELECT * FROM steps WHERE run_id = ? ORDER BY started_at", (run_id,))
+        return {row["step"]: _step(row) for row in rows}
+
+    def attempts(self, run_id: str) -> list[records.Attempt]:
+        rows = self._connection.execute(
+            "SELECT * FROM attempts WHERE run_id = ? ORDER BY started_at, number", (run_id,)
+        )
+        return [_attempt(row) for row in rows]
+
+    def events(self, limit: int, *, status: str | None = None) -> list[records.Event]:
+        """Newest first."""
+        rows = self._connection.execute(
+            "SELECT * FROM events WHERE (:status IS NULL OR status = :status) ORDER BY id DESC LIMIT :limit",
+            {"status": status, "limit": limit},
+        )
+        return [_event(row) for row in rows]
+
+    def event(self, event_id: str) -> records.Event | None:
+        row = self._connection.execute("SELECT * FROM events WHERE id = ?", (event_id,)).fetchone()
+        return _event(row) if row else None
+
+    def starts(self, event_id: str) -> list[records.Start]:
+        rows = self._connection.execute("SELECT * FROM starts WHERE event_id = ? ORDER BY flow", (event_id,))
+        return [records.Start(row["flow"], row["run_id"], _value(row["reason"])) for row in rows]
+
+    def source(self, revision: str) -> str:
+        """The text of a flow that runs are pinned to."""
+        row = self._connection.execute("SELECT source FROM revisions WHERE id = ?", (revision,)).fetchone()
+        if row is None:
+            raise StoreError(f"the database has no revision {revision!r}; restore it from a backup")
+        return str(_value(row["source"]))
+
+    def next_wake(self) -> datetime | None:
+        """When the next waiting run goes on."""
+        row = self._connection.execute("SELECT min(wake_at) AS at FROM runs WHERE status = 'waiting'").fetchone()
+        return _time(row["at"])
+
+
+def _value(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else read_time(text)
+
+
+def _failure(text: str | None) -> Failure | None:
+    return None if text is None else Failure(**json.loads(text))
+
+
+def _event(row: sqlite3.Row) -> records.Event:
+    return records.Event(
+        id=row["id"],
+        connector=row["connector"],
+        connection=row["connection"],
+        name=_value(row["name"]),
+        occurred_at=_time(row["occurred_at"]),
+        received_at=read_time(row["received_at"]),
+        status=row["status"],
+        text=_value(row["text"]),
+    )
+
+
+def run_of(row: sqlite3.Row) -> records.Run:
+    return records.Run(
+        id=row["id"],
+        flow=row["flow"],
+        revision=row["revision"],
+        event_id=row["event_id"],
+        trigger=_value(row["trigger"]),
+        status=row["status"],
+        epoch=row["epoch"],
+        created_at=read_time(row["created_at"]),
+        started_at=_time(row["started_at"]),
+        finished_at=_time(row["finished_at"]),
+        wake_at=_time(row["wake_at"]),
+        outputs=_value(row["outputs"]),
+        error=_failure(row["error"]),
+    )
+
+
+def _step(row: sqlite3.Row) -> records.Step:
+    return records.Step(
+        id=row["step"],
+        action=row["action"],
+        status=row["status"],
+        input=_value(row["input"]),
+        output=_value(row["output"]),
+        reason=_value(row["reason"]),
+        error=_failure(row["error"]),
+        attempts=row["attempts"],
+        started_at=read_time(row["started_at"]),
+        finished_at=_time(row["finished_at"]),
+    )
+
+
+def _attempt(row: sqlite3.Row) -> records.Attempt:
+    return records.Attempt(
+        step=row["step"],
+        number=row["number"],
+        started_at=read_time(row["started_at"]),
+        sent_at=_time(row["sent_at"]),
+        finished_at=_time(row["finished_at"]),
+        error=_value(row["error"]),
+    )

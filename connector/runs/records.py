@@ -1,0 +1,97 @@
+"""What the journal holds, as values. Times are aware UTC datetimes."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+RunStatus = Literal["queued", "running", "waiting", "held", "succeeded", "failed", "cancelled"]
+StepStatus = Literal["started", "sending", "waiting", "succeeded", "failed", "skipped", "held"]
+
+ENDED: frozenset[RunStatus] = frozenset({"held", "succeeded", "failed", "cancelled"})
+"""A run with one of these goes on only when a person says so."""
+FINISHED: frozenset[StepStatus] = frozenset({"succeeded", "failed", "skipped", "held"})
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a step or a run did not succeed; what a flow reads as `error`."""
+
+    step: str
+    action: str
+    message: str
+    kind: str
+    attempts: int
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: str
+    connector: str
+    connection: str
+    name: str
+    occurred_at: datetime | None
+    received_at: datetime
+    status: Literal["accepted", "held"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a flow made of an event: the run, or the reason why there is none."""
+
+    flow: str
+    run_id: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    id: str
+    flow: str
+    revision: str
+    event_id: str
+    trigger: dict[str, Any]
+    status: RunStatus
+    epoch: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    wake_at: datetime | None
+    outputs: Any
+    error: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    id: str
+    action: str
+    status: StepStatus
+    input: dict[str, Any] | None
+    output: dict[str, Any] | None
+    reason: str | None
+    error: Failure | None
+    attempts: int
+    started_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    step: str
+    number: int
+    started_at: datetime
+    sent_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+
+
+def write_time(moment: datetime) -> str:
+    """Fixed width, so that times order as texts."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def read_time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

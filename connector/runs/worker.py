@@ -1,0 +1,114 @@
+"""Takes the runs that are due from the store and lets the interpreter do them, many at a time."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from connector.adapter import Adapter
+from connector.errors import StoreError
+from connector.flows.check import check
+from connector.flows.flow import Flow
+from connector.runs import records
+from connector.runs.interpreter import Interpreter
+from connector.runs.records import Failure
+from connector.runs.store import StaleRunError, Store
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds; other processes leave runs in the database without a word
+
+
+class Worker:
+    """Executes a database; only one worker may do so. `wake()` tells it that there is something to do."""
+
+    def __init__(self, adapter: Adapter, store: Store, clock: Callable[[], datetime], *, parallel: int = 100) -> None:
+        self._adapter = adapter
+        self._store = store
+        self._clock = clock
+        self._parallel = parallel
+        self._interpreter = Interpreter(adapter, store, clock, stopping=lambda: self._stopping)
+        self._flows: dict[str, Flow | str] = {}
+        self._active: dict[str, asyncio.Task[None]] = {}
+        self._broken: set[str] = set()
+        self._something = asyncio.Event()
+        self._stopping = False
+
+    def wake(self) -> None:
+        self._something.set()
+
+    async def work(self) -> None:
+        """Work until `stop`. Runs that an earlier process left behind are taken up first."""
+        await self._store.requeue()
+        while not self._stopping:
+            try:
+                await self._start_due()
+            except StoreError as error:
+                log.error("%s", error)  # noqa: TRY400 - the sentence says it all
+            await self._rest()
+        if self._active:
+            await asyncio.wait(self._active.values())
+        await self._store.requeue()
+
+    def stop(self) -> None:
+        """Let the steps in flight finish, start no more, and leave the rest to the next process."""
+        self._stopping = True
+        self.wake()
+
+    async def drain(self, run_ids: set[str]) -> None:
+        """Work until each of the runs has ended, or waits for a person."""
+        while True:
+            await self._start_due()
+            if all(self._has_ended(run_id) for run_id in run_ids):
+                return
+            await self._rest()
+
+    async def _start_due(self) -> None:
+        self._something.clear()
+        if self._broken:
+            await self._store.requeue(sorted(self._broken))
+            self._broken.clear()
+        free = self._parallel - len(self._active)
+        for run in await self._store.claim(self._clock(), free) if free > 0 else ():
+            self._active[run.id] = asyncio.create_task(self._advance(run), name=run.id)
+
+    def _has_ended(self, run_id: str) -> bool:
+        run = self._store.read(lambda journal: journal.run(run_id))
+        return run is None or run.status in records.ENDED
+
+    async def _rest(self) -> None:
+        """Until there is something to do, or a wait is over, or it is time to look."""
+        wake_at = self._store.read(lambda journal: journal.next_wake())
+        seconds = LOOK_EVERY if wake_at is None else (wake_at - self._clock()).total_seconds()
+        try:
+            async with asyncio.timeout(min(LOOK_EVERY, max(0.0, seconds))):
+                await self._something.wait()
+        except TimeoutError:
+            return
+
+    async def _advance(self, run: records.Run) -> None:
+        try:
+            flow = self._flow(run)
+            if isinstance(flow, Flow):
+                await self._interpreter.advance(run, flow)
+            else:
+                error = Failure("", "", flow, "revision", 0)
+                await self._store.finish_run(run, "held", self._clock(), error=error)
+        except StaleRunError as error:
+            log.warning("%s", error)
+        except Exception:
+            # Most likely the database: the run stays claimed until it can be given back.
+            log.exception("the run %s was interrupted and will be taken up again", run.id)
+            self._broken.add(run.id)
+        finally:
+            del self._active[run.id]
+            self.wake()
+
+    def _flow(self, run: records.Run) -> Flow | str:
+        """The flow that the run is pinned to, or why it cannot run."""
+        if run.revision not in self._flows:
+            source = self._store.read(lambda journal: journal.source(run.revision))
+            checked = check(source, run.flow, self._adapter.catalogue)
+            reason = f"the flow no longer checks: {checked.problems[0].message}" if checked.problems else ""
+            self._flows[run.revision] = checked.flow or reason
+        return self._flows[run.revision]

@@ -1,0 +1,87 @@
+"""The HTTP face: webhooks come in, probes ask. It reads raw bytes and parses nothing."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connector.adapter import DEFAULT, Adapter
+from connector.errors import StoreError, WebhookError
+from connector.runs.intake import Intake
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 1_048_576  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Answers deliveries: 202 once an event is stored, 200 where it was known, 503 where it cannot be stored."""
+
+    adapter: Adapter
+    intake: Intake
+
+    async def receive(self, request: Request) -> Response:
+        connector = request.path_params["connector"]
+        connection = request.path_params.get("connection", DEFAULT)
+        try:
+            body = await _body(request)
+            delivery = self.adapter.accept_webhook(connector, connection, _headers(request), body)
+            stored = await self.intake.accept(delivery)
+        except WebhookError as error:
+            log.warning("refused a delivery to %s: %s", request.url.path[:100], error)
+            return _json({"error": str(error)}, error.status)
+        except StoreError as error:
+            log.error("could not store a delivery: %s", error)  # noqa: TRY400 - the sentence says it all
+            return _json({"error": "the event could not be stored; send it again later"}, 503)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        answer = {"event_id": stored.event_id, "seen": not stored.new}
+        return _json(answer, 202 if stored.new else 200)
+
+
+def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]]) -> Starlette:
+    """The ASGI app. `ready` says why the server is not ready, or None."""
+
+    async def healthz(_request: Request) -> Response:
+        return _json({"status": "ok"}, 200)
+
+    async def readyz(_request: Request) -> Response:
+        reason = await ready()
+        return _json({"status": "ready"}, 200) if reason is None else _json({"status": reason}, 503)
+
+    return Starlette(
+        routes=[
+            Route("/webhooks/{connector}", webhooks.receive, methods=["POST"]),
+            Route("/webhooks/{connector}/{connection}", webhooks.receive, methods=["POST"]),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ]
+    )
+
+
+async def _body(request: Request) -> bytes:
+    """The raw body; refused as soon as it is longer than allowed, whatever its header says."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise WebhookError(f"the body is longer than {MAX_BODY} bytes; nothing of it was read", status=413)
+    return bytes(body)
+
+
+def _headers(request: Request) -> Mapping[str, str]:
+    """A header that came twice is joined with a comma, as HTTP has it; the verifier then refuses a signature."""
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _json(content: dict[str, Any], status: int) -> Response:
+    return JSONResponse(content, status)

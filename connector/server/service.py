@@ -1,0 +1,120 @@
+"""Runs the server: one process, one database, one worker, the webhooks."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+
+import uvicorn
+import uvloop
+
+from connector import sqlite
+from connector.adapter import Adapter
+from connector.errors import SettingsError, StoreError
+from connector.flows.flow import Flow
+from connector.registry import Registry
+from connector.runs.intake import Intake
+from connector.runs.store import Store
+from connector.runs.worker import Worker
+from connector.server.app import Webhooks, create_app
+from connector.settings import Settings
+
+GRACE_SECONDS = 10
+
+Ready = Callable[[], Awaitable[str | None]]
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn raises the signal again when it ends, which would end the process before its last writes."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises SettingsError where the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SettingsError(
+            f"cannot listen on {host}:{port}: {reason}; choose another address with --host and --port"
+        ) from error
+
+
+def serve(
+    registry: Registry,
+    settings: Settings,
+    flows: Sequence[Flow],
+    listener: socket.socket,
+    started: Callable[[], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError."""
+    with sqlite.exclusive(settings.database):
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(registry, settings, flows, listener, started))
+
+
+async def _serve(
+    registry: Registry,
+    settings: Settings,
+    flows: Sequence[Flow],
+    listener: socket.socket,
+    started: Callable[[], None],
+) -> None:
+    async with Adapter(registry, settings) as adapter, _working(adapter, settings, flows) as (webhooks, ready):
+        config = uvicorn.Config(
+            create_app(webhooks, ready),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        server = _Server(config)
+        announcing = asyncio.create_task(_announce(server, started))
+        await server.serve(sockets=[listener])
+        await announcing
+
+
+@asynccontextmanager
+async def _working(
+    adapter: Adapter, settings: Settings, flows: Sequence[Flow]
+) -> AsyncIterator[tuple[Webhooks, Ready]]:
+    store = Store(settings.database)
+    worker = Worker(adapter, store, _now)
+    working = asyncio.create_task(worker.work())
+
+    async def ready() -> str | None:
+        if working.done():
+            return "the worker has stopped"
+        try:
+            await store.ping()
+        except StoreError as error:
+            return str(error)
+        return None
+
+    try:
+        yield Webhooks(adapter, Intake(adapter, store, flows, worker.wake)), ready
+    finally:
+        worker.stop()
+        await working
+        store.close()
+
+
+async def _announce(server: uvicorn.Server, started: Callable[[], None]) -> None:
+    while not server.started and not server.should_exit:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    if server.started:
+        started()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
