@@ -8,7 +8,6 @@ delivery by `event.identity`.
 """
 
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -108,7 +107,7 @@ class Adapter:
     @classmethod
     def from_environment(cls) -> "Adapter":
         """With all installed plugins and the settings of the environment, `.env` and connections.yaml here."""
-        return cls(registries.load(), setting_sources.load(os.environ, folder=Path.cwd()))
+        return cls(registries.load(), setting_sources.load(Path.cwd()))
 
     async def __aenter__(self) -> Self:
         return self
@@ -146,6 +145,12 @@ class Adapter:
         """Raise SettingsError unless the connection has all that its actions need."""
         if (declared := self.registry.connections.get(connector)) is not None:
             declared.require(self.connection(connector, name))
+
+    def require_webhook(self, connector: str, name: str = DEFAULT) -> None:
+        """Raise SettingsError unless the connection can authenticate webhooks."""
+        declared = self.registry.connections.get(connector)
+        if declared is not None and declared.webhook is not None:
+            declared.webhook.secrets(self.connection(connector, name), self._clock())
 
     async def run(
         self, action: str, input: Mapping[str, Any], *, connection: str = DEFAULT, idempotency_key: str = ""
@@ -185,12 +190,12 @@ class Adapter:
             raise WebhookError(f"there is no connector {connector[:60]!r} that takes webhooks", status=404)
         now = self._clock()
         try:
-            values = self.connection(connector, connection)
+            secrets = declared.webhook.secrets(self.connection(connector, connection), now)
         except UnknownOperationError as error:
             raise WebhookError(str(error), status=404) from error
         except SettingsError as error:
             raise WebhookError(str(error), status=503) from error
-        text = declared.webhook.verify(headers, body, declared.webhook.secrets(values, now))
+        text = declared.webhook.verify(headers, body, secrets)
         return Delivery(connector, connection, declared.webhook.parse(text), text, now)
 
     def select(

@@ -120,7 +120,7 @@ class Webhook:
     parse: Callable[[str], Event]
     """The authenticated text → the event; raises `WebhookError`."""
     secrets: Callable[[Any, datetime], Sequence[str]]
-    """(connection, now) → the secrets that are live now."""
+    """(connection, now) → the secrets that are live now; raises `SettingsError` where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

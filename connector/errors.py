@@ -25,7 +25,7 @@ A message is one sentence that starts in lower case, quotes the value, says what
 and never holds a secret.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 Processed = Literal["no", "unknown"]
@@ -64,11 +64,12 @@ class EventError(ConnectorError):
 
 
 class FlowError(ConnectorError):
-    """A flow does not check. `problems` are what the checker found, in the order of the file."""
+    """Flows do not check. `problems` are what the checker found; `sources` are the texts of the files by path."""
 
-    def __init__(self, message: str, problems: Sequence[object] = ()) -> None:
+    def __init__(self, message: str, problems: Sequence[object], sources: Mapping[str, str]) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
+        self.sources = sources
 
 
 class StoreError(ConnectorError):

@@ -4,6 +4,7 @@ A value is looked up in the environment, then in `.env` of the current folder, t
 `CHATFORGE_SECRETS_DIR` names, in a file called like the setting. Secrets never appear in a repr.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -101,9 +102,12 @@ class Settings:
     connections: Mapping[str, ConnectionEntry]
 
 
-def load(environ: Mapping[str, str], *, folder: Path, flows: Path | None = None) -> Settings:
-    """Read the settings; `folder` holds `.env`, `flows` holds connections.yaml. Raises SettingsError."""
-    environment = Environment.of(environ, folder)
+def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; `folder` holds `.env`, `flows` connections.yaml. Raises SettingsError.
+
+    `environ` stands in for the variables of the process.
+    """
+    environment = Environment.of(os.environ if environ is None else environ, folder)
     key = environment.get("CHATFORGE_API_KEY")
     secrets = (environment.get("CHATFORGE_WEBHOOK_SECRET") or "").split(",")
     return Settings(

@@ -58,10 +58,10 @@ class Rule:
         While more than half of the slots are taken, starts are spread evenly, so that a burst does not come back
         every minute. Takeovers do not wait for that.
         """
-        ends = sorted(slot.free_at for slot in taken if slot.free_at > now)
+        ends = sorted(slot.free_at for slot in taken)
         waits = [0.0, _wait_until_fewer(ends, self.limit, now)]
         if purpose == "background":
-            own = sorted(slot.free_at for slot in taken if slot.free_at > now and slot.purpose == purpose)
+            own = sorted(slot.free_at for slot in taken if slot.purpose == purpose)
             waits.append(_wait_until_fewer(own, max(1, int(self.limit * BACKGROUND_SHARE)), now))
         if purpose != "takeover":
             spread = last_start + 60 / self.limit - now
@@ -70,6 +70,7 @@ class Rule:
 
 
 def _wait_until_fewer(ends: Sequence[float], limit: int, now: float) -> float:
+    """Seconds until fewer than `limit` of the sorted `ends` are to come; 0 or less when that is so now."""
     return ends[len(ends) - limit] - now if len(ends) >= limit else 0.0
 
 

@@ -65,6 +65,12 @@ def _http(connection: ChatForgeConnection) -> HttpOptions:
 
 def _live_secrets(connection: ChatForgeConnection, now: datetime) -> Sequence[str]:
     live = [secret for secret in connection.webhook_secrets if secret.until is None or now <= secret.until]
+    if not live:
+        ended = "has ended" if connection.webhook_secrets else "is missing"
+        raise SettingsError(
+            f"the ChatForge webhook secret {ended}: set CHATFORGE_WEBHOOK_SECRET in the environment or in .env, or "
+            f"webhook_secrets in connections.yaml; the ChatForge dashboard shows it ({WHERE})"
+        )
     return [secret.value.get_secret_value() for secret in live]
 
 

@@ -3,7 +3,7 @@
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -80,15 +80,16 @@ class Store:
         """Store an event and queue its runs, or recognise it."""
         return await self._database.write(lambda connection: _add_event(connection, event, decisions))
 
-    async def claim(self, now: datetime, limit: int) -> list[records.Run]:
-        """Take up to `limit` runs that are queued or whose wait is over, oldest first."""
+    async def claim(self, now: datetime, limit: int, only: Collection[str] | None = None) -> list[records.Run]:
+        """Take up to `limit` runs that are queued or whose wait is over, oldest first; of `only` where given."""
 
         def work(connection: sqlite3.Connection) -> list[records.Run]:
             rows = connection.execute(
                 "UPDATE runs SET status = 'running', wake_at = NULL, epoch = epoch + 1, "
-                "started_at = coalesce(started_at, :now) WHERE id IN (SELECT id FROM runs WHERE status = 'queued' "
-                "OR (status = 'waiting' AND wake_at <= :now) ORDER BY id LIMIT :limit) RETURNING *",
-                {"now": write_time(now), "limit": limit},
+                "started_at = coalesce(started_at, :now) WHERE id IN (SELECT id FROM runs "
+                "WHERE (status = 'queued' OR (status = 'waiting' AND wake_at <= :now)) "
+                "AND (:only IS NULL OR id IN (SELECT value FROM json_each(:only))) ORDER BY id LIMIT :limit) RETURNING *",
+                {"now": write_time(now), "limit": limit, "only": _json(sorted(only)) if only else None},
             )
             return sorted((run_of(row) for row in rows.fetchall()), key=lambda run: run.id)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from connector.adapter import Adapter
@@ -55,21 +55,21 @@ class Worker:
         self._stopping = True
         self.wake()
 
-    async def drain(self, run_ids: set[str]) -> None:
-        """Work until each of the runs has ended, or waits for a person."""
+    async def finish(self, run_ids: Collection[str]) -> None:
+        """Work on these runs only, until each has ended or waits for a person."""
         while True:
-            await self._start_due()
+            await self._start_due(run_ids)
             if all(self._has_ended(run_id) for run_id in run_ids):
                 return
             await self._rest()
 
-    async def _start_due(self) -> None:
+    async def _start_due(self, only: Collection[str] | None = None) -> None:
         self._something.clear()
         if self._broken:
             await self._store.requeue(sorted(self._broken))
             self._broken.clear()
         free = self._parallel - len(self._active)
-        for run in await self._store.claim(self._clock(), free) if free > 0 else ():
+        for run in await self._store.claim(self._clock(), free, only) if free > 0 else ():
             self._active[run.id] = asyncio.create_task(self._advance(run), name=run.id)
 
     def _has_ended(self, run_id: str) -> bool:

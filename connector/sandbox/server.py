@@ -20,7 +20,10 @@ GRACE_SECONDS = 1
 
 
 class SandboxServer(uvicorn.Server):
-    """Stops sooner than uvicorn, which looks ten times a second: suites start hundreds of sandboxes."""
+    """Stops sooner than uvicorn, which looks ten times a second: suites start hundreds of sandboxes.
+
+    It sends no Date header of its own either: the API gives the time of the sandbox's clock.
+    """
 
     async def main_loop(self) -> None:
         while not self.should_exit:  # noqa: ASYNC110 - it is set from another thread
@@ -91,7 +94,5 @@ def _configure(sandbox: Sandbox) -> uvicorn.Config:
         lifespan="on",
         log_config=None,  # logging belongs to whoever runs the sandbox
         proxy_headers=False,  # they would replace the peer address, by which a connection is cut
-        server_header=False,
-        date_header=False,  # the API gives the time of the sandbox's clock
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

@@ -48,6 +48,14 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def require_connections(adapter: Adapter, flows: Sequence[Flow]) -> None:
+    """Raise SettingsError unless each connection that the flows use has what it needs."""
+    for flow in flows:
+        adapter.require_webhook(flow.trigger.uses.partition(".")[0], flow.trigger.connection)
+        for step in (*flow.steps, *flow.on_error):
+            adapter.require_connection(step.uses.partition(".")[0], step.connection)
+
+
 def serve(
     registry: Registry,
     settings: Settings,

@@ -1,8 +1,8 @@
 import base64
 import json
-import random
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
@@ -82,6 +82,10 @@ def test_empty_secret_beside_a_good_one_never_matches() -> None:
         verify({NAME: sign(BODY, "")}, BODY, ["", SECRET])
 
 
+def test_secret_with_a_lone_surrogate_does_not_hinder_the_others() -> None:
+    assert verify({NAME: GOOD}, BODY, ["\ud800", SECRET]) == BODY.decode()
+
+
 def test_one_string_instead_of_a_list_of_secrets_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="list"):
         verify({NAME: sign(BODY, SECRET[0])}, BODY, SECRET)
@@ -109,14 +113,12 @@ def test_good_signature_in_any_spelling_is_accepted(headers: Any) -> None:
     ("headers", "status"),
     [
         pytest.param({}, 401, id="missing"),
-        pytest.param({NAME: ""}, 401, id="empty"),
         pytest.param({NAME: GOOD[:-1]}, 401, id="short"),
         pytest.param({NAME: GOOD + "0"}, 401, id="long"),
         pytest.param({NAME: "g" * 64}, 401, id="not_hexadecimal"),
         pytest.param({NAME: "٣" * 64}, 401, id="arabic_digits"),
         pytest.param({NAME: "é" + GOOD}, 401, id="not_ascii"),
         pytest.param({NAME: "\ud800" * 64}, 401, id="lone_surrogates"),
-        pytest.param({NAME: "0" * 1_000_000}, 401, id="huge"),
         pytest.param({NAME: f"sha1={GOOD}"}, 401, id="other_algorithm"),
         pytest.param({NAME: f"sha256=sha256={GOOD}"}, 401, id="prefix_twice"),
         pytest.param({NAME: GOOD + "\n"}, 401, id="line_end"),
@@ -164,81 +166,6 @@ def test_body_is_reserialized_up_to_64_levels() -> None:
         verify({NAME: sign(deeper, SECRET)}, b" " + deeper.encode(), [SECRET])
 
 
-ORIGINAL = (
-    '{"event":"lead.captured","agent_id":"abc123","timestamp":"2026-03-25T10:30:00Z",'
-    '"data":{"visitor_name":"Ann é \\u001f\\ud83d","score":1.5,"visits":10,"none":0,"big":1e+21,"tags":["a"]}}'
-).encode()
-LIKELY = b' \t\n\r0eE+-.FD"\\,\x00'
-
-
-def mutate(data: bytes, rng: random.Random) -> bytes:
-    """Insert, replace or delete one byte; the result differs from `data`."""
-    mutated = data
-    while mutated == data:
-        at = rng.randrange(len(data) + 1)
-        byte = bytes([rng.choice(LIKELY) if rng.random() < 0.5 else rng.randrange(256)])
-        kept, byte = rng.choice([(at, byte), (at + 1, byte), (at + 1, b"")])
-        mutated = data[:at] + byte + data[kept:]
-    return mutated
-
-
-def members(body: bytes) -> object:
-    """Read JSON independently of the code under test; equal results mean the same text for JSON.stringify."""
-    try:
-        return json.loads(body.decode("utf-8"), parse_int=float, object_pairs_hook=list)
-    except ValueError:
-        return None
-
-
-def deliver_with_body(mutated: bytes, signature: str) -> tuple[int, bool]:
-    return status_of({NAME: signature}, mutated, SECRET), members(mutated) == members(ORIGINAL)
-
-
-def deliver_with_header(mutated: bytes, signature: str) -> tuple[int, bool]:
-    value = mutated.decode("latin-1")
-    return status_of({NAME: value}, ORIGINAL, SECRET), value.lower() == signature
-
-
-def deliver_with_secret(mutated: bytes, signature: str) -> tuple[int, bool]:
-    # HMAC pads a short key with NUL, so that one more of them makes the same key.
-    value = mutated.decode("latin-1")
-    return status_of({NAME: signature}, ORIGINAL, value), value.rstrip("\0") == SECRET
-
-
-def status_of(headers: dict[str, str], body: bytes, secret: str) -> int:
-    try:
-        parse(verify(headers, body, [secret]))
-    except WebhookError as refusal:
-        return refusal.status
-    return 202
-
-
-@pytest.mark.parametrize(
-    "count", [pytest.param(2_000, id="sample"), pytest.param(100_000, id="torture", marks=pytest.mark.torture)]
-)
-@pytest.mark.parametrize(
-    ("original", "deliver"),
-    [
-        (ORIGINAL, deliver_with_body),
-        (sign(ORIGINAL, SECRET).encode(), deliver_with_header),
-        (SECRET.encode(), deliver_with_secret),
-    ],
-    ids=["body", "header", "secret"],
-)
-def test_one_byte_mutation_is_refused_unless_it_means_the_same(
-    count: int, original: bytes, deliver: Callable[[bytes, str], tuple[int, bool]]
-) -> None:
-    seed = 20_261_122
-    rng = random.Random(seed)  # noqa: S311  # a reproducible sample, nothing secret
-    signature, same = sign(ORIGINAL, SECRET), 0
-    for number in range(count):
-        mutated = mutate(original, rng)
-        status, means_the_same = deliver(mutated, signature)
-        assert status == (202 if means_the_same else 401), f"seed {seed}, mutation {number}: {mutated!r}"
-        same += means_the_same
-    assert 0 < same < count // 10
-
-
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
     lambda values: st.lists(values) | st.dictionaries(st.text(), values),
@@ -262,7 +189,12 @@ def test_any_unsigned_delivery_is_refused_with_a_webhook_error(headers: Any, bod
 @unhurried
 @given(BODIES)
 def test_any_signed_delivery_is_an_event_or_a_bad_request(body: bytes) -> None:
-    assert status_of({NAME: sign(body, SECRET)}, body, SECRET) in (202, 400)
+    status = 202
+    try:
+        parse(verify({NAME: sign(body, SECRET)}, body, [SECRET]))
+    except WebhookError as refusal:
+        status = refusal.status
+    assert status in (202, 400)
 
 
 def test_event_is_read_from_the_documented_body() -> None:
@@ -301,19 +233,32 @@ def test_least_event_has_a_name_only() -> None:
     [
         ("2026-03-25T10:30:00.250Z", datetime(2026, 3, 25, 10, 30, 0, 250_000, UTC)),
         ("2026-03-25T12:30:00+02:00", datetime(2026, 3, 25, 10, 30, tzinfo=UTC)),
-        ("2026-03-25T10:30:00", datetime(2026, 3, 25, 10, 30, tzinfo=UTC)),
         ("yesterday", None),
         ("0001-01-01T00:00:00+14:00", None),
         ("2026-03\ud800-25", None),
         (1_774_434_600, None),
         (None, None),
     ],
-    ids=["milliseconds", "offset", "no_offset", "word", "before_time", "surrogate", "number", "null"],
+    ids=["milliseconds", "offset", "word", "before_time", "surrogate", "number", "null"],
 )
 def test_odd_timestamp_never_refuses_an_event(timestamp: object, occurred_at: datetime | None) -> None:
     found = parse(json.dumps(EVENT | {"timestamp": timestamp})).occurred_at
     assert found == occurred_at
     assert found is None or found.tzinfo is UTC
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "JST-9")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_timestamp_without_an_offset_is_utc_wherever_the_machine_stands(tokyo: None) -> None:
+    found = parse('{"event":"a","timestamp":"2026-03-25T10:30:00"}').occurred_at
+    assert found == datetime(2026, 3, 25, 10, 30, tzinfo=UTC)
 
 
 def test_integers_of_the_payload_stay_exact() -> None:

@@ -1,5 +1,8 @@
 """Faults that a test orders: answers that are not the real ones, delays, cut connections."""
 
+from contextlib import closing
+from http.client import HTTPConnection
+
 import httpx
 import pytest
 
@@ -95,13 +98,22 @@ def test_a_cut_closes_the_connection_before_or_after_the_effect(site, inject, cu
 
 
 def test_a_cut_leaves_other_connections_alone(site, inject):
-    with httpx.Client(headers=site.api.headers, trust_env=False) as other:
-        query = {"action": "v1-agents"}
-        other.get(site.sandbox.url, params=query)
-        site.order(action="v1-message", cut="before_effect")
-        with pytest.raises(httpx.RemoteProtocolError):
-            inject()
-        assert other.get(site.sandbox.url, params=query).status_code == 200
+    url = httpx.URL(site.sandbox.url)
+    with closing(HTTPConnection(url.host, url.port)) as other:
+        for cut in (False, True):
+            if cut:
+                site.order(action="v1-message", cut="before_effect")
+                with pytest.raises(httpx.RemoteProtocolError):
+                    inject()
+            other.request("GET", "/sandbox/health")  # would fail on a connection that was closed
+            assert other.getresponse().read()
+
+
+def test_a_cut_finds_its_connection_also_behind_a_proxy_header(site, inject):
+    site.order(action="v1-message", cut="before_effect")
+    site.api.headers["X-Forwarded-For"] = "192.0.2.1"
+    with pytest.raises(httpx.RemoteProtocolError):
+        inject()
 
 
 def test_a_delayed_answer_comes_after_the_effect(site, inject):
@@ -133,7 +145,7 @@ def test_a_request_over_the_limit_uses_up_no_fault(start):
         {"status": 99},
         {"status": 600},
         {"status": "500"},
-        {"status": True},
+        {"status": 500, "times": True},
         {"status": 500, "style": "xml"},
         {"status": 500, "style": "text", "body": {"error": "no"}},
         {"status": 500, "cut": "before_effect"},

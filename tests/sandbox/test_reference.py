@@ -1,6 +1,7 @@
 """Every request and response that the vendor's reference shows, as it shows them."""
 
 import re
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -111,13 +112,14 @@ def test_update_agent_changes_only_the_given_fields(site):
 
 
 def test_delete_agent_removes_it_with_its_conversations(site):
-    keep = site.visit()["conversation_id"]
+    kept = site.visit()
     agent_id = site.call("POST", "v1-agents", CREATE_AGENT).json()["agent"]["id"]
     gone = site.visit(agent_id=agent_id)["conversation_id"]
     assert site.call("DELETE", "v1-agent", agent_id=agent_id).status_code == 200
     assert site.call("GET", "v1-agent", agent_id=agent_id).status_code == 404
     assert site.control.get(f"/conversations/{gone}").status_code == 404
-    assert site.control.get(f"/conversations/{keep}").status_code == 200
+    assert site.control.get(f"/conversations/{kept['conversation_id']}").status_code == 200
+    assert list(site.sandbox.account.leads) == [kept["lead_id"]]
 
 
 def test_list_conversations_answers_as_documented(site):
@@ -176,6 +178,16 @@ def test_an_agent_sees_nothing_of_another_agent(site, action):
     empty = site.call("GET", action, agent_id=other).json()
     site.visit(messages=["Hello"])
     assert site.call("GET", action, agent_id=other).json() == empty
+
+
+def test_times_are_utc_whatever_the_clock_shows(site, clock):
+    clock.now = datetime(2026, 4, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+    site.visit()
+    [lead] = site.call("GET", "v1-leads").json()["leads"]
+    assert lead["created_at"] == "2026-03-31T23:30:00Z"
+    analytics = site.call("GET", "v1-analytics")
+    assert analytics.json()["month"] == "2026-03"
+    assert analytics.headers["date"] == "Tue, 31 Mar 2026 23:30:00 GMT"
 
 
 def test_the_date_header_is_that_of_the_sandbox_clock(site):

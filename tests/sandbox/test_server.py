@@ -16,8 +16,11 @@ from connector.sandbox import AGENT_ID, API_KEY, SandboxSettings
 from connector.sandbox.server import running
 
 FOREGROUND = """
+import signal
 from connector.sandbox.server import serve
+before = [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
 serve(started=lambda sandbox: print(sandbox.url, flush=True))
+assert [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)] == before
 """
 
 

@@ -132,10 +132,13 @@ def test_removed_webhooks_get_nothing(site, receiver):
     assert site.visit()["delivery_id"] is None
 
 
-def test_a_webhook_url_that_is_not_http_is_refused(site):
-    response = site.control.post("/webhooks", json={"url": "ftp://example.com"})
-    assert response.status_code == 400
-    assert "'ftp://example.com'" in response.json()["error"]
+@pytest.mark.parametrize(
+    "body", [{"url": "ftp://example.com"}, {"secret": "another"}, {"url": "http://127.0.0.1", "key": "x"}], ids=str
+)
+def test_a_webhook_that_cannot_be_used_is_refused(site, body):
+    response = site.control.post("/webhooks", json=body)
+    assert (response.status_code, list(response.json())) == (400, ["error"])
+    assert site.sandbox.webhook_url is None
 
 
 def test_an_unknown_delivery_cannot_be_sent_again(site):

@@ -1,0 +1,91 @@
+"""`chatforge events`."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from connector.cli import output
+from connector.cli.exits import UsageError
+from connector.cli.loading import load_settings
+from connector.runs import records
+from connector.runs.journal import Journal
+from connector.sqlite import read_file
+
+app = typer.Typer(help="Look at events.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_events(
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=10_000)] = 20,
+    held: Annotated[bool, typer.Option("--held", help="Only events that are held.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """List events, newest first."""
+    wanted = "held" if held else None
+    events = read_file(
+        load_settings().database, lambda connection: Journal(connection).events(limit, status=wanted)
+    )
+    if as_json:
+        output.write_json([_as_json(event) for event in events])
+    elif not events:
+        output.line("no events")
+    else:
+        output.table(
+            ("event", "name", "status", "connection", "received"),
+            (
+                (
+                    event.id,
+                    event.name,
+                    output.status(event.status),
+                    f"{event.connector}/{event.connection}",
+                    output.moment(event.received_at),
+                )
+                for event in events
+            ),
+        )
+
+
+@app.command()
+def show(
+    event_id: Annotated[str, typer.Argument(metavar="EVENT", help="The id of an event.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Show one event: its body, and what each flow made of it."""
+    event, starts = read_file(
+        load_settings().database,
+        lambda connection: (Journal(connection).event(event_id), Journal(connection).starts(event_id)),
+    )
+    if event is None:
+        raise UsageError(f"there is no event {event_id!r}; see: chatforge events list")
+    if as_json:
+        made = [{"flow": start.flow, "run_id": start.run_id, "reason": start.reason} for start in starts]
+        output.write_json({**_as_json(event), "body": event.text, "starts": made})
+        return
+    output.line(output.styled(event.id, "bold"), "  ", event.name, "  ", output.status(event.status))
+    output.line(f"received {output.moment(event.received_at)} by {event.connector}/{event.connection}")
+    output.line("")
+    output.console.print(_pretty(event.text), markup=False)
+    output.line("")
+    for start in starts:
+        made_of_it = f"started {start.run_id}" if start.run_id else f"started nothing: {start.reason}"
+        output.line(output.styled(f"{start.flow}  ", "bold"), made_of_it)
+    if not starts:
+        output.line("no flow wants this event")
+
+
+def _as_json(event: records.Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "name": event.name,
+        "status": event.status,
+        "connector": event.connector,
+        "connection": event.connection,
+        "occurred_at": output.iso(event.occurred_at),
+        "received_at": output.iso(event.received_at),
+    }
+
+
+def _pretty(text: str) -> str:
+    """The body as indented JSON; its escapes keep control characters from the terminal."""
+    return json.dumps(json.loads(text), indent=2)

@@ -1,0 +1,43 @@
+"""Exit codes, and which error ends with which."""
+
+import click
+
+from connector.errors import (
+    AuthenticationError,
+    ConnectorError,
+    NetworkError,
+    PlanError,
+    SettingsError,
+    UnknownOperationError,
+)
+
+DONE = 0
+FAILED = 1
+"""Something failed, or a flow has problems."""
+USAGE = 2
+"""The command or a setting is wrong."""
+AUTHENTICATION = 3
+NETWORK = 4
+INTERNAL = 70
+
+
+def code_of(error: ConnectorError) -> int:
+    for kinds, code in (
+        ((SettingsError, UnknownOperationError), USAGE),
+        ((AuthenticationError, PlanError), AUTHENTICATION),
+        ((NetworkError,), NETWORK),
+    ):
+        if isinstance(error, kinds):
+            return code
+    return FAILED
+
+
+def of_kind(kind: str) -> int:
+    """The code for the kind of a run's failure."""
+    return {"authentication": AUTHENTICATION, "plan": AUTHENTICATION, "network": NETWORK, "settings": USAGE}.get(
+        kind, FAILED
+    )
+
+
+class UsageError(click.UsageError):
+    """An argument is wrong; ends with `USAGE` and one sentence."""

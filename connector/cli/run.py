@@ -1,0 +1,120 @@
+"""`chatforge run`."""
+
+import asyncio
+import json
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector import sqlite
+from connector.adapter import Adapter, Delivery
+from connector.cli import exits, output, timeline
+from connector.cli.exits import UsageError
+from connector.cli.flow_files import load_flows
+from connector.cli.loading import load_adapter, load_settings
+from connector.cli.send_event import sample
+from connector.errors import StoreLockedError, WebhookError
+from connector.flows.flow import Flow
+from connector.runs.intake import Intake
+from connector.runs.journal import Journal
+from connector.runs.store import Store, Stored
+from connector.runs.worker import Worker
+from connector.server.service import require_connections
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="A flow file.", show_default=False)],
+    input: Annotated[
+        str | None,
+        typer.Option(metavar="EVENT", help="The event as JSON or @FILE; without it a sample of now."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the run as a JSON object.")] = False,
+) -> int:
+    """Run a flow once and wait for its end. Its actions act for real.
+
+    Where a server executes the same database, the server does the run.
+
+    Example: chatforge run docs/flows/lead-to-crm.yaml --input @event.json
+    """
+    if file.is_dir():
+        raise UsageError(f"{str(file)!r} is a folder; give one flow file")
+    adapter, database = load_adapter(file), load_settings(file).database
+    [flow] = load_flows(file, adapter.catalogue)
+    require_connections(adapter, [flow])
+    delivery = _delivery(adapter, flow, input)
+    try:
+        with sqlite.exclusive(database):
+            stored = asyncio.run(_execute(adapter, database, flow, delivery))
+    except StoreLockedError:
+        stored = asyncio.run(_leave(adapter, database, flow, delivery))
+    return _report(database, stored, as_json=as_json)
+
+
+def _delivery(adapter: Adapter, flow: Flow, input: str | None) -> Delivery:
+    connector = flow.trigger.uses.partition(".")[0]
+    declared = adapter.registry.connections[connector]
+    now = datetime.now(UTC)
+    text = json.dumps(sample("lead.captured", [], now)) if input is None else _read_input(input)
+    if declared.webhook is None:
+        raise UsageError(f"{flow.trigger.uses} takes no webhooks, so it cannot be given an event")
+    try:
+        event = declared.webhook.parse(text)
+    except WebhookError as error:
+        raise UsageError(f"--input: {error}") from error
+    # Each manual run is an event of its own, also with the same input.
+    event = replace(event, identity=f"manual-{secrets.token_hex(16)}")
+    return Delivery(connector, flow.trigger.connection, event, text, now)
+
+
+def _read_input(value: str) -> str:
+    if not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"--input: the file {value[1:]!r} cannot be read: {reason}") from error
+
+
+async def _execute(adapter: Adapter, database: Path, flow: Flow, delivery: Delivery) -> Stored:
+    store = Store(database)
+    try:
+        async with adapter:
+            worker = Worker(adapter, store, lambda: datetime.now(UTC))
+            stored = await Intake(adapter, store, [flow], worker.wake).accept(delivery)
+            await worker.finish([start.run_id for start in stored.starts if start.run_id])
+            return stored
+    finally:
+        store.close()
+
+
+async def _leave(adapter: Adapter, database: Path, flow: Flow, delivery: Delivery) -> Stored:
+    """Queue the run for the process that executes the database."""
+    store = Store(database)
+    try:
+        return await Intake(adapter, store, [flow]).accept(delivery)
+    finally:
+        store.close()
+
+
+def _report(database: Path, stored: Stored, *, as_json: bool) -> int:
+    if not stored.starts or stored.starts[0].run_id is None:
+        reason = stored.starts[0].reason if stored.starts else "the flow is off, or its trigger does not want the event"
+        output.fail(f"the event started nothing: {reason}")
+        return exits.FAILED
+    run_id = stored.starts[0].run_id
+    if not as_json:
+        output.line(output.styled(run_id, "bold"))
+    ended = timeline.follow(database, run_id, seconds=3600, quiet=as_json)
+    run = ended or sqlite.read_file(database, lambda connection: Journal(connection).run(run_id))
+    if run is None:
+        return exits.INTERNAL
+    if as_json:
+        output.write_json({**timeline.as_json(run), "outputs": run.outputs})
+    else:
+        output.line(output.status(run.status), f": {run.error.message}" if run.error else "")
+    return exits.of_kind(run.error.kind) if run.error else exits.DONE

@@ -1,0 +1,53 @@
+"""`chatforge serve`."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector import registry
+from connector.adapter import Adapter
+from connector.cli import output
+from connector.cli.flow_files import load_flows
+from connector.cli.loading import load_settings
+from connector.flows.flow import Flow
+from connector.server import service
+from connector.settings import Settings
+
+
+def serve(
+    flows: Annotated[Path, typer.Option(help="A folder of flow files, or one file.")] = Path("flows"),
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes any free port.", min=0, max=65535)] = 8080,
+) -> None:
+    """Receive webhooks and run flows until Ctrl-C.
+
+    Example: chatforge serve --flows flows --port 8080
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    settings = load_settings(flows)
+    plugins = registry.load()
+    adapter = Adapter(plugins, settings)
+    loaded = load_flows(flows, adapter.catalogue)
+    service.require_connections(adapter, loaded)
+    listener = service.listen(host, port)
+    with listener:
+        address = f"http://{host}:{listener.getsockname()[1]}"
+        service.serve(plugins, settings, loaded, listener, lambda: _announce(address, settings, loaded))
+
+
+def _announce(address: str, settings: Settings, flows: list[Flow]) -> None:
+    output.line(f"listening on {address}; stop with Ctrl-C")
+    output.line(f"database  {settings.database}")
+    for flow in flows:
+        off = "" if flow.enabled else " (off)"
+        output.line(f"flow      {flow.name}, started by {flow.trigger.uses}{off}")
+    webhooks = {(flow.trigger.uses.partition(".")[0], flow.trigger.connection) for flow in flows}
+    for connector, connection in sorted(webhooks):
+        path = f"/webhooks/{connector}" + ("" if connection == "default" else f"/{connection}")
+        output.line(f"webhooks  {settings.public_url or address}{path}")
+    if settings.public_url is None:
+        output.line("          set CHATFORGE_PUBLIC_URL to the address under which ChatForge reaches this server,")
+        output.line("          and paste the webhook address into the ChatForge dashboard, Integrations")

@@ -1,0 +1,226 @@
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from connector.chatforge.models import ListedAgents
+from connector.chatforge.wire import Answer, build_request, check_status, parse_retry_after, read_answer
+from connector.errors import (
+    ActionError,
+    AuthenticationError,
+    InputError,
+    NotFoundError,
+    OutputError,
+    PlanError,
+    RateLimitError,
+    RejectedError,
+    ServerError,
+)
+
+NOW = datetime(2026, 3, 25, 14, 30, tzinfo=UTC)
+KEY = "canary_0123456789"
+PAGE = b"<!DOCTYPE html><html><head><title>\n Just a moment&hellip;</title></head><body>x</body></html>"
+
+
+def refuse(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> ActionError:
+    with pytest.raises(ActionError) as caught:
+        check_status(Answer(status, headers or {}, body, KEY), NOW)
+    assert caught.value.status == status
+    return caught.value
+
+
+def test_request_carries_action_parameters_and_escaped_body() -> None:
+    body = {"conversation_id": "uuid", "content": "Grüße \ud83d \x00"}
+    request = build_request("POST", "v1-message", agent_id="a b", body=body)
+    assert (request.method, request.params) == ("POST", {"action": "v1-message", "agent_id": "a b"})
+    assert request.headers == {"Content-Type": "application/json"}
+    assert request.content is not None
+    assert request.content.isascii()
+    assert json.loads(request.content) == body
+
+
+def test_request_without_body_has_no_content() -> None:
+    request = build_request("GET", "v1-conversations", limit=50, offset=0)
+    assert request.params == {"action": "v1-conversations", "limit": "50", "offset": "0"}
+    assert (request.content, request.headers) == (None, {})
+
+
+def test_parameter_that_a_url_cannot_carry_is_an_input_error() -> None:
+    with pytest.raises(InputError, match=r"agent_id is 'a\\ud800', which a URL cannot carry"):
+        build_request("GET", "v1-agent", agent_id="a\ud800")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "processed", "transient", "step"),
+    [
+        (302, RejectedError, "no", False, "CHATFORGE_BASE_URL"),
+        (400, RejectedError, "no", False, "correct the input"),
+        (401, AuthenticationError, "no", False, "set CHATFORGE_API_KEY to a key from the ChatForge Dashboard → Int"),
+        (403, PlanError, "no", False, "the key is good, but ChatForge requires the Enterprise plan"),
+        (404, NotFoundError, "no", False, "check the ids"),
+        (408, ServerError, "no", True, "try again"),
+        (413, RejectedError, "no", False, "correct the input"),
+        (425, ServerError, "no", True, "try again"),
+        (429, RateLimitError, "no", True, "100 a minute"),
+        (500, ServerError, "unknown", True, "look there before you repeat it"),
+        (501, ServerError, "unknown", True, "look there before you repeat it"),
+        (503, ServerError, "unknown", True, "look there before you repeat it"),
+    ],
+)
+def test_status_decides_the_error_and_the_next_step(
+    status: int, kind: type[ActionError], processed: str, transient: bool, step: str
+) -> None:
+    error = refuse(status)
+    assert (type(error), error.processed, error.transient) == (kind, processed, transient)
+    assert step in str(error)
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+def test_any_2xx_passes(status: int) -> None:
+    check_status(Answer(status, {}, b""), NOW)
+
+
+@pytest.mark.parametrize(
+    ("body", "quoted"),
+    [
+        pytest.param(b'{"error": "agent_id required"}', "(400: 'agent_id required')", id="error"),
+        pytest.param(b'{"error": {"message": "bad id", "code": 7}}', "(400: 'bad id')", id="nested"),
+        pytest.param(b'{"message": "bad id"}', "(400: 'bad id')", id="message"),
+        pytest.param(b'{"error": true, "message": "bad id"}', "(400: 'bad id')", id="flag-and-message"),
+        pytest.param(b'{"error": "", "message": "bad id"}', "(400: 'bad id')", id="blank-error"),
+        pytest.param(b'"bad id"', "(400: 'bad id')", id="json-text"),
+        pytest.param(b'{"code": 7}', "(400: '{\"code\": 7}')", id="other-json"),
+        pytest.param(b"bad\r\n\x1b[31m id\xe2\x80\xae", "(400: 'bad [31m id')", id="text-cleaned"),
+        pytest.param(b"bad \xff", "(400: 'bad \ufffd')", id="not-utf-8"),
+        pytest.param(b"[" * 100_000, "(400: '[[[", id="too-deep"),
+        pytest.param(b"x" * 201, "(400: '" + "x" * 199 + "…')", id="too-long"),
+        pytest.param(b" ", "(400, no reason given)", id="nothing"),
+        pytest.param(PAGE, "(400, answered with an HTML page 'Just a moment…')", id="page"),
+        pytest.param(
+            b"\xef\xbb\xbf\n<p>Bad <b>Gateway</b></p>" + b"y" * 100,
+            "(400, answered with an HTML page 'Bad Gateway " + "y" * 67 + "…')",
+            id="page-without-title",
+        ),
+    ],
+)
+def test_error_quotes_what_came(body: bytes, quoted: str) -> None:
+    assert quoted in str(refuse(400, body))
+
+
+def test_redirect_names_its_target() -> None:
+    assert "(307, to 'https://h.example/x')" in str(refuse(307, b"moved", {"location": "https://h.example/x"}))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "step"),
+    [
+        (401, AuthenticationError, "check CHATFORGE_BASE_URL, and what stands between"),
+        (403, PlanError, "check CHATFORGE_BASE_URL, and what stands between"),
+        (404, RejectedError, "check CHATFORGE_BASE_URL, and what stands between"),
+        (429, RateLimitError, "100 a minute"),
+        (502, ServerError, "look there before you repeat it"),
+    ],
+)
+def test_page_instead_of_json_points_at_the_address(status: int, kind: type[ActionError], step: str) -> None:
+    error = refuse(status, PAGE)
+    assert type(error) is kind
+    assert step in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (401, f'{{"error": "unknown key {KEY}"}}', {}),
+        (401, f"<title>{KEY}</title>", {}),
+        (302, "", {"location": f"https://h.example/{KEY}"}),
+        (400, "x" * 195 + KEY, {}),
+    ],
+    ids=["message", "page", "location", "cut"],
+)
+def test_key_that_the_answer_repeats_is_hidden(status: int, body: str, headers: dict[str, str]) -> None:
+    assert KEY[:5] not in str(refuse(status, body.encode(), headers))
+
+
+@pytest.mark.parametrize("secret", ["", "error"])
+def test_secret_too_short_to_hide_changes_nothing(secret: str) -> None:
+    with pytest.raises(RejectedError, match=r"\(400: 'an error'\)"):
+        check_status(Answer(400, {}, b'{"error": "an error"}', secret), NOW)
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
+def test_retry_after_is_kept(status: int) -> None:
+    assert refuse(status, headers={"retry-after": "7"}).retry_after == 7.0
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("12", 12.0),
+        (" 1.5 ", 1.5),
+        ("-3", 0.0),
+        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
+        (format_datetime(NOW - timedelta(seconds=90), usegmt=True), 0.0),
+        ("Wednesday, 25-Mar-26 14:31:00 GMT", 60.0),
+        ("Wed Mar 25 14:31:00 2026", 60.0),
+        ("Wed, 25 Mar 2026 14:31:00 -0000", 60.0),
+        ("soon", None),
+        ("", None),
+        ("nan", None),
+        ("1e5", None),
+        ("9" * 400, None),
+        ("١٢", None),
+        ("Wed, 99 Mar 2026 14:31:00 GMT", None),
+        ("Wed, 25 Mar 99999 14:31:00 GMT", None),
+        ("Wed, 25 Mar 2026 14:31:00 +9999999999999", None),
+    ],
+)
+def test_retry_after_is_read_or_ignored(value: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(value, NOW) == seconds
+
+
+def read(body: bytes, secret: str = "") -> Any:
+    return read_answer(Answer(200, {}, body, secret), ListedAgents)
+
+
+def test_answer_with_lone_surrogates_is_read() -> None:
+    assert read(b'{"agents": [{"id": "a", "name": "\\ud83d"}]}').agents[0].name == "\ud83d"
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        pytest.param(PAGE, "got an HTML page 'Just a moment…' (status 200); check CHATFORGE_BASE_URL", id="page"),
+        pytest.param(b"", "expected JSON from ChatForge, got an empty answer (status 200)", id="nothing"),
+        pytest.param(b"ok", "expected JSON from ChatForge, got 'ok'", id="text"),
+        pytest.param(b'{"agents": [NaN]}', "expected JSON", id="nan"),
+        pytest.param(b"[" * 100_000, "expected JSON", id="too-deep"),
+        pytest.param(b"\xff\xfe\xfd", "expected JSON", id="not-utf-8"),
+        pytest.param(b"9" * 5000, "expected JSON", id="huge-number"),
+        pytest.param(b"[]", "does not fit: input should be a valid dictionary", id="list"),
+        pytest.param(b"{}", "does not fit: agents is missing", id="missing"),
+        pytest.param(
+            b'{"agents": [{"id": "a"}, {"id": "b", "active": "yes"}]}',
+            "agents.1.active: input should be a valid boolean, not 'yes'",
+            id="wrong-type",
+        ),
+    ],
+)
+def test_unfit_answer_is_an_output_error_of_unknown_effect(body: bytes, sentence: str) -> None:
+    with pytest.raises(OutputError) as caught:
+        read(body)
+    assert sentence in str(caught.value)
+    assert (caught.value.processed, caught.value.transient) == ("unknown", False)
+
+
+@pytest.mark.parametrize("body", [f"key {KEY}", f'{{"agents": "{KEY}"}}'], ids=["text", "json"])
+def test_key_that_an_unfit_answer_repeats_is_hidden(body: str) -> None:
+    with pytest.raises(OutputError) as caught:
+        read(body.encode(), KEY)
+    assert KEY not in str(caught.value)
+
+
+def test_answer_hides_its_secret_in_repr() -> None:
+    assert KEY not in repr(Answer(200, {}, b"", KEY))
