@@ -126,7 +126,7 @@ def _holds_the_newest(seen: list[Conversation], wanted: FindConversation) -> boo
 
 
 def _matches(conversation: Conversation, wanted: FindConversation) -> bool:
-    if conversation.lead_captured is False:
+    if conversation.lead_captured is not True:
         return False
     if wanted.captured_at is not None and (
         conversation.created_at is None or conversation.created_at > wanted.captured_at + _CAPTURE_TOLERANCE

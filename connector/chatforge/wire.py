@@ -75,7 +75,7 @@ def build_request(method: str, action: str, *, body: Mapping[str, Any] | None = 
             raise InputError(f"{name} is {text!a}, which a URL cannot carry; pass it as ChatForge gave it")
     if body is None:
         return Request(method, texts)
-    content = json.dumps(body, ensure_ascii=True, allow_nan=False).encode("ascii")
+    content = json.dumps(body, ensure_ascii=True).encode("ascii")
     return Request(method, texts, content, {"Content-Type": "application/json"})
 
 
@@ -234,5 +234,5 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         return max(0.0, (moment - now).total_seconds())
-    except (ValueError, OverflowError, IndexError, TypeError):
+    except (ValueError, OverflowError):
         return None

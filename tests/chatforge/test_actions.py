@@ -224,6 +224,12 @@ def test_conversation_that_appears_later_is_waited_for() -> None:
     assert found.conversation.id == "c5"
 
 
+def test_conversation_that_is_there_is_not_waited_for() -> None:
+    account = Account([of_john(5)(5)])
+    assert find(account, visitor_email="john@example.com", wait_up_to="50ms").candidates == 1
+    assert len(account.asked) == 2  # the page and the end
+
+
 def test_waiting_ends_without_a_conversation() -> None:
     account = Account([])
     assert find(account, visitor_email="john@example.com", wait_up_to="50ms").conversation is None

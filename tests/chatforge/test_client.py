@@ -82,6 +82,7 @@ def test_endpoint_is_asked_and_answers_as_the_reference_shows(
     head, _, content = request.partition(b"\r\n\r\n")
     assert head.startswith(f"{line} HTTP/1.1\r\n".encode())
     assert f"authorization: bearer {KEY}\r\n".encode() in head.lower() + b"\r\n"
+    assert (b"\r\ncontent-type: application/json\r\n" in head.lower() + b"\r\n") is (sent is not None)
     assert (json.loads(content) if content else None) == (sent and json.loads((DATA / f"{sent}.json").read_bytes()))
     assert result.model_dump(mode="json", exclude_unset=True) == json.loads(body)
 

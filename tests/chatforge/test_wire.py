@@ -21,7 +21,7 @@ from connector.errors import (
 
 NOW = datetime(2026, 3, 25, 14, 30, tzinfo=UTC)
 KEY = "canary_0123456789"
-PAGE = b"<!DOCTYPE html><html><head><title>\n Just a moment&hellip;</title></head><body>x</body></html>"
+PAGE = b"<!DOCTYPE html><html><head><TITLE>\n Just a moment&hellip;</TITLE></head><body>x</body></html>"
 
 
 def refuse(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> ActionError:
