@@ -4,6 +4,7 @@ One transport (a pool of connections) serves all calls of a connection; each cal
 """
 
 import asyncio
+import functools
 import importlib.util
 import re
 import socket
@@ -145,12 +146,17 @@ def open_client(
     """
     return httpx.AsyncClient(
         transport=_CallTransport(transport, budget, purpose, slot),
-        base_url=options.base_url.rstrip("/") + "/",  # httpx adds the slash anyway, by parsing twice
+        base_url=_parse_base_url(options.base_url),
         headers={"Accept-Encoding": "gzip", **options.headers},
         timeout=httpx.Timeout(options.read_timeout, connect=options.connect_timeout, pool=2 * options.connect_timeout),
         trust_env=False,
         follow_redirects=False,
     )
+
+
+@functools.lru_cache
+def _parse_base_url(text: str) -> httpx.URL:
+    return httpx.URL(text.rstrip("/") + "/")  # httpx adds the slash anyway, by parsing again
 
 
 class _CallTransport(httpx.AsyncBaseTransport):

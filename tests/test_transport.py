@@ -5,6 +5,7 @@ import gzip
 import socket
 import ssl
 import struct
+import traceback
 import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -208,6 +209,19 @@ def test_cut_names_place_and_doubt_but_no_secret(engine: Engine, method: str, hi
     run(scenario)
 
 
+@engines
+def test_answer_that_is_not_http_is_unknown_and_shows_no_secret(engine: Engine) -> None:
+    async def scenario() -> None:
+        async with running(ScriptedServer(b"SSH-2.0-banana\r\n\r\n", OK)) as url, client_to(url, engine) as client:
+            with pytest.raises(NetworkError, match="closed or broke the connection") as caught:
+                await client.post("", content=b"x")
+            assert (await client.post("", content=b"x")).status_code == 200
+        assert caught.value.processed == "unknown"
+        assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+    run(scenario)
+
+
 def closed_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -293,16 +307,21 @@ def test_untrusted_certificate_is_not_processed_and_not_worth_a_retry(engine: En
 def test_full_pool_is_not_processed(engine: Engine) -> None:
     async def scenario() -> None:
         server, slots = ScriptedServer(*["stall"] * 100), Slots()
-        async with running(server) as url, client_to(url, engine, slots, connect_timeout=0.2) as client:
-            hanging = [asyncio.create_task(client.post("", content=b"x")) for _ in range(100)]
+        async with running(server) as url:
+            options = HttpOptions(url)
+            transport = open_transport(options, engine)
+            patient = open_client(options, transport)
+            hanging = [asyncio.create_task(patient.post("", content=b"x")) for _ in range(100)]
             await server.wait_for_requests(100)
+            hasty = open_client(HttpOptions(url, connect_timeout=0.05), transport, slots)
             with pytest.raises(NetworkError, match="no connection in time") as caught:
-                await client.post("", content=b"one too many")
+                await hasty.post("", content=b"one too many")
             assert (caught.value.processed, caught.value.transient) == ("no", True)
             assert slots.ends == ["answered"]
             for task in hanging:
                 task.cancel()
             await asyncio.gather(*hanging, return_exceptions=True)
+            await transport.aclose()
 
     run(scenario)
 
@@ -312,9 +331,9 @@ def test_full_pool_is_not_processed(engine: Engine) -> None:
     ("item", "limits", "sentence"),
     [
         pytest.param("stall", {"read_timeout": 0.1}, "was silent for 0.1 s", id="no-answer"),
-        pytest.param("stall", {"total_timeout": 0.1}, "did not finish its answer within 0.1 s", id="total"),
+        pytest.param("stall", {"total_timeout": 0.3}, "did not finish its answer within 0.3 s", id="total"),
         pytest.param(PARTIAL_BODY, {"read_timeout": 0.1}, "was silent for 0.1 s", id="half-a-body"),
-        pytest.param(PARTIAL_BODY, {"total_timeout": 0.1}, "did not finish its answer", id="drip"),
+        pytest.param(PARTIAL_BODY, {"total_timeout": 0.3}, "did not finish its answer", id="drip"),
     ],
 )
 def test_late_answer_is_unknown(engine: Engine, item: object, limits: dict[str, float], sentence: str) -> None:

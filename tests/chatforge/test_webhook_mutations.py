@@ -58,7 +58,7 @@ def status_of(headers: dict[str, str], body: bytes, secret: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "count", [pytest.param(2_000, id="sample"), pytest.param(100_000, id="torture", marks=pytest.mark.torture)]
+    "count", [pytest.param(5_000, id="sample"), pytest.param(100_000, id="torture", marks=pytest.mark.torture)]
 )
 @pytest.mark.parametrize(
     ("original", "deliver"),

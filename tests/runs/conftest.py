@@ -1,0 +1,155 @@
+"""A bench to run flows on: a real store, the real adapter, and a few actions that do what a test tells them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from connector import settings
+from connector.adapter import Adapter, Delivery
+from connector.declare import ActionContext, Event, Trigger, action
+from connector.flows.check import check
+from connector.flows.flow import Flow
+from connector.registry import Registry
+from connector.runs import records
+from connector.runs.intake import Intake
+from connector.runs.store import Store
+from connector.runs.worker import Worker
+
+START = datetime(2026, 3, 25, 10, 30, tzinfo=UTC)
+
+
+class Text(BaseModel):
+    text: str = ""
+
+
+class Ping(BaseModel):
+    name: str | None = None
+    at: datetime
+    anything: Any = None
+
+
+@dataclass
+class Bench:
+    """`answers` are what the next calls of an action do: return a text, or raise."""
+
+    folder: Path
+    now: datetime = START
+    calls: list[tuple[str, str, str]] = field(default_factory=list)
+    """(action, text, idempotency key) of each call."""
+    answers: dict[str, list[str | Exception | Callable[[], Awaitable[None]]]] = field(default_factory=dict)
+    received: int = 0
+
+    def clock(self) -> datetime:
+        return self.now
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "runs.sqlite"
+
+    def adapter(self) -> Adapter:
+        actions = {declared.name: declared for declared in self._actions()}
+        registry = Registry(actions, {"test.ping": PING}, {})
+        return Adapter(registry, settings.load(self.folder, environ={}), self.clock)
+
+    def flow(self, steps: str, rest: str = "", trigger: str = "{uses: test.ping}", name: str = "example") -> Flow:
+        text = f"flow: {name}\ntrigger: {trigger}\nsteps:\n{dedent(steps)}\n{rest}"
+        checked = check(text, "example.yaml", self.adapter().catalogue)
+        assert checked.flow, checked.problems
+        return checked.flow
+
+    def delivery(self, identity: str | None = None, /, **payload: Any) -> Delivery:
+        self.received += 1
+        event = Event("ping", identity or f"ping-{self.received}", payload.pop("occurred_at", None), payload)
+        return Delivery("test", "default", event, "{}", self.now)
+
+    @asynccontextmanager
+    async def working(self, *flows: Flow) -> AsyncIterator[tuple[Store, Intake, Worker]]:
+        store = Store(self.database)
+        try:
+            async with self.adapter() as adapter:
+                worker = Worker(adapter, store, self.clock)
+                yield store, Intake(adapter, store, flows, worker.wake), worker
+        finally:
+            store.close()
+
+    def run(self, flow: Flow, /, **payload: Any) -> tuple[records.Run, dict[str, records.Step]]:
+        """Start the flow and work until its run has ended; time passes only while it waits."""
+
+        async def work() -> tuple[records.Run, dict[str, records.Step]]:
+            async with self.working(flow) as (store, intake, worker):
+                stored = await intake.accept(self.delivery(**payload))
+                run_id = stored.starts[0].run_id
+                assert run_id, stored.starts
+                return await self.finish(store, worker, run_id)
+
+        return asyncio.run(work())
+
+    async def finish(self, store: Store, worker: Worker, run_id: str) -> tuple[records.Run, dict[str, records.Step]]:
+        finishing = asyncio.create_task(worker.finish([run_id]))
+        while not finishing.done():
+            if wake_at := store.read(lambda journal: journal.next_wake()):
+                self.now = max(self.now, wake_at)
+                worker.wake()
+            await asyncio.sleep(0.001)
+        await finishing
+        run = store.read(lambda journal: journal.run(run_id))
+        assert run
+        return run, store.read(lambda journal: journal.steps(run_id))
+
+    def _actions(self) -> list[Any]:
+        @action(effect="read", title="Look")
+        async def look(input: Text, context: ActionContext[None]) -> Text:
+            return await self._answer("look", input, context)
+
+        @action(effect="idempotent", title="Put")
+        async def put(input: Text, context: ActionContext[None]) -> Text:
+            return await self._answer("put", input, context)
+
+        @action(effect="once", title="Say")
+        async def say(input: Text, context: ActionContext[None]) -> Text:
+            return await self._answer("say", input, context)
+
+        @action(effect="destructive", title="Delete")
+        async def delete(input: Text, context: ActionContext[None]) -> Text:
+            return await self._answer("delete", input, context)
+
+        return [replace(declared, name=f"test.{declared.name}") for declared in (look, put, say, delete)]
+
+    async def _answer(self, name: str, input: Text, context: ActionContext[None]) -> Text:
+        self.calls.append((name, input.text, context.idempotency_key))
+        queued = self.answers.get(name, [])
+        answer = queued.pop(0) if queued else f"{name} {input.text}"
+        if isinstance(answer, Exception):
+            raise answer
+        if callable(answer):
+            await answer()
+            return Text(text="late")
+        return Text(text=answer)
+
+
+def _select(event: Event, _input: Any, received_at: datetime) -> Ping | None:
+    return Ping.model_validate({"at": received_at, **event.payload}) if event.name == "ping" else None
+
+
+class NoInput(BaseModel):
+    pass
+
+
+PING = Trigger("test.ping", "Ping", "A ping.", NoInput, Ping, _select, {})
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    return Bench(tmp_path)
+
+
+def later(**duration: float) -> datetime:
+    return START + timedelta(**duration)

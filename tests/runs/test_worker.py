@@ -1,0 +1,201 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+import connector.settings
+from connector.adapter import Adapter
+from connector.errors import NetworkError
+from connector.registry import Registry
+from connector.runs.records import Run, Step
+from connector.runs.store import StaleRunError, Store
+from connector.runs.worker import Worker
+
+LOOK = "- {id: look, uses: test.look}"
+SAY = "- {id: say, uses: test.say, with: {text: hello}}"
+
+
+@contextlib.asynccontextmanager
+async def at_work(worker: Worker) -> AsyncIterator[None]:
+    working = asyncio.create_task(worker.work())
+    try:
+        yield
+    finally:
+        worker.stop()
+        await working
+
+
+async def queue(bench, intake) -> str:
+    stored = await intake.accept(bench.delivery())
+    return stored.starts[0].run_id
+
+
+async def until_status(store: Store, run_id: str, *wanted: str) -> Run:
+    async with asyncio.timeout(20):
+        while True:
+            run = store.read(lambda journal: journal.run(run_id))
+            if run and run.status in wanted:
+                return run
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("action", "left_in", "status", "calls"),
+    [
+        ("look", "started", "succeeded", 1),
+        ("say", "started", "succeeded", 1),
+        ("look", "sending", "succeeded", 1),
+        ("put", "sending", "succeeded", 1),
+        ("say", "sending", "held", 0),
+        ("delete", "sending", "held", 0),
+    ],
+)
+def test_step_that_a_crash_interrupted_follows_its_effect(bench, action, left_in, status, calls):
+    """The first process is the store alone: it writes what a process that is killed there leaves behind."""
+    flow = bench.flow(f"- {{id: step, uses: test.{action}, with: {{text: a}}}}")
+
+    async def crash() -> str:
+        async with bench.working(flow) as (store, intake, _):
+            run_id = await queue(bench, intake)
+            [run] = await store.claim(bench.now, 10)
+            await store.start_attempt(run, "step", f"test.{action}", {"text": "a"}, 1, bench.now)
+            if left_in == "sending":
+                await store.mark_sending(run, "step", 1, bench.now)
+            return run_id
+
+    async def recover(run_id: str) -> tuple[Run, Step]:
+        async with bench.working(flow) as (store, _, worker), at_work(worker):
+            run = await until_status(store, run_id, "succeeded", "held", "failed")
+            return run, store.read(lambda journal: journal.steps(run_id))["step"]
+
+    run, step = asyncio.run(recover(asyncio.run(crash())))
+    assert (run.status, step.status, len(bench.calls)) == (status, status, calls)
+    if status == "held":
+        assert "nobody knows whether it took effect" in (step.error.message if step.error else "")
+
+
+def test_finished_step_is_not_done_again_after_a_crash(bench):
+    flow = bench.flow(SAY + "\n- {id: look, uses: test.look, with: {text: '${{ steps.say.text }}'}}")
+
+    async def crash() -> str:
+        async with bench.working(flow) as (store, intake, _):
+            run_id = await queue(bench, intake)
+            [run] = await store.claim(bench.now, 10)
+            await store.start_attempt(run, "say", "test.say", {"text": "hello"}, 1, bench.now)
+            await store.finish_step(run, "say", "test.say", "succeeded", bench.now, output={"text": "said"})
+            return run_id
+
+    async def recover(run_id: str) -> None:
+        async with bench.working(flow) as (store, _, worker), at_work(worker):
+            await until_status(store, run_id, "succeeded")
+
+    asyncio.run(recover(asyncio.run(crash())))
+    assert [(name, text) for name, text, _ in bench.calls] == [("look", "said")]
+
+
+def test_run_that_was_taken_over_is_written_by_its_new_owner_only(bench):
+    async def work() -> None:
+        async with bench.working(bench.flow(SAY)) as (store, intake, _):
+            await queue(bench, intake)
+            [frozen] = await store.claim(bench.now, 10)
+            await store.requeue()
+            [taken] = await store.claim(bench.now, 10)
+            with pytest.raises(StaleRunError):
+                await store.start_attempt(frozen, "say", "test.say", {}, 1, bench.now)
+            await store.start_attempt(taken, "say", "test.say", {}, 1, bench.now)
+            with pytest.raises(StaleRunError):
+                await store.mark_sending(frozen, "say", 1, bench.now)
+            with pytest.raises(StaleRunError):
+                await store.finish_run(frozen, "failed", bench.now)
+
+    asyncio.run(work())
+
+
+def test_waiting_run_goes_on_when_its_time_has_come_and_not_before(bench):
+    bench.answers["look"] = [NetworkError("no", transient=True)]
+    flow = bench.flow("- {id: look, uses: test.look, retry: {delay: 1h, max_delay: 1h}}")
+
+    async def work() -> None:
+        async with bench.working(flow) as (store, intake, worker), at_work(worker):
+            run_id = await queue(bench, intake)
+            waiting = await until_status(store, run_id, "waiting")
+            assert waiting.wake_at
+            bench.now = waiting.wake_at - timedelta(seconds=1)
+            worker.wake()
+            await asyncio.sleep(0.05)
+            assert len(bench.calls) == 1
+            bench.now = waiting.wake_at
+            worker.wake()
+            await until_status(store, run_id, "succeeded")
+
+    asyncio.run(work())
+
+
+def test_run_that_another_process_left_is_found_without_a_word(bench):
+    async def work() -> None:
+        flow = bench.flow(LOOK)
+        async with bench.working(flow) as (store, _, worker), at_work(worker):
+            async with bench.working(flow) as (_, other_intake, _):
+                run_id = await queue(bench, other_intake)
+            await until_status(store, run_id, "succeeded")
+
+    asyncio.run(work())
+
+
+def test_stop_lets_the_step_in_flight_finish_and_leaves_the_rest(bench):
+    flow = bench.flow(SAY + "\n" + LOOK)
+
+    async def work() -> tuple[str, Run, dict[str, Step]]:
+        sending, answer = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> None:
+            sending.set()
+            await answer.wait()
+
+        bench.answers["say"] = [slow]
+        async with bench.working(flow) as (store, intake, worker):
+            async with at_work(worker):
+                run_id = await queue(bench, intake)
+                await sending.wait()
+                worker.stop()
+                asyncio.get_running_loop().call_later(0.05, answer.set)
+            run = store.read(lambda journal: journal.run(run_id))
+            assert run
+            return run_id, run, store.read(lambda journal: journal.steps(run_id))
+
+    async def go_on(run_id: str) -> None:
+        async with bench.working(flow) as (store, _, worker), at_work(worker):
+            await until_status(store, run_id, "succeeded")
+
+    run_id, run, steps = asyncio.run(work())
+    assert (run.status, steps["say"].status, list(steps)) == ("queued", "succeeded", ["say"])
+    asyncio.run(go_on(run_id))
+    assert [name for name, _, _ in bench.calls] == ["say", "look"]
+
+
+def test_flow_that_no_longer_checks_holds_its_runs(bench):
+    """The action was there when the event came, and its plugin is gone now."""
+
+    async def work() -> Run:
+        async with bench.working(bench.flow(SAY)) as (store, intake, _):
+            run_id = await queue(bench, intake)
+            settings = connector.settings.load(bench.folder, environ={})
+            worker = Worker(Adapter(Registry({}, bench.adapter().registry.triggers, {}), settings), store, bench.clock)
+            async with at_work(worker):
+                return await until_status(store, run_id, "held")
+
+    run = asyncio.run(work())
+    assert run.error
+    assert run.error.message == "the flow no longer checks: there is no action 'test.say'"
+
+
+def test_many_runs_at_once_all_end(bench):
+    async def work() -> list[Run]:
+        async with bench.working(bench.flow(SAY)) as (store, intake, worker), at_work(worker):
+            ids = await asyncio.gather(*(queue(bench, intake) for _ in range(250)))
+            return [await until_status(store, run_id, "succeeded") for run_id in ids]
+
+    assert len(asyncio.run(work())) == 250
+    assert len(bench.calls) == 250
