@@ -26,7 +26,8 @@ def serve(
     Example: chatforge serve --flows flows --port 8080
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for library in ("httpx", "uvicorn"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     settings = load_settings(flows)
     plugins = registry.load()
     adapter = Adapter(plugins, settings)
