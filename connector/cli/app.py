@@ -5,8 +5,8 @@ import traceback
 from importlib.metadata import version
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from connector.cli import exits, output
 from connector.cli.check import check
@@ -23,7 +23,6 @@ from connector.flows.problems import Problem, render
 app = typer.Typer(
     name="chatforge",
     help="Triggers and actions for ChatForge, and typed YAML flows that use them.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -57,14 +56,15 @@ class _Debug:
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with a code of `exits`."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="chatforge", standalone_mode=False)
-    except click.UsageError as error:
-        output.fail(error.format_message())
-        if error.ctx:
-            output.errors.print(f"see: {error.ctx.command_path} --help")
+        code = typer.main.get_command(app).main(given or ["--help"], prog_name="chatforge", standalone_mode=False)
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"; see: {context.command_path} --help" if context else ""
+        output.fail(error.format_message().rstrip(".") + hint)
         sys.exit(exits.USAGE)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has left; nothing more can be said

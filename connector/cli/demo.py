@@ -146,14 +146,17 @@ def _crash(stage: Stage) -> None:
     earlier = _runs(stage)[0].id
     story = _visitor(stage, "Ann", "ann@example.com", "What do you charge?")
     run = _wait_for_run(stage, newer_than=earlier)
-    timeline.follow(stage.database, run.id, seconds=PATIENCE, until=lambda view: _is_sending(view, "chat"))
+    shown: dict[str, str] = {}
+    timeline.follow(
+        stage.database, run.id, seconds=PATIENCE, shown=shown, until=lambda view: _is_sending(view, "chat")
+    )
     port = int(stage.address.rsplit(":", 1)[1])
     stage.stop_server(signal.SIGKILL)
     output.line(output.styled("  killed (SIGKILL) ", "red bold"), "while the step chat waited for its answer")
     interrupted = _runs(stage)[0].status
     stage.start_server(port)
     output.line(output.styled("  started again    ", "bold"), f"the run was {interrupted!r} and goes on")
-    ended = timeline.follow(stage.database, run.id, seconds=PATIENCE)
+    ended = timeline.follow(stage.database, run.id, seconds=PATIENCE, shown=shown)
     stage.expect("after SIGKILL the run went on to its end", bool(ended and ended.status == "succeeded"))
     _show_chat(stage, story["conversation_id"])
     stage.expect("its visitor got one takeover message, not two", len(_injected(stage, story["conversation_id"])) == 1)

@@ -12,7 +12,7 @@ from connector.runs import records
 from connector.runs.journal import Journal
 from connector.sqlite import read_file
 
-app = typer.Typer(help="Look at events.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Look at events.", rich_markup_mode=None)
 
 
 @app.command("list")

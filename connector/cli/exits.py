@@ -1,7 +1,5 @@
 """Exit codes, and which error ends with which."""
 
-import click
-
 from connector.errors import (
     AuthenticationError,
     ConnectorError,
@@ -23,7 +21,7 @@ INTERNAL = 70
 
 def code_of(error: ConnectorError) -> int:
     for kinds, code in (
-        ((SettingsError, UnknownOperationError), USAGE),
+        ((UsageError, SettingsError, UnknownOperationError), USAGE),
         ((AuthenticationError, PlanError), AUTHENTICATION),
         ((NetworkError,), NETWORK),
     ):
@@ -39,5 +37,5 @@ def of_kind(kind: str) -> int:
     )
 
 
-class UsageError(click.UsageError):
-    """An argument is wrong; ends with `USAGE` and one sentence."""
+class UsageError(ConnectorError):
+    """An argument is wrong; ends with `USAGE`."""

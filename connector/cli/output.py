@@ -38,6 +38,11 @@ def line(*parts: "str | Text") -> None:
     console.print(Text().join(part if isinstance(part, Text) else Text(printable(part)) for part in parts))
 
 
+def width() -> int:
+    """The columns that a line may have; piped output is for reading too, but need not be narrow."""
+    return console.width if console.is_terminal else 120
+
+
 def styled(text: object, style: str) -> Text:
     return Text(printable(text), style)
 
@@ -56,8 +61,9 @@ def write_json(value: Any) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table without lines; as wide as its content when piped."""
-    shown = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    """A table; without lines and as wide as its content when piped."""
+    lines = box.SIMPLE_HEAD if console.is_terminal else None
+    shown = Table(*columns, box=lines, pad_edge=False, show_edge=False, header_style="bold")
     for row in rows:
         shown.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
     wide = console if console.is_terminal else Console(highlight=False, width=10_000, file=sys.stdout)

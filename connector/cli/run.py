@@ -17,13 +17,17 @@ from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows
 from connector.cli.loading import load_adapter, load_settings
 from connector.cli.send_event import sample
-from connector.errors import StoreLockedError, WebhookError
+from connector.errors import ConnectorError, StoreError, StoreLockedError, WebhookError
 from connector.flows.flow import Flow
 from connector.runs.intake import Intake
 from connector.runs.journal import Journal
 from connector.runs.store import Store, Stored
 from connector.runs.worker import Worker
 from connector.server.service import require_connections
+
+
+class StartedNothingError(ConnectorError):
+    """The flow does not want the event, or holds it."""
 
 
 def run(
@@ -48,10 +52,11 @@ def run(
     delivery = _delivery(adapter, flow, input)
     try:
         with sqlite.exclusive(database):
-            stored = asyncio.run(_execute(adapter, database, flow, delivery))
+            run_id = asyncio.run(_execute(adapter, database, flow, delivery, quiet=as_json))
     except StoreLockedError:
-        stored = asyncio.run(_leave(adapter, database, flow, delivery))
-    return _report(database, stored, as_json=as_json)
+        run_id = asyncio.run(_leave(adapter, database, flow, delivery))
+        _follow(database, run_id, quiet=as_json)
+    return _report(database, run_id, as_json=as_json)
 
 
 def _delivery(adapter: Adapter, flow: Flow, input: str | None) -> Delivery:
@@ -80,39 +85,45 @@ def _read_input(value: str) -> str:
         raise UsageError(f"--input: the file {value[1:]!r} cannot be read: {reason}") from error
 
 
-async def _execute(adapter: Adapter, database: Path, flow: Flow, delivery: Delivery) -> Stored:
+async def _execute(adapter: Adapter, database: Path, flow: Flow, delivery: Delivery, *, quiet: bool) -> str:
     store = Store(database)
     try:
         async with adapter:
             worker = Worker(adapter, store, lambda: datetime.now(UTC))
-            stored = await Intake(adapter, store, [flow], worker.wake).accept(delivery)
-            await worker.finish([start.run_id for start in stored.starts if start.run_id])
-            return stored
+            run_id = _started(await Intake(adapter, store, [flow], worker.wake).accept(delivery))
+            await asyncio.gather(worker.finish([run_id]), asyncio.to_thread(_follow, database, run_id, quiet=quiet))
+            return run_id
     finally:
         store.close()
 
 
-async def _leave(adapter: Adapter, database: Path, flow: Flow, delivery: Delivery) -> Stored:
+async def _leave(adapter: Adapter, database: Path, flow: Flow, delivery: Delivery) -> str:
     """Queue the run for the process that executes the database."""
     store = Store(database)
     try:
-        return await Intake(adapter, store, [flow]).accept(delivery)
+        return _started(await Intake(adapter, store, [flow]).accept(delivery))
     finally:
         store.close()
 
 
-def _report(database: Path, stored: Stored, *, as_json: bool) -> int:
-    if not stored.starts or stored.starts[0].run_id is None:
-        reason = stored.starts[0].reason if stored.starts else "the flow is off, or its trigger does not want the event"
-        output.fail(f"the event started nothing: {reason}")
-        return exits.FAILED
-    run_id = stored.starts[0].run_id
-    if not as_json:
+def _started(stored: Stored) -> str:
+    for start in stored.starts:
+        if start.run_id:
+            return start.run_id
+    reason = stored.starts[0].reason if stored.starts else "the flow is off, or its trigger does not want the event"
+    raise StartedNothingError(f"the event started nothing: {reason}; give another event with --input")
+
+
+def _follow(database: Path, run_id: str, *, quiet: bool) -> None:
+    if not quiet:
         output.line(output.styled(run_id, "bold"))
-    ended = timeline.follow(database, run_id, seconds=3600, quiet=as_json)
-    run = ended or sqlite.read_file(database, lambda connection: Journal(connection).run(run_id))
+    timeline.follow(database, run_id, quiet=quiet)
+
+
+def _report(database: Path, run_id: str, *, as_json: bool) -> int:
+    run = sqlite.read_file(database, lambda connection: Journal(connection).run(run_id))
     if run is None:
-        return exits.INTERNAL
+        raise StoreError(f"the run {run_id} has vanished from {database}")
     if as_json:
         output.write_json({**timeline.as_json(run), "outputs": run.outputs})
     else:

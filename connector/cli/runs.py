@@ -12,7 +12,7 @@ from connector.runs.journal import Journal
 from connector.runs.records import RunStatus
 from connector.sqlite import read_file
 
-app = typer.Typer(help="Look at runs.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Look at runs.", rich_markup_mode=None)
 
 
 @app.command("list")

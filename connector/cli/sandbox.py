@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from connector.cli import output
+from connector.cli.exits import UsageError
 from connector.errors import SettingsError
 from connector.sandbox import Sandbox, SandboxSettings
 from connector.sandbox.server import serve
@@ -19,6 +20,8 @@ def sandbox(
 
     Example: chatforge sandbox --webhook-url http://127.0.0.1:8080/webhooks/chatforge
     """
+    if webhook_url is not None and not webhook_url.startswith(("http://", "https://")):
+        raise UsageError(f"--webhook-url is {webhook_url!r}: expected an address that starts with http:// or https://")
     try:
         serve(SandboxSettings(webhook_url=webhook_url, rate_limit=rate_limit), port=port, started=_announce)
     except OSError as error:

@@ -1,8 +1,10 @@
 """Shows a run, all at once or as it goes on."""
 
 import json
+import math
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,21 +53,24 @@ def follow(
     run_id: str,
     *,
     until: Callable[[View], bool] | None = None,
-    seconds: float = 60.0,
+    seconds: float = math.inf,
     quiet: bool = False,
+    shown: dict[str, str] | None = None,
 ) -> records.Run | None:
     """Print each step when it ends, until the run has ended; the run, or None where time ran out.
 
-    `until` stops earlier. The database may be written by another process.
+    `until` stops earlier; `shown` remembers what was printed, for a call that goes on where another stopped. The
+    database may be written by another process.
     """
-    shown: dict[str, str] = {}
+    shown = {} if shown is None else shown
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         run, steps = view = read_file(database, lambda connection: _view(Journal(connection), run_id))
         for step in steps.values():
-            if not quiet and shown.get(step.id) != step.status and step.status not in ("started", "sending"):
+            state = f"{step.status} {step.attempts}"
+            if not quiet and shown.get(step.id) != state and step.status not in ("started", "sending"):
                 show_step(run, step)
-                shown[step.id] = step.status
+                shown[step.id] = state
         if run.status in records.ENDED or (until and until(view)):
             return run
         time.sleep(LOOK_EVERY)
@@ -74,24 +79,26 @@ def follow(
 
 def show_step(run: records.Run, step: records.Step) -> None:
     """`+0.03 s  contact   succeeded  contacts.upsert  {"id": …}`."""
-    offset = ((step.finished_at or step.started_at) - run.created_at).total_seconds()
-    output.line(
-        output.styled(f"  +{offset:5.2f} s  ", "dim"),
-        output.styled(f"{step.id:<12}", "bold"),
+    offset = ((step.finished_at or datetime.now(UTC)) - run.created_at).total_seconds()
+    start = Text.assemble(
+        (f"  +{offset:5.2f} s  ", "dim"),
+        (f"{step.id:<10} ", "bold"),
         output.status(step.status, 10),
-        output.styled(f" {step.action:<28}", "dim"),
-        Text(output.printable(outcome(step))),
+        (f" {step.action:<28} ", "dim"),
     )
+    output.line(start, _outcome(step, output.width() - len(start)))
 
 
-def outcome(step: records.Step) -> str:
-    """The output, the reason or the error, on one line."""
+def _outcome(step: records.Step, room: int) -> str:
+    """The reason or the error, whole; or as much of the output as has room on the line."""
+    if step.error and step.status == "waiting":
+        return f"attempt {step.attempts} failed, another follows: {step.error.message}"
     if step.error:
         return step.error.message
     if step.reason:
         return step.reason
     text = json.dumps(step.output, ensure_ascii=False) if step.output is not None else ""
-    return text if len(text) <= 100 else f"{text[:100]}…"
+    return text if len(text) <= room else f"{text[: max(room, 20) - 1]}…"
 
 
 def _view(journal: Journal, run_id: str) -> View:

@@ -117,7 +117,7 @@ class Store:
             connection.execute(
                 "INSERT INTO steps (run_id, step, action, status, input, attempts, started_at) "
                 "VALUES (?, ?, ?, 'started', ?, ?, ?) ON CONFLICT (run_id, step) DO UPDATE SET "
-                "status = 'started', attempts = excluded.attempts WHERE status IN ('started', 'sending', 'waiting')",
+                "status = 'started', attempts = excluded.attempts, error = NULL WHERE status IN ('started', 'sending', 'waiting')",
                 (run.id, step, action, json.dumps(input), number, moment),
             )
             connection.execute(
@@ -180,7 +180,8 @@ class Store:
         def work(connection: sqlite3.Connection) -> None:
             _guard(connection, run)
             _finish_attempt(connection, run.id, step, now, error)
-            _one(connection, "UPDATE steps SET status = 'waiting' WHERE run_id = ? AND step = ?", (run.id, step))
+            update = "UPDATE steps SET status = 'waiting', error = ? WHERE run_id = ? AND step = ?"
+            _one(connection, update, (_json(error.as_json()), run.id, step))
             update = "UPDATE runs SET status = 'waiting', wake_at = ? WHERE id = ?"
             _one(connection, update, (write_time(wake_at), run.id))
 
