@@ -1,7 +1,7 @@
 """The only reader of the environment, of `.env`, of a secrets folder and of connections.yaml.
 
 A value is looked up in the environment, then in `.env` of the current folder, then in the folder that
-`CHATFORGE_SECRETS_DIR` names, in a file called like the setting. Secrets never appear in a repr.
+`CHATFORGE_SECRETS_DIR` names, in a file called like the setting. Secrets never appear in a repr or an error.
 """
 
 import os
@@ -22,8 +22,13 @@ from connector.errors import SettingsError
 DEFAULT_BASE_URL = "https://chatforge.aiedge247.com/api/dashboard.js"  # the vendor's reference, "Base URL"
 DEFAULT_RATE_LIMIT = 100  # requests a minute and key; the vendor's reference, "Rate limit"
 WHERE = "Dashboard → Integrations"
+REFERENCE = "{env: NAME} or {file: PATH}"
+"""How a secret is written in connections.yaml."""
 
-_ENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
+_ENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=[ \t]*(.*)")
+_ENV_VALUE = re.compile(r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)"|((?!['"#])(?:(?!\s#).)*)|)\s*(?:#.*)?""")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_CONNECTION = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +41,21 @@ class Environment:
     @classmethod
     def of(cls, environ: Mapping[str, str], folder: Path) -> "Environment":
         """The process's variables, then `.env` in `folder`, then the secrets folder."""
-        layers = (environ, _read_env_file(folder / ".env"))
-        named = next((layer[key] for layer in layers for key in ["CHATFORGE_SECRETS_DIR"] if layer.get(key)), "")
-        return cls(layers, folder / named if named else None)
+        layers = cls((environ, _read_env_file(folder / ".env")))
+        named = layers.get("CHATFORGE_SECRETS_DIR")
+        if named is None:
+            return layers
+        if not (folder / named).is_dir():
+            raise SettingsError(f"CHATFORGE_SECRETS_DIR is {named!r}: expected a folder with one file for each secret")
+        return cls(layers.layers, folder / named)
 
     def get(self, name: str) -> str | None:
-        """The value of `name`; an empty one counts as missing."""
+        """The value of `name` without space around it; an empty one counts as missing."""
         for layer in self.layers:
             if value := layer.get(name, "").strip():
                 return value
-        if self.secrets_folder and (path := self.secrets_folder / name).is_file():
-            return _read_secret_file(path) or None
+        if self.secrets_folder and (self.secrets_folder / name).exists():
+            return _read_text("the secret file", self.secrets_folder / name).strip() or None
         return None
 
 
@@ -61,23 +70,33 @@ class ConnectionEntry:
     environment: Environment = field(repr=False)
 
     def values(self) -> dict[str, Any]:
-        """The entry with each `{env: NAME}` and `{file: PATH}` replaced by a `SecretStr`."""
+        """The entry with each `{env: NAME}` and `{file: PATH}` replaced by a `SecretStr`.
+
+        With an `until` beside it, it becomes `{"value": SecretStr, "until": datetime}`.
+        """
         return {key: self._resolve(f"{self.place}: {key}", value) for key, value in self.raw.items()}
 
     def _resolve(self, place: str, value: Any) -> Any:
         if isinstance(value, list):
             return [self._resolve(f"{place}[{number}]", item) for number, item in enumerate(value)]
-        if not isinstance(value, dict) or not value.keys() & {"env", "file"}:
+        if not isinstance(value, dict):
             return value
+        if not value.keys() & {"env", "file"}:
+            return {key: self._resolve(f"{place}.{key}", item) for key, item in value.items()}
         secret = self._secret(place, value)
         return {"value": secret, "until": _end(place, value["until"])} if "until" in value else secret
 
     def _secret(self, place: str, reference: dict[str, Any]) -> SecretStr:
         if reference.keys() - {"env", "file", "until"} or {"env", "file"} <= reference.keys():
-            raise SettingsError(f"{place}: a secret is {{env: NAME}} or {{file: PATH}}, with an optional until")
+            raise SettingsError(f"{place}: a secret is {REFERENCE}, with an until where it ends; write one of the two")
         if "file" in reference:
-            return SecretStr(_read_secret_file(self.folder / str(reference["file"])))
+            path = self.folder / str(reference["file"])
+            if not (text := _read_text(f"{place}: the secret file", path).strip()):
+                raise SettingsError(f"{place}: the secret file {path} is empty; write the secret into it")
+            return SecretStr(text)
         name = str(reference["env"])
+        if not _VARIABLE.fullmatch(name):
+            raise SettingsError(f"{place}: env is not the name of a variable; write {{env: NAME}}, such as ACME_KEY")
         if (value := self.environment.get(name)) is None:
             raise SettingsError(f"{place}: the variable {name} is not set; set it in the environment or in .env")
         return SecretStr(value)
@@ -110,15 +129,14 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
     environment = Environment.of(os.environ if environ is None else environ, folder)
     key = environment.get("CHATFORGE_API_KEY")
     secrets = (environment.get("CHATFORGE_WEBHOOK_SECRET") or "").split(",")
+    public_url = environment.get("CHATFORGE_PUBLIC_URL")
     return Settings(
         api_key=SecretStr(key) if key else None,
         base_url=_url("CHATFORGE_BASE_URL", environment.get("CHATFORGE_BASE_URL") or DEFAULT_BASE_URL),
         webhook_secrets=tuple(SecretStr(secret.strip()) for secret in secrets if secret.strip()),
         database=_database(environment, folder),
         rate_limit=_rate_limit(environment.get("CHATFORGE_RATE_LIMIT")),
-        public_url=_url("CHATFORGE_PUBLIC_URL", public)
-        if (public := environment.get("CHATFORGE_PUBLIC_URL"))
-        else None,
+        public_url=_url("CHATFORGE_PUBLIC_URL", public_url) if public_url else None,
         connections=_connections((flows or folder) / "connections.yaml", environment),
     )
 
@@ -126,11 +144,15 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
 def _url(name: str, value: str) -> str:
     try:
         parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+        known = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+        good = known and "@" not in parts.netloc and not re.search(r"[\s?#]", value)
     except ValueError:
         good = False
     if not good:
-        raise SettingsError(f"{name} is {value!r}: expected an address such as {DEFAULT_BASE_URL}")
+        raise SettingsError(
+            f"{name} is {_shown(value)!r}: expected http://HOST/PATH or https://HOST/PATH without user name, "
+            f"query and fragment, such as {DEFAULT_BASE_URL}"
+        )
     return value.rstrip("/")
 
 
@@ -138,81 +160,120 @@ def _rate_limit(value: str | None) -> int:
     if value is None:
         return DEFAULT_RATE_LIMIT
     if not re.fullmatch(r"[1-9][0-9]{0,5}", value):
-        raise SettingsError(f"CHATFORGE_RATE_LIMIT is {value!r}: expected a whole number of requests a minute, from 1")
+        raise SettingsError(f"CHATFORGE_RATE_LIMIT is {value!r}: expected requests a minute, from 1 to 999999")
     return int(value)
 
 
 def _database(environment: Environment, folder: Path) -> Path:
     url = environment.get("CHATFORGE_DATABASE_URL")
     if url is None:
-        home = Path(environment.get("HOME") or "~").expanduser()
-        state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state")
-        return state / "chatforge" / "chatforge.sqlite"
-    if not url.startswith("sqlite:///") or len(url) == len("sqlite:///"):
+        return _state_folder(environment) / "chatforge" / "chatforge.sqlite"
+    path = url.removeprefix("sqlite:///")
+    if path in (url, "", ":memory:") or path.endswith("/") or re.search(r"[?#\0]", path):
         raise SettingsError(
-            f"CHATFORGE_DATABASE_URL is {_without_password(url)!r}: expected sqlite:///PATH, "
+            f"CHATFORGE_DATABASE_URL is {_shown(url)!r}: expected sqlite:///PATH, "
             "such as sqlite:///chatforge.sqlite or sqlite:////var/lib/chatforge/chatforge.sqlite"
         )
-    return folder / url.removeprefix("sqlite:///")
+    return folder / path
 
 
-def _without_password(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//***@", url)
+def _state_folder(environment: Environment) -> Path:
+    state, home = environment.get("XDG_STATE_HOME"), environment.get("HOME")
+    if state and Path(state).is_absolute():  # the specification of XDG has others ignored
+        return Path(state)
+    if not home:
+        raise SettingsError("CHATFORGE_DATABASE_URL is not set and there is no HOME; set it to sqlite:///PATH")
+    return Path(home) / ".local" / "state"
+
+
+def _shown(url: str) -> str:
+    """A URL without what may be a secret: user name, password and query."""
+    return re.sub(r"[?#].*", "?…", re.sub(r"//.*@", "//…@", url, flags=re.DOTALL), flags=re.DOTALL)
+
+
+def _read_text(what: str, path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SettingsError(f"{what} {path} cannot be read: {reason}; check its name and its permissions") from error
+    text = content.decode("utf-8-sig", "surrogateescape")
+    if not text.isascii() and re.search("[\udc80-\udcff]", text):  # a UnicodeDecodeError would carry the content
+        raise SettingsError(f"{what} {path} cannot be read: it is not UTF-8 text; save it as UTF-8")
+    return text
 
 
 def _read_env_file(path: Path) -> dict[str, str]:
-    try:
-        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from error
+    """NAME=value lines, also with `export`, quotes and comments. The last of several wins; no `$` is replaced."""
     values = {}
+    lines = _read_text("the settings file", path).split("\n") if path.is_file() else []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        if not (match := _ENV_LINE.match(line)):
-            raise SettingsError(f"{path}:{number}: expected NAME=value")
-        values[match[1]] = _unquoted(match[2])
+        name = _ENV_LINE.fullmatch(line.rstrip())
+        value = _ENV_VALUE.fullmatch(name[2]) if name else None
+        if not name or not value:
+            raise SettingsError(f"{path}:{number}: expected NAME=value, with value in one pair of quotes or none")
+        literal, escaped, plain = value.groups()
+        values[name[1]] = literal or re.sub(r'\\(["\\])', r"\1", escaped or "") or (plain or "").rstrip()
     return values
 
 
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-        return value[1:-1]
-    return re.sub(r"\s+#.*$", "", value)
+class _ConnectionsLoader(yaml.SafeLoader):
+    """Safe YAML in which no name may come twice and times stay text."""
 
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's way
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
-def _read_secret_file(path: Path) -> str:
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SettingsError(f"the secret file {path} cannot be read: {reason}") from error
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for name in names:
+            if names.count(name) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the name {name} comes twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _connections(path: Path, environment: Environment) -> Mapping[str, ConnectionEntry]:
-    if not path.is_file():
+    if not path.exists():
         return MappingProxyType({})
-    try:
-        document = yaml.safe_load(path.read_text("utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    document = _read_yaml(path, _read_text("the connections file", path))
     if not isinstance(document, dict):
         raise SettingsError(f"{path}: expected a mapping from connection names to their values")
-    return MappingProxyType(
-        {str(name): _entry(f"{path}: {name}", values, path.parent, environment) for name, values in document.items()}
-    )
+    return MappingProxyType({name: _entry(path, name, values, environment) for name, values in document.items()})
 
 
-def _entry(place: str, values: object, folder: Path, environment: Environment) -> ConnectionEntry:
+def _read_yaml(path: Path, text: str) -> Any:
+    try:
+        return yaml.load(text, _ConnectionsLoader) or {}  # noqa: S506 - it is a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        # Not the whole text of the error: it quotes the line, which may hold a secret.
+        reason = re.sub(r"(['\"]).*\1", "…", error.problem or "it ends too early")
+    except Exception as error:  # what a tag makes of a value that does not fit, and too deep a nesting
+        place, reason = str(path), type(error).__name__
+    raise SettingsError(f"{place}: this is not YAML: {reason}; correct it, or put the value in quotes")
+
+
+def _entry(path: Path, name: object, values: object, environment: Environment) -> ConnectionEntry:
+    if not isinstance(name, str) or not _CONNECTION.fullmatch(name):
+        raise SettingsError(f"{path}: {name!r} is not a name of a connection: expected a-z, 0-9, _ and -, such as acme")
     if not isinstance(values, dict) or not isinstance(values.get("connector"), str):
-        raise SettingsError(f"{place}: expected a mapping with `connector: NAME`, such as connector: chatforge")
+        raise SettingsError(f"{path}: {name}: expected a mapping with `connector: NAME`, such as connector: chatforge")
     raw = {str(key): value for key, value in values.items() if key != "connector"}
-    return ConnectionEntry(values["connector"], MappingProxyType(raw), place, folder, environment)
+    return ConnectionEntry(values["connector"], MappingProxyType(raw), f"{path}: {name}", path.parent, environment)
 
 
 def _end(place: str, value: object) -> datetime:
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        return datetime.combine(value, time.max, UTC)
-    raise SettingsError(f"{place}: until is {value!r}: expected a date such as 2026-12-31")
+    """A time, UTC where it says nothing else; a date ends with its last moment."""
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)):
+            return datetime.combine(date.fromisoformat(str(value)), time.max, UTC)
+        end = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise SettingsError(
+            f"{place}: until is {value!r}: expected a date such as 2026-12-31, or a time such as 2026-12-31T18:00:00Z"
+        ) from None
+    return end if end.tzinfo else end.replace(tzinfo=UTC)

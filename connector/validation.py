@@ -1,50 +1,70 @@
 """Reads plain JSON into pydantic models, strictly, and says in one sentence what does not fit."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _MOST = 3  # faults that one sentence names
+_LONGEST = 60  # characters of a quoted value
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_REASONS = {"missing": "is missing", "extra_forbidden": "is not known here"}
 
 
 def read(model: type[Model], value: Mapping[str, Any]) -> Model:
     """An instance of `model`; nothing is converted except what JSON writes as text, such as times.
 
-    Raises pydantic's ValidationError; `sentence` renders it.
+    Raises pydantic's ValidationError, also where `value` is not plain JSON; `sentence` renders it.
     """
     try:
-        return model.model_validate_json(json.dumps(value), strict=True)
-    except ValidationError as error:
-        if all(detail["type"] != "json_invalid" for detail in error.errors(include_url=False, include_input=False)):
-            raise
-    # pydantic's JSON reader refuses lone surrogates, which a visitor may well type; its Python reader takes them.
-    return model.model_validate(value)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _not_json(model, str(error)) from None
+    whole = _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+    read = model.model_validate_json(whole, strict=True)
+    # pydantic's JSON reader refuses lone surrogates, which a visitor may well type. Its Python reader takes them,
+    # but it also converts, so it only sees what was found to fit.
+    return read if whole == text else model.model_validate(value)
 
 
-def sentence(error: ValidationError) -> str:
-    """`email: input should be a valid string, not 42; …`, without addresses and with at most three faults."""
+def sentence(error: ValidationError, *, quote: bool = True) -> str:
+    """`email: input should be a valid string, not 42; …`, without addresses and with at most three faults.
+
+    `quote=False` leaves out what was given, where that may be a secret.
+    """
     details = error.errors(include_url=False)
-    faults = [_fault(detail) for detail in details[:_MOST]]
+    faults = [_fault(detail, quote) for detail in details[:_MOST]]
     if len(details) > _MOST:
         faults.append(f"and {len(details) - _MOST} more")
     return "; ".join(faults)
 
 
-def _fault(detail: Any) -> str:
-    place = ".".join(str(part) for part in detail["loc"])
-    message = detail["msg"].removeprefix("Value error, ").rstrip(".")
-    message = message[:1].lower() + message[1:]
-    if detail["type"] in ("missing", "extra_forbidden"):
-        message = {"missing": "is missing", "extra_forbidden": "is not known here"}[detail["type"]]
-        return f"{place} {message}"
-    shown = "" if isinstance(detail["input"], dict) else f", not {_shortened(detail['input'])}"
-    return f"{place}: {message}{shown}" if place else f"{message}{shown}"
+def quoted(value: object) -> str:
+    """The value as Python writes it, on one line and not too long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _shortened(value: object) -> str:
-    text = ascii(value) if not isinstance(value, str) else repr(value).encode("ascii", "backslashreplace").decode()
-    return text if len(text) <= 60 else f"{text[:60]}…"
+def _not_json(model: type[BaseModel], reason: str) -> ValidationError:
+    message = "expected plain JSON, with times as ISO 8601 text ({reason})"
+    fault = InitErrorDetails(type=PydanticCustomError("not_json", message, {"reason": reason}), input={})
+    return ValidationError.from_exception_data(model.__name__, [fault])
+
+
+def _fault(detail: Any, quote: bool) -> str:
+    # The names may be a stranger's, as those of unknown fields are.
+    place = ".".join(repr(part)[1:-1] if isinstance(part, str) else str(part) for part in detail["loc"])
+    if reason := _REASONS.get(detail["type"]):
+        return f"{place} {reason}"
+    message = " ".join(detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ").split())
+    message = message.rstrip(".")
+    if message[1:2].islower():
+        message = message[:1].lower() + message[1:]
+    if quote and not isinstance(detail["input"], dict | BaseModel):
+        message += f", not {quoted(detail['input'])}"
+    return f"{place}: {message}" if place else message

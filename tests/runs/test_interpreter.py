@@ -147,7 +147,7 @@ def test_step_that_may_fail_does_not_end_the_run(bench):
     bench.answers["look"] = [GONE]
     flow = bench.flow(
         "- {id: look, uses: test.look, continue_on_error: true}\n"
-        "- {id: say, uses: test.say, with: {text: \"${{ steps.look?.text ?? status.look }}\"}}"
+        '- {id: say, uses: test.say, with: {text: "${{ steps.look?.text ?? status.look }}"}}'
     )
     run, steps = bench.run(flow)
     assert (run.status, steps["look"].status) == ("succeeded", "failed")
@@ -163,7 +163,9 @@ def test_input_of_a_wrong_type_fails_the_step_before_anything_is_sent(bench):
 
 
 def test_expression_without_a_value_fails_the_step(bench):
-    run, _ = bench.run(bench.flow("- {id: say, uses: test.say, with: {text: '${{ string(1 / trigger.anything) }}'}}"), anything=0)
+    run, _ = bench.run(
+        bench.flow("- {id: say, uses: test.say, with: {text: '${{ string(1 / trigger.anything) }}'}}"), anything=0
+    )
     assert not bench.calls
     assert run.error
     assert (run.error.kind, run.error.step) == ("expression", "say")

@@ -46,9 +46,7 @@ def test_lead_becomes_a_contact_and_is_greeted_once(server, sandbox):
     run = server.ended(only_run(server).id)
     assert run.status == "succeeded"
     assert run.outputs["contact_id"].startswith("contact_")
-    assert messages(sandbox, story["conversation_id"]) == [
-        "Hi John Smith, this is Cal jumping in. How can I help?"
-    ]
+    assert messages(sandbox, story["conversation_id"]) == ["Hi John Smith, this is Cal jumping in. How can I help?"]
 
 
 def test_second_lead_of_a_known_contact_is_not_greeted(server, sandbox):

@@ -1,0 +1,118 @@
+"""The commands at work, against a sandbox."""
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from connector.sandbox import Sandbox
+from connector.sandbox.server import running
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with running() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def settings(sandbox) -> dict[str, str]:
+    return {
+        "CHATFORGE_BASE_URL": sandbox.url,
+        "CHATFORGE_API_KEY": sandbox.api_key,
+        "CHATFORGE_WEBHOOK_SECRET": sandbox.webhook_secret,
+    }
+
+
+def event(sandbox, email: str, **more: str) -> str:
+    return json.dumps({"event": "lead.captured", "agent_id": sandbox.agent_id, "data": {"visitor_email": email}} | more)
+
+
+def test_run_shows_the_steps_and_ends_with_0(chatforge, flow, sandbox, settings):
+    visitor = {"visitor_email": "ann@example.com"}
+    story = httpx.post(f"{sandbox.control_url}/visitors", json=visitor).json()
+    result = chatforge("run", flow, "--input", event(sandbox, "ann@example.com"), **settings)
+    assert result.code == 0, result.error
+    run_id, contact, chat, takeover, last = result.out.splitlines()
+    assert run_id.startswith("run_")
+    for row, words in (
+        (contact, "contact    succeeded  contacts.upsert"),
+        (chat, "chat       succeeded  chatforge.find_conversation"),
+        (takeover, "takeover   succeeded  chatforge.inject_message"),
+    ):
+        assert words in row
+    assert last == "succeeded"
+    messages = httpx.get(f"{sandbox.control_url}/conversations/{story['conversation_id']}").json()["messages"]
+    assert [message["content"] for message in messages if message["injected"]] == [
+        "Hi there, this is Cal jumping in. How can I help?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "sentence"),
+    [
+        pytest.param({"CHATFORGE_API_KEY": "wrong"}, 3, "the API key is not accepted", id="wrong key"),
+        pytest.param({"CHATFORGE_API_KEY": "cf_sandbox_small_plan_key"}, 3, "Enterprise plan", id="wrong plan"),
+        pytest.param({"agent_id": "abc123"}, 1, "agent 'abc123' not found", id="unknown agent"),
+        pytest.param({"html": "1"}, 1, "HTML", id="HTML instead of JSON"),
+    ],
+)
+def test_failing_run_says_why_and_ends_with_its_code(chatforge, flow, sandbox, settings, change, code, sentence):
+    if "html" in change:
+        fault = {"action": "v1-conversations", "status": 200, "style": "html", "body": "<title>Sign in</title>"}
+        httpx.post(f"{sandbox.control_url}/faults", json=fault | {"times": 1})
+    more = {"agent_id": change["agent_id"]} if "agent_id" in change else {}
+    environment = settings | {key: value for key, value in change.items() if key.isupper()}
+    result = chatforge("run", flow, "--input", event(sandbox, "ann@example.com", **more), **environment)
+    assert result.code == code
+    assert sentence in result.out.splitlines()[-1]
+    assert "Traceback" not in result.error
+
+
+def test_runs_and_events_are_listed_and_shown(chatforge, flow, sandbox, settings):
+    for email in ("ann@example.com", "john@example.com"):
+        chatforge("run", flow, "--input", event(sandbox, email), **settings)
+    assert chatforge("runs", "list", "--status", "failed").out == "no runs\n"
+    runs = json.loads(chatforge("runs", "list", "--json", "--limit", "1").out)
+    assert [set(run) for run in runs] == [{"id", "flow", "status", "event_id", "created_at", "finished_at", "error"}]
+    shown = chatforge("runs", "show", runs[0]["id"])
+    assert "if: steps.chat.conversation != null is false: steps.chat.conversation is null" in shown.out
+    details = json.loads(chatforge("runs", "show", runs[0]["id"], "--json").out)
+    assert details["trigger"]["visitor_email"] == "john@example.com"
+    assert [step["id"] for step in details["steps"]] == ["contact", "chat", "takeover"]
+    assert runs[0]["event_id"] in chatforge("events", "list").out
+    story = chatforge("events", "show", runs[0]["event_id"]).out
+    assert f"lead-to-crm  started {runs[0]['id']}" in story
+    assert json.loads(chatforge("events", "show", runs[0]["event_id"], "--json").out)["starts"] == [
+        {"flow": "lead-to-crm", "run_id": runs[0]["id"], "reason": None}
+    ]
+
+
+@pytest.mark.parametrize("command", ["runs", "events"])
+def test_unknown_id_says_where_to_look(chatforge, flow, sandbox, settings, command):
+    chatforge("run", flow, "--input", event(sandbox, "ann@example.com"), **settings)
+    result = chatforge(command, "show", "nothing")
+    assert result.code == 2
+    assert f"see: chatforge {command} list" in result.error
+
+
+def test_what_a_visitor_wrote_cannot_steer_the_terminal(chatforge, flow, sandbox, settings):
+    hostile = "\x1b[2J\x1b]0;gone\x07\u202e"
+    httpx.post(f"{sandbox.control_url}/visitors", json={"visitor_email": "ann@example.com", "visitor_name": hostile})
+    data = {"visitor_email": "ann@example.com", "visitor_name": hostile}
+    body = json.dumps({"event": "lead.captured", "agent_id": sandbox.agent_id, "data": data})
+    printed = [chatforge("run", flow, "--input", body, **settings).out]
+    [run] = json.loads(chatforge("runs", "list", "--json").out)
+    for command in (["runs", "show", run["id"]], ["events", "show", run["event_id"]], ["runs", "list"]):
+        printed += [chatforge(*command).out, chatforge(*command, "--json").out]
+    assert not [text for text in printed if any(char in text for char in "\x1b\x07\u202e")]
+
+
+def test_no_secret_is_printed_or_stored(chatforge, flow, sandbox, settings, tmp_path):
+    secrets = {"CHATFORGE_API_KEY": "canary-key-91", "CHATFORGE_WEBHOOK_SECRET": "canary-secret-92"}
+    result = chatforge("--debug", "run", flow, "--input", event(sandbox, "ann@example.com"), **settings | secrets)
+    printed = [result.out, result.error, chatforge("runs", "list", "--json").out]
+    stored = [path.read_bytes().decode("latin-1") for path in tmp_path.glob("*.sqlite*")]
+    assert result.code == 3
+    assert not [text for text in printed + stored if "canary" in text]

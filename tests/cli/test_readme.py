@@ -1,0 +1,44 @@
+"""The README shows what the commands print."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def block(command: str) -> str:
+    """What the README shows below `$ command`."""
+    found = re.search(rf"```console\n\$ {re.escape(command)}\n(.*?)```", README, re.DOTALL)
+    assert found, command
+    return found[1]
+
+
+def without_chance(text: str) -> str:
+    """Without ports, ids and times, which differ from run to run."""
+    text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
+    text = re.sub(r"contact_[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]+", "ID", text)
+    return re.sub(r"\+ *\d+\.\d\d s", "+TIME", text)
+
+
+def test_demo_prints_what_the_readme_shows(chatforge):
+    result = chatforge("demo")
+    assert result.code == 0, result.error
+    assert without_chance(result.out) == without_chance(block("make demo"))
+
+
+def test_check_prints_what_the_readme_shows(chatforge, flow, tmp_path):
+    path = tmp_path / flow
+    path.write_text(path.read_text().replace("contact.created", "contact.creatd"))
+    assert chatforge("check", flow).out == block("chatforge check leads.yaml")
+
+
+def test_flow_is_the_one_that_the_demo_runs():
+    assert f"```yaml\n{(ROOT / 'docs/flows/lead-to-crm.yaml').read_text()}```" in README
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"CHATFORGE_[A-Z_]+", (ROOT / "connector/settings.py").read_text()))))
+def test_each_setting_is_in_the_readme(name):
+    assert f"`{name}`" in README

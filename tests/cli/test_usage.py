@@ -1,0 +1,104 @@
+"""Bad input, as people give it: one sentence, the right exit code, no traceback."""
+
+import socket
+
+import pytest
+
+KEY = {"CHATFORGE_API_KEY": "cf_key_for_tests"}
+SECRET = {"CHATFORGE_WEBHOOK_SECRET": "whsec_for_tests"}
+BOTH = KEY | SECRET
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "sentence"),
+    [
+        pytest.param("check", {}, 2, "Missing argument 'files'; see: chatforge check --help", id="no file"),
+        pytest.param("chekc x", {}, 2, "Did you mean 'check'?; see: chatforge --help", id="no such command"),
+        pytest.param("check nope.yaml", {}, 2, "there is no file 'nope.yaml'", id="no such file"),
+        pytest.param("check .git", {}, 2, "there is no flow file (*.yaml) in the folder '.git'", id="empty folder"),
+        pytest.param("serve --flows leads.yaml", KEY, 2, "set CHATFORGE_WEBHOOK_SECRET", id="no webhook secret"),
+        pytest.param("serve --flows leads.yaml", SECRET, 2, "set CHATFORGE_API_KEY", id="no API key"),
+        pytest.param(
+            "serve --flows leads.yaml",
+            BOTH | {"CHATFORGE_RATE_LIMIT": "many"},
+            2,
+            "CHATFORGE_RATE_LIMIT is 'many'",
+            id="limit",
+        ),
+        pytest.param(
+            "serve --flows leads.yaml",
+            BOTH | {"CHATFORGE_BASE_URL": "cf.example"},
+            2,
+            "CHATFORGE_BASE_URL is 'cf.example'",
+            id="URL",
+        ),
+        pytest.param(
+            "serve --flows leads.yaml --host 192.0.2.1", BOTH, 2, "cannot listen on 192.0.2.1:8080", id="address"
+        ),
+        pytest.param("serve --flows leads.yaml --port 70000", BOTH, 2, "Invalid value for '--port'", id="port"),
+        pytest.param(
+            "run leads.yaml",
+            BOTH | {"CHATFORGE_DATABASE_URL": "sqlite:////proc/x/y"},
+            1,
+            "the database /proc/x/y cannot be used",
+            id="folder",
+        ),
+        pytest.param(
+            "runs list", {"CHATFORGE_DATABASE_URL": "mysql://u:pw@h/d"}, 2, "'mysql://***@h/d'", id="database URL"
+        ),
+        pytest.param("runs list", {}, 1, "there is no database at", id="no database yet"),
+        pytest.param(
+            "run leads.yaml --input @nope.json", BOTH, 2, "the file 'nope.json' cannot be read", id="no input file"
+        ),
+        pytest.param("run leads.yaml --input {", BOTH, 2, "--input: the body is not JSON", id="input is not JSON"),
+        pytest.param(
+            'run leads.yaml --input {"event":"x"}', BOTH, 1, "the event started nothing", id="input is not wanted"
+        ),
+        pytest.param("send-event x --set y", SECRET, 2, "--set 'y': expected PATH=VALUE", id="--set"),
+        pytest.param("send-event x --to localhost", SECRET, 2, "--to is 'localhost'", id="--to"),
+        pytest.param(
+            "send-event x --to http://127.0.0.1:9/x",
+            SECRET,
+            4,
+            "cannot reach 127.0.0.1:9: connection refused",
+            id="nobody there",
+        ),
+        pytest.param("sandbox --webhook-url localhost", {}, 2, "--webhook-url is 'localhost'", id="--webhook-url"),
+    ],
+)
+def test_wrong_use_gets_one_sentence(chatforge, flow, tmp_path, arguments, environment, code, sentence):
+    (tmp_path / ".git").mkdir()
+    result = chatforge(*arguments.split(), **environment)
+    assert sentence in result.error
+    assert result.code == code
+    assert result.error.count("\n") == 1
+    assert not result.out
+    assert "for_tests" not in result.error
+
+
+@pytest.mark.parametrize("command", ["serve --flows leads.yaml", "sandbox"])
+def test_busy_port_is_named(chatforge, flow, command):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = chatforge(*command.split(), "--port", str(port), **BOTH)
+    assert result.code == 2
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in result.error
+
+
+def test_every_command_has_help(chatforge):
+    commands = [
+        "demo",
+        "check",
+        "run",
+        "serve",
+        "send-event",
+        "sandbox",
+        "runs list",
+        "runs show",
+        "events list",
+        "events show",
+    ]
+    overview = chatforge().out
+    for command in commands:
+        assert command.split()[0] in overview
+        assert "Usage: chatforge" in chatforge(*command.split(), "--help").out
