@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar
 import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr
 
-from connector.settings import Settings
+from connector.settings import REFERENCE, Settings
 from connector.transport import Budget, HttpOptions, Purpose
 
 Effect = Literal["read", "idempotent", "once", "destructive"]
@@ -71,19 +71,25 @@ def action(
 
     The function takes a pydantic model and an `ActionContext` and returns a pydantic model; its name, less a `_`
     at its end, is the action's name, its docstring the description. `example` is a valid input.
+    Raises TypeError where a part of that is missing.
     """
 
     def declare(function: ActionFunction) -> Action:
         name = getattr(function, "__name__", repr(function)).removesuffix("_")
         hints = typing.get_type_hints(function)
         parameters = list(inspect.signature(function).parameters)
+        if not inspect.iscoroutinefunction(function) or len(parameters) != 2:
+            raise TypeError(f"action {name!r} must be an async function of two parameters, its input and its context")
+        for what, word, words in (("effect", effect, Effect), ("purpose", purpose, Purpose)):
+            if word not in typing.get_args(words):
+                raise TypeError(f"action {name!r} has the {what} {word!r}, expected one of {typing.get_args(words)}")
         return Action(
             name=name,
             title=title,
             description=inspect.cleandoc(function.__doc__ or title),
             effect=effect,
             purpose=purpose,
-            input=_model(name, "its first parameter", hints.get(parameters[0]) if parameters else None),
+            input=_model(name, "its first parameter", hints.get(parameters[0])),
             output=_model(name, "its return value", hints.get("return")),
             example=example or {},
             run=function,
@@ -163,7 +169,7 @@ class ConnectionType:
 def _only_by_reference(value: object) -> object:
     if isinstance(value, SecretStr):
         return value
-    raise ValueError("a secret must be given by reference: write {env: NAME} or {file: PATH}")
+    raise ValueError(f"a secret must be given by reference: write {REFERENCE} and nothing else")
 
 
 def _not_empty(value: SecretStr) -> SecretStr:

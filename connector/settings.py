@@ -25,8 +25,8 @@ WHERE = "Dashboard → Integrations"
 REFERENCE = "{env: NAME} or {file: PATH}"
 """How a secret is written in connections.yaml."""
 
-_ENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=[ \t]*(.*)")
-_ENV_VALUE = re.compile(r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)"|((?!['"#])(?:(?!\s#).)*)|)\s*(?:#.*)?""")
+_ENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
+_ENV_VALUE = re.compile(r"""(?:\s*'([^']*)'|\s*"((?:[^"\\]|\\.)*)"|(?!\s*['"])((?:(?!\s#).)*))(?:\s+#.*)?""")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _CONNECTION = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -54,9 +54,9 @@ class Environment:
         for layer in self.layers:
             if value := layer.get(name, "").strip():
                 return value
-        if self.secrets_folder and (self.secrets_folder / name).exists():
-            return _read_text("the secret file", self.secrets_folder / name).strip() or None
-        return None
+        if self.secrets_folder is None:
+            return None
+        return _read_text("the secret file", self.secrets_folder / name, missing="").strip() or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _rate_limit(value: str | None) -> int:
 def _database(environment: Environment, folder: Path) -> Path:
     url = environment.get("CHATFORGE_DATABASE_URL")
     if url is None:
-        return _state_folder(environment) / "chatforge" / "chatforge.sqlite"
+        return _state_folder(environment, folder) / "chatforge.sqlite"
     path = url.removeprefix("sqlite:///")
     if path in (url, "", ":memory:") or path.endswith("/") or re.search(r"[?#\0]", path):
         raise SettingsError(
@@ -177,13 +177,12 @@ def _database(environment: Environment, folder: Path) -> Path:
     return folder / path
 
 
-def _state_folder(environment: Environment) -> Path:
+def _state_folder(environment: Environment, folder: Path) -> Path:
+    """Where the XDG specification wants state; `folder` for a user without a home."""
     state, home = environment.get("XDG_STATE_HOME"), environment.get("HOME")
-    if state and Path(state).is_absolute():  # the specification of XDG has others ignored
-        return Path(state)
-    if not home:
-        raise SettingsError("CHATFORGE_DATABASE_URL is not set and there is no HOME; set it to sqlite:///PATH")
-    return Path(home) / ".local" / "state"
+    if state and Path(state).is_absolute():  # the specification has others ignored
+        return Path(state) / "chatforge"
+    return Path(home) / ".local" / "state" / "chatforge" if home else folder
 
 
 def _shown(url: str) -> str:
@@ -191,10 +190,13 @@ def _shown(url: str) -> str:
     return re.sub(r"[?#].*", "?…", re.sub(r"//.*@", "//…@", url, flags=re.DOTALL), flags=re.DOTALL)
 
 
-def _read_text(what: str, path: Path) -> str:
+def _read_text(what: str, path: Path, missing: str | None = None) -> str:
+    """The text of a file; `missing`, where that is given, where there is none."""
     try:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
+        if missing is not None and isinstance(error, FileNotFoundError):
+            return missing
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SettingsError(f"{what} {path} cannot be read: {reason}; check its name and its permissions") from error
     text = content.decode("utf-8-sig", "surrogateescape")
@@ -215,17 +217,23 @@ def _read_env_file(path: Path) -> dict[str, str]:
         if not name or not value:
             raise SettingsError(f"{path}:{number}: expected NAME=value, with value in one pair of quotes or none")
         literal, escaped, plain = value.groups()
-        values[name[1]] = literal or re.sub(r'\\(["\\])', r"\1", escaped or "") or (plain or "").rstrip()
+        values[name[1]] = literal or re.sub(r'\\(["\\])', r"\1", escaped or "") or (plain or "").strip()
     return values
 
 
 class _ConnectionsLoader(yaml.SafeLoader):
-    """Safe YAML in which no name may come twice and times stay text."""
+    """Safe YAML without anchors, in which no name may come twice and times stay text."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's way
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call] # the stubs leave it open
+            raise yaml.composer.ComposerError(None, None, "an alias (*) is not read here", mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -236,9 +244,7 @@ class _ConnectionsLoader(yaml.SafeLoader):
 
 
 def _connections(path: Path, environment: Environment) -> Mapping[str, ConnectionEntry]:
-    if not path.exists():
-        return MappingProxyType({})
-    document = _read_yaml(path, _read_text("the connections file", path))
+    document = _read_yaml(path, _read_text("the connections file", path, missing=""))
     if not isinstance(document, dict):
         raise SettingsError(f"{path}: expected a mapping from connection names to their values")
     return MappingProxyType({name: _entry(path, name, values, environment) for name, values in document.items()})
@@ -268,10 +274,11 @@ def _entry(path: Path, name: object, values: object, environment: Environment) -
 
 def _end(place: str, value: object) -> datetime:
     """A time, UTC where it says nothing else; a date ends with its last moment."""
+    text = str(value)
     try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)):
-            return datetime.combine(date.fromisoformat(str(value)), time.max, UTC)
-        end = datetime.fromisoformat(str(value))
+        if text[10:] == "":
+            return datetime.combine(date.fromisoformat(text), time.max, UTC)
+        end = datetime.combine(date.fromisoformat(text[:10]), time.fromisoformat(text[11:]))
     except ValueError:
         raise SettingsError(
             f"{place}: until is {value!r}: expected a date such as 2026-12-31, or a time such as 2026-12-31T18:00:00Z"

@@ -10,89 +10,132 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from connector.errors import StoreError, StoreLockedError
 
-Result = TypeVar("Result")
-Work = Callable[[sqlite3.Connection], Any]
+PATIENCE = 10.0
+"""Seconds to wait for another process that writes."""
 
 _GROUP = 256  # writes a commit at most, so that the first one of a burst does not wait for the last
+_ADVICE = {
+    sqlite3.SQLITE_BUSY: "another process keeps writing to it; see which one, and try again",
+    sqlite3.SQLITE_FULL: "make room on its disk",
+    sqlite3.SQLITE_CORRUPT: "restore it from a backup, or set CHATFORGE_DATABASE_URL to another file",
+    sqlite3.SQLITE_NOTADB: "set CHATFORGE_DATABASE_URL to another file",
+}
+_STATEMENT_FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)  # not the database's
+
+Result = TypeVar("Result")
+Work = Callable[[sqlite3.Connection], Any]
+Outcome = tuple[Any, BaseException | None]
 
 
 class Database:
     """One SQLite file: `await write(work)` on its writer thread, `read(work)` on a plain connection."""
 
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, schema: str, patience: float = PATIENCE) -> None:
         """Open `path`, creating it from `schema` (statements with IF NOT EXISTS) where it is new."""
         self.path = path
         self._queue: queue.SimpleQueue[tuple[Work, asyncio.Future[Any]] | None] = queue.SimpleQueue()
-        with _as_store_error(path):
+        self._closing = threading.Lock()
+        self._closed = False
+        with _as_store_error(path), ExitStack() as opened:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = connect(path)
-            self._reader = connect(path)
+            self._writer = opened.enter_context(closing(connect(path, patience=patience)))
+            self._reader = opened.enter_context(closing(connect(path, patience=patience)))
+            self._reader.execute("PRAGMA query_only=ON")
             self._writer.executescript(f"BEGIN IMMEDIATE; {schema}; COMMIT;")
+            self._identity = _identity(path)
+            opened.pop_all()
         self._thread = threading.Thread(target=self._write_all, name=f"writer of {path.name}", daemon=True)
         self._thread.start()
 
     async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run `work` in a transaction and return its result once that is committed and synced."""
+        """Run `work` in a transaction and return its result once that is committed and synced.
+
+        What `work` raises is raised here, SQLite's errors as StoreError; then nothing of it was kept.
+        """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.put((work, future))
+        with self._closing:
+            if self._closed:
+                raise StoreError(f"the database {self.path} is closed; open it again")
+            self._queue.put((work, future))
         # A cancelled waiter must not cancel the write, which may be committed already.
         return await asyncio.shield(future)
 
     def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run `work`, which only reads, on the calling thread."""
-        with _as_store_error(self.path):
+        """Run `work`, which only reads and sees one state of the database, on the calling thread."""
+        with _as_store_error(self.path), transaction(self._reader, "BEGIN"):
             return work(self._reader)
 
     def close(self) -> None:
         """Finish the writes that wait, then close the file."""
-        self._queue.put(None)
+        with self._closing:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
         self._reader.close()
         self._writer.close()
 
     def _write_all(self) -> None:
-        while (first := self._queue.get()) is not None:
-            group = [first]
+        closing = False
+        while not closing:
+            group = [self._queue.get()]
             while len(group) < _GROUP and not self._queue.empty():
-                if (item := self._queue.get()) is None:
-                    self._commit(group)
-                    return
-                group.append(item)
-            self._commit(group)
+                group.append(self._queue.get())
+            closing = group[-1] is None  # nothing is queued after it
+            if writes := [item for item in group if item is not None]:
+                self._commit(writes)
 
     def _commit(self, group: list[tuple[Work, asyncio.Future[Any]]]) -> None:
-        outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
             with _as_store_error(self.path), transaction(self._writer):
-                for work, future in group:
-                    outcomes.append((future, *_attempt(self._writer, work)))
-        except StoreError as error:
-            outcomes = [(future, None, error) for _, future in group]
-        for future, result, error_or_none in outcomes:
+                outcomes = [self._attempt(work) for work, _ in group]
+                self._require_file()
+        except Exception as error:  # whatever it is, the thread must go on
+            outcomes = [(None, error)] * len(group)
+        for (_, future), (result, error_or_none) in zip(group, outcomes, strict=True):
             _tell(future, result, error_or_none)
 
+    def _attempt(self, work: Work) -> Outcome:
+        """Run one write; where it fails, undo it alone."""
+        self._writer.execute("SAVEPOINT work")
+        try:
+            with _as_store_error(self.path):
+                result = work(self._writer)
+        except Exception as error:  # whatever it is, it belongs to the caller that waits
+            if not self._writer.in_transaction:
+                raise  # SQLite has undone the whole group
+            self._writer.execute("ROLLBACK TO work")
+            self._writer.execute("RELEASE work")
+            return None, error
+        self._writer.execute("RELEASE work")
+        return result, None
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    def _require_file(self) -> None:
+        """SQLite would go on writing to a file that has lost its name, and a restart would not find it."""
+        if _identity(self.path) != self._identity:
+            raise StoreError(f"the database {self.path} was moved or deleted while in use; restart this process")
+
+
+def connect(path: Path, *, read_only: bool = False, patience: float = PATIENCE) -> sqlite3.Connection:
     """A connection in autocommit mode, rows by name; may be used from any one thread at a time."""
-    mode = "ro" if read_only else "rwc"
     connection = sqlite3.connect(
-        f"file:{_escaped(path)}?mode={mode}",
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
-        timeout=10,
+        timeout=patience,
     )
     try:
         connection.row_factory = sqlite3.Row
         if not read_only:
-            connection.execute("PRAGMA journal_mode=WAL")
+            _use_wal(connection, time.monotonic() + patience)
             connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
     except BaseException:
@@ -102,21 +145,18 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def read_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Result:
-    """Read a database that another process may be writing. Raises StoreError where there is none."""
+    """Read one state of a database that another process may be writing. Raises StoreError where there is none."""
     with _as_store_error(path):
         if not path.exists():
             raise StoreError(f"there is no database at {path}; start the server once, or set CHATFORGE_DATABASE_URL")
-        connection = connect(path, read_only=True)
-        try:
+        with closing(connect(path, read_only=True)) as connection, transaction(connection, "BEGIN"):
             return work(connection)
-        finally:
-            connection.close()
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK where anything is raised."""
-    connection.execute("BEGIN IMMEDIATE")
+def transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    """BEGIN … COMMIT, or ROLLBACK where anything is raised."""
+    connection.execute(begin)
     try:
         yield
         connection.execute("COMMIT")
@@ -129,38 +169,39 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Hold the right to execute the database at `path`. Raises StoreLockedError where another process has it."""
-    lock = path.with_name(path.name + ".lock")
+    lock = Path(os.path.realpath(path) + ".lock")  # one lock for all names of the file
     with _as_store_error(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("a+")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("ab+", buffering=0)
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            raise StoreLockedError(
-                f"the database {path} is in use by another chatforge process (process id {owner}); "
-                "stop that one, or set CHATFORGE_DATABASE_URL to another file"
-            ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        with _as_store_error(path):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                owner = file.read().decode().strip() or "unknown"
+                raise StoreLockedError(
+                    f"the database {path} is in use by another chatforge process (process id {owner}); "
+                    "stop that one, or set CHATFORGE_DATABASE_URL to another file"
+                ) from error
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n".encode())
         yield
 
 
-def _attempt(connection: sqlite3.Connection, work: Work) -> tuple[Any, BaseException | None]:
-    connection.execute("SAVEPOINT work")
-    try:
-        result = work(connection)
-    except sqlite3.OperationalError:
-        raise  # disk full, I/O error: the whole group is in doubt
-    except Exception as error:  # whatever it is, it belongs to the caller that waits
-        connection.execute("ROLLBACK TO work")
-        connection.execute("RELEASE work")
-        return None, error
-    connection.execute("RELEASE work")
-    return result, None
+def _use_wal(connection: sqlite3.Connection, end: float) -> None:
+    """Here SQLite does not wait for another process, as it does elsewhere."""
+    while True:
+        try:
+            [mode] = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+            continue
+        if mode != "wal":
+            raise OSError(None, "its file system cannot hold a write-ahead log")
+        return
 
 
 def _tell(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
@@ -172,22 +213,30 @@ def _tell(future: asyncio.Future[Any], result: Any, error: BaseException | None)
         else:
             future.set_exception(error)
 
-    loop = future.get_loop()
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(settle)
+    with suppress(RuntimeError):  # the event loop is closed, and nobody waits any more
+        future.get_loop().call_soon_threadsafe(settle)
 
 
 @contextmanager
 def _as_store_error(path: Path) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+    except (sqlite3.DatabaseError, OSError) as error:
+        if isinstance(error, _STATEMENT_FAULTS):
+            raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise StoreError(
-            f"the database {path} cannot be used: {reason}; check that its folder is writable and has room, "
-            "or set CHATFORGE_DATABASE_URL to another file"
-        ) from error
+        advice = _ADVICE.get(_code(error), "check its folder and the room on disk, or set CHATFORGE_DATABASE_URL")
+        raise StoreError(f"the database {path} cannot be used: {reason}; {advice}") from error
 
 
-def _escaped(path: Path) -> str:
-    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+def _code(error: Exception) -> int:
+    """SQLite's primary result code, 0 for other errors."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino

@@ -147,9 +147,7 @@ def _crash(stage: Stage) -> None:
     story = _visitor(stage, "Ann", "ann@example.com", "What do you charge?")
     run = _wait_for_run(stage, newer_than=earlier)
     shown: dict[str, str] = {}
-    timeline.follow(
-        stage.database, run.id, seconds=PATIENCE, shown=shown, until=lambda view: _is_sending(view, "chat")
-    )
+    timeline.follow(stage.database, run.id, seconds=PATIENCE, shown=shown, until=lambda view: _is_sending(view, "chat"))
     port = int(stage.address.rsplit(":", 1)[1])
     stage.stop_server(signal.SIGKILL)
     output.line(output.styled("  killed (SIGKILL) ", "red bold"), "while the step chat waited for its answer")

@@ -23,9 +23,7 @@ def list_events(
 ) -> None:
     """List events, newest first."""
     wanted = "held" if held else None
-    events = read_file(
-        load_settings().database, lambda connection: Journal(connection).events(limit, status=wanted)
-    )
+    events = read_file(load_settings().database, lambda connection: Journal(connection).events(limit, status=wanted))
     if as_json:
         output.write_json([_as_json(event) for event in events])
     elif not events:

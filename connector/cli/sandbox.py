@@ -1,5 +1,6 @@
 """`chatforge sandbox`."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -33,4 +34,5 @@ def _announce(sandbox: Sandbox) -> None:
     output.line(f"  CHATFORGE_BASE_URL={sandbox.url}")
     output.line(f"  CHATFORGE_API_KEY={sandbox.api_key}")
     output.line(f"  CHATFORGE_WEBHOOK_SECRET={sandbox.webhook_secret}")
-    output.line(f"A visitor leaves an e-mail: curl -d '{{\"visitor_email\": \"ann@example.com\"}}' {sandbox.control_url}/visitors")
+    body = json.dumps({"visitor_email": "ann@example.com"})
+    output.line(f"A visitor leaves an e-mail: curl -d '{body}' {sandbox.control_url}/visitors")

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from connector import settings
 from connector.chatforge.connection import ChatForgeConnection
 from connector.chatforge.triggers import SAMPLE
 from connector.chatforge.webhooks import SIGNATURE_HEADER, sign
@@ -40,7 +39,7 @@ def send_event(
     body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
     status, answer = asyncio.run(_post(to, body, sign(body, secret)))
     output.line(f"{status} ", answer)
-    if status == 401:  # noqa: PLR2004 - an HTTP status
+    if status == 401:
         return exits.AUTHENTICATION
     return exits.DONE if 200 <= status < 300 else exits.FAILED
 

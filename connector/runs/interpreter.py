@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,8 +22,6 @@ from connector.runs.records import Failure
 from connector.runs.store import Store
 
 log = logging.getLogger(__name__)
-
-REPEATABLE = ("read", "idempotent")
 
 
 class _Paused(Exception):  # noqa: N818 - the run goes on later: after a wait, or in the next process
@@ -39,6 +37,8 @@ class Interpreter:
     clock: Callable[[], datetime]
     jitter: Callable[[], float] = random.random
     stopping: Callable[[], bool] = lambda: False
+    in_flight: set[str] = field(default_factory=set)
+    """The runs in a call that must not be cut off, because it cannot be repeated."""
 
     async def advance(self, run: records.Run, flow: Flow) -> None:
         """Run until the end, a wait or a decision that a person has to take. Raises StoreError."""
@@ -47,6 +47,8 @@ class Interpreter:
             await progress.finish(flow)
         except _Paused:
             return
+        finally:
+            self.in_flight.discard(run.id)
 
     def delay(self, retry: Retry, attempt: int, asked: float | None) -> float:
         """Seconds until the next attempt: full jitter, and never earlier than the other side asked for."""
@@ -105,19 +107,16 @@ class _Progress:
     async def _do(self, step: Step, record: records.Step | None) -> records.Step:
         if self._interpreter.stopping():
             raise _Paused
+        if record and record.status == "sending" and not self._is_repeatable(step):
+            return await self._hold_after_crash(step, record.attempts)
         try:
             if reason := self._reason_to_skip(step, first=record is None):
                 return await self._end(step, "skipped", reason=reason)
             given = record.input if record and record.input is not None else step.input.render(self._scope)
         except EvaluationError as error:
             return await self._fail(step, str(error), "expression", 0)
-        number = record.attempts if record else 0
-        if record and record.status == "sending":
-            if (held := await self._after_crash(step, number)) is not None:
-                return held
-            number += 1
-        elif record is None or record.status == "waiting":
-            number += 1
+        # An attempt that was started and sent nothing is not counted twice.
+        number = record.attempts + (record.status != "started") if record else 1
         return await self._attempt(step, given, number)
 
     def _reason_to_skip(self, step: Step, *, first: bool) -> str | None:
@@ -127,10 +126,7 @@ class _Progress:
             return f"not_after: it is later than {limit}"
         return None
 
-    async def _after_crash(self, step: Step, number: int) -> records.Step | None:
-        """The process ended between `sending` and a result. Hold the step unless it may be repeated."""
-        if self._adapter.registry.action(step.uses).effect in REPEATABLE:
-            return None
+    async def _hold_after_crash(self, step: Step, number: int) -> records.Step:
         message = (
             f"the process ended while {step.uses} was being sent, and nobody knows whether it took effect; "
             "look at the other side before you decide"
@@ -154,6 +150,8 @@ class _Progress:
         key = f"{self._run.id}:{step.id}"
         opened = self._adapter.open_call(step.uses, input, connection=step.connection, idempotency_key=key)
         async with opened as call:
+            if not self._is_repeatable(step):
+                self._interpreter.in_flight.add(self._run.id)
             await self._store.mark_sending(self._run, step.id, number, self._clock())
             try:
                 async with asyncio.timeout(step.timeout):
@@ -162,11 +160,13 @@ class _Progress:
                 message = f"{step.uses} did not finish within its timeout of {step.timeout:g} s"
                 raise StepTimeoutError(message, processed="unknown", transient=True) from error
 
+    def _is_repeatable(self, step: Step) -> bool:
+        return self._adapter.registry.action(step.uses).effect in ("read", "idempotent")
+
     async def _after_error(self, step: Step, error: ActionError, number: int) -> records.Step:
         """Try again, hold or fail: what is certain, and what repeating would do, decide."""
-        repeatable = self._adapter.registry.action(step.uses).effect in REPEATABLE
         failure = Failure(step.id, step.uses, str(error), error.kind, number)
-        if error.processed == "unknown" and not repeatable:
+        if error.processed == "unknown" and not self._is_repeatable(step):
             return await self._end(step, "held", error=failure)
         if error.transient and number < step.retry.max_attempts:
             now = self._clock()
@@ -191,4 +191,5 @@ class _Progress:
         await self._store.finish_step(
             self._run, step.id, step.uses, status, now, output=output, reason=reason, error=error
         )
+        self._interpreter.in_flight.discard(self._run.id)
         return records.Step(step.id, step.uses, status, None, output, reason, error, 0, now, now)

@@ -60,6 +60,30 @@ class Stored:
     starts: Sequence[records.Start]
 
 
+_CLAIM = """
+UPDATE runs SET status = 'running', wake_at = NULL, epoch = epoch + 1, started_at = coalesce(started_at, :now)
+WHERE id IN (
+    SELECT id FROM runs
+    WHERE (status = 'queued' OR (status = 'waiting' AND wake_at <= :now))
+    AND (:only IS NULL OR id IN (SELECT value FROM json_each(:only)))
+    ORDER BY id LIMIT :limit
+)
+RETURNING *
+"""
+_START_STEP = """
+INSERT INTO steps (run_id, step, action, status, input, attempts, started_at) VALUES (?, ?, ?, 'started', ?, ?, ?)
+ON CONFLICT (run_id, step) DO UPDATE SET status = 'started', attempts = excluded.attempts, error = NULL
+WHERE status IN ('started', 'sending', 'waiting')
+"""
+_FINISH_STEP = """
+INSERT INTO steps (run_id, step, action, status, output, reason, error, attempts, started_at, finished_at)
+VALUES (:run, :step, :action, :status, :output, :reason, :error, 0, :now, :now)
+ON CONFLICT (run_id, step) DO UPDATE
+SET status = :status, output = :output, reason = :reason, error = :error, finished_at = :now
+WHERE status IN ('started', 'sending', 'waiting')
+"""
+
+
 class Store:
     """Each method is one transaction: when it returns, it is committed and synced. Raises StoreError."""
 
@@ -84,13 +108,8 @@ class Store:
         """Take up to `limit` runs that are queued or whose wait is over, oldest first; of `only` where given."""
 
         def work(connection: sqlite3.Connection) -> list[records.Run]:
-            rows = connection.execute(
-                "UPDATE runs SET status = 'running', wake_at = NULL, epoch = epoch + 1, "
-                "started_at = coalesce(started_at, :now) WHERE id IN (SELECT id FROM runs "
-                "WHERE (status = 'queued' OR (status = 'waiting' AND wake_at <= :now)) "
-                "AND (:only IS NULL OR id IN (SELECT value FROM json_each(:only))) ORDER BY id LIMIT :limit) RETURNING *",
-                {"now": write_time(now), "limit": limit, "only": _json(sorted(only)) if only else None},
-            )
+            values = {"now": write_time(now), "limit": limit, "only": _json(sorted(only)) if only else None}
+            rows = connection.execute(_CLAIM, values)
             return sorted((run_of(row) for row in rows.fetchall()), key=lambda run: run.id)
 
         return await self._database.write(work)
@@ -114,12 +133,9 @@ class Store:
         def work(connection: sqlite3.Connection) -> None:
             _guard(connection, run)
             moment = write_time(now)
-            connection.execute(
-                "INSERT INTO steps (run_id, step, action, status, input, attempts, started_at) "
-                "VALUES (?, ?, ?, 'started', ?, ?, ?) ON CONFLICT (run_id, step) DO UPDATE SET "
-                "status = 'started', attempts = excluded.attempts, error = NULL WHERE status IN ('started', 'sending', 'waiting')",
-                (run.id, step, action, json.dumps(input), number, moment),
-            )
+            connection.execute(_START_STEP, (run.id, step, action, json.dumps(input), number, moment))
+            # An attempt that is still open here was cut off by the end of its process.
+            _finish_attempt(connection, run.id, step, now, "the process ended before there was a result", number)
             connection.execute(
                 "INSERT INTO attempts (run_id, step, number, started_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (run.id, step, number, moment),
@@ -154,23 +170,18 @@ class Store:
 
         def work(connection: sqlite3.Connection) -> None:
             _guard(connection, run)
-            _finish_attempt(connection, run.id, step, now, error)
-            connection.execute(
-                "INSERT INTO steps (run_id, step, action, status, output, reason, error, attempts, started_at, "
-                "finished_at) VALUES (:run, :step, :action, :status, :output, :reason, :error, 0, :now, :now) "
-                "ON CONFLICT (run_id, step) DO UPDATE SET status = :status, output = :output, reason = :reason, "
-                "error = :error, finished_at = :now WHERE status IN ('started', 'sending', 'waiting')",
-                {
-                    "run": run.id,
-                    "step": step,
-                    "action": action,
-                    "status": status,
-                    "output": _json(output),
-                    "reason": _json(reason),
-                    "error": _json(error.as_json() if error else None),
-                    "now": write_time(now),
-                },
-            )
+            _finish_attempt(connection, run.id, step, now, error.message if error else None)
+            values = {
+                "run": run.id,
+                "step": step,
+                "action": action,
+                "status": status,
+                "output": _json(output),
+                "reason": _json(reason),
+                "error": _json(error.as_json() if error else None),
+                "now": write_time(now),
+            }
+            connection.execute(_FINISH_STEP, values)
 
         await self._database.write(work)
 
@@ -179,7 +190,7 @@ class Store:
 
         def work(connection: sqlite3.Connection) -> None:
             _guard(connection, run)
-            _finish_attempt(connection, run.id, step, now, error)
+            _finish_attempt(connection, run.id, step, now, error.message if error else None)
             update = "UPDATE steps SET status = 'waiting', error = ? WHERE run_id = ? AND step = ?"
             _one(connection, update, (_json(error.as_json()), run.id, step))
             update = "UPDATE runs SET status = 'waiting', wake_at = ? WHERE id = ?"
@@ -279,11 +290,13 @@ def _guard(connection: sqlite3.Connection, run: records.Run) -> None:
 
 
 def _finish_attempt(
-    connection: sqlite3.Connection, run_id: str, step: str, now: datetime, error: Failure | None
+    connection: sqlite3.Connection, run_id: str, step: str, now: datetime, error: str | None, before: int | None = None
 ) -> None:
+    """Close the open attempts of a step, or those with a number lower than `before`."""
     connection.execute(
-        "UPDATE attempts SET finished_at = ?, error = ? WHERE run_id = ? AND step = ? AND finished_at IS NULL",
-        (write_time(now), _json(error.message if error else None), run_id, step),
+        "UPDATE attempts SET finished_at = ?, error = ? WHERE run_id = ? AND step = ? AND finished_at IS NULL "
+        "AND (? IS NULL OR number < ?)",
+        (write_time(now), _json(error), run_id, step, before, before),
     )
 
 

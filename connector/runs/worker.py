@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime
 
 from connector.adapter import Adapter
@@ -39,19 +40,31 @@ class Worker:
 
     async def work(self) -> None:
         """Work until `stop`. Runs that an earlier process left behind are taken up first."""
-        await self._store.requeue()
+        recovered = failing = False
         while not self._stopping:
             try:
+                if not recovered:
+                    await self._store.requeue()
+                    recovered = True
                 await self._start_due()
+                if failing:
+                    log.info("the database can be used again")
+                failing = False
             except StoreError as error:
-                log.error("%s", error)  # noqa: TRY400 - the sentence says it all
+                if not failing:
+                    log.error("no runs are taken up until this ends: %s", error)  # noqa: TRY400 - the sentence says it all
+                failing = True
             await self._rest()
+        for run_id, task in self._active.items():
+            if run_id not in self._interpreter.in_flight:
+                task.cancel()  # it waits, or does what can be repeated
         if self._active:
             await asyncio.wait(self._active.values())
-        await self._store.requeue()
+        with suppress(StoreError):  # the next process gives them back otherwise
+            await self._store.requeue()
 
     def stop(self) -> None:
-        """Let the steps in flight finish, start no more, and leave the rest to the next process."""
+        """Let the calls that cannot be repeated finish, and leave the rest to the next process."""
         self._stopping = True
         self.wake()
 
@@ -78,13 +91,18 @@ class Worker:
 
     async def _rest(self) -> None:
         """Until there is something to do, or a wait is over, or it is time to look."""
-        wake_at = self._store.read(lambda journal: journal.next_wake())
-        seconds = LOOK_EVERY if wake_at is None else (wake_at - self._clock()).total_seconds()
         try:
-            async with asyncio.timeout(min(LOOK_EVERY, max(0.0, seconds))):
+            async with asyncio.timeout(self._seconds_to_rest()):
                 await self._something.wait()
         except TimeoutError:
             return
+
+    def _seconds_to_rest(self) -> float:
+        try:
+            wake_at = self._store.read(lambda journal: journal.next_wake())
+        except StoreError:
+            return LOOK_EVERY
+        return LOOK_EVERY if wake_at is None else min(LOOK_EVERY, max(0.0, (wake_at - self._clock()).total_seconds()))
 
     async def _advance(self, run: records.Run) -> None:
         try:

@@ -34,7 +34,7 @@ class Webhooks:
             delivery = self.adapter.accept_webhook(connector, connection, _headers(request), body)
             stored = await self.intake.accept(delivery)
         except WebhookError as error:
-            log.warning("refused a delivery to %s: %s", request.url.path[:100], error)
+            log.warning("refused a delivery to %a: %s", request.url.path[:100], error)
             return _json({"error": str(error)}, error.status)
         except StoreError as error:
             log.error("could not store a delivery: %s", error)  # noqa: TRY400 - the sentence says it all

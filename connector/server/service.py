@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import uvicorn
 import uvloop
+from starlette.applications import Starlette
 
 from connector import sqlite
 from connector.adapter import Adapter
@@ -41,14 +42,14 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
-        # asyncio does this only for sockets that it makes itself; without it an answer may wait for 40 ms.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SettingsError(
             f"cannot listen on {host}:{port}: {reason}; choose another address with --host and --port"
         ) from error
+    # asyncio does this only for sockets that it makes itself; without it an answer may wait for 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def require_connections(adapter: Adapter, flows: Sequence[Flow]) -> None:
@@ -67,32 +68,28 @@ def serve(
     started: Callable[[], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError."""
-    with sqlite.exclusive(settings.database):
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(registry, settings, flows, listener, started))
+
+    async def work() -> None:
+        async with Adapter(registry, settings) as adapter, _working(adapter, settings, flows) as (webhooks, ready):
+            server = _Server(_configure(create_app(webhooks, ready)))
+            announcing = asyncio.create_task(_announce(server, started))
+            await server.serve(sockets=[listener])
+            await announcing
+
+    with sqlite.exclusive(settings.database), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work())
 
 
-async def _serve(
-    registry: Registry,
-    settings: Settings,
-    flows: Sequence[Flow],
-    listener: socket.socket,
-    started: Callable[[], None],
-) -> None:
-    async with Adapter(registry, settings) as adapter, _working(adapter, settings, flows) as (webhooks, ready):
-        config = uvicorn.Config(
-            create_app(webhooks, ready),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        server = _Server(config)
-        announcing = asyncio.create_task(_announce(server, started))
-        await server.serve(sockets=[listener])
-        await announcing
+def _configure(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
 
 
 @asynccontextmanager

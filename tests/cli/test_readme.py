@@ -39,6 +39,8 @@ def test_flow_is_the_one_that_the_demo_runs():
     assert f"```yaml\n{(ROOT / 'docs/flows/lead-to-crm.yaml').read_text()}```" in README
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"CHATFORGE_[A-Z_]+", (ROOT / "connector/settings.py").read_text()))))
+@pytest.mark.parametrize(
+    "name", sorted(set(re.findall(r"CHATFORGE_[A-Z_]+", (ROOT / "connector/settings.py").read_text())))
+)
 def test_each_setting_is_in_the_readme(name):
     assert f"`{name}`" in README

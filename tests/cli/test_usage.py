@@ -44,7 +44,11 @@ BOTH = KEY | SECRET
             id="folder",
         ),
         pytest.param(
-            "runs list", {"CHATFORGE_DATABASE_URL": "mysql://u:pw@h/d"}, 2, "'mysql://***@h/d'", id="database URL"
+            "runs list",
+            {"CHATFORGE_DATABASE_URL": "mysql://u:for_tests@h/d"},
+            2,
+            "CHATFORGE_DATABASE_URL is 'mysql://",
+            id="database URL",
         ),
         pytest.param("runs list", {}, 1, "there is no database at", id="no database yet"),
         pytest.param(

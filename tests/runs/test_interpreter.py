@@ -117,7 +117,7 @@ def test_next_attempt_is_never_earlier_than_the_other_side_asked_for(bench):
 @pytest.mark.parametrize(("action", "status"), [("look", "succeeded"), ("say", "held")])
 def test_attempt_past_its_timeout_is_an_unknown_outcome(bench, action, status):
     bench.answers[action] = [lambda: asyncio.sleep(30)]
-    run, steps = bench.run(bench.flow(f"- {{id: step, uses: test.{action}, timeout: 50ms}}"))
+    run, _ = bench.run(bench.flow(f"- {{id: step, uses: test.{action}, timeout: 50ms}}"))
     assert run.status == status
     if status == "held":
         assert "did not finish within its timeout of 0.05 s" in (run.error.message if run.error else "")
@@ -127,7 +127,10 @@ def test_failure_runs_the_error_steps_with_the_error(bench):
     bench.answers["look"] = [GONE]
     flow = bench.flow(
         LOOK + "\n" + SAY,
-        "on_error:\n- {id: tell, uses: test.put, with: {text: '${{ error.kind }} ${{ error.step }} ${{ error.attempts }}'}}",
+        """
+on_error:
+- {id: tell, uses: test.put, with: {text: '${{ error.kind }} ${{ error.step }} ${{ error.attempts }}'}}
+""",
     )
     run, steps = bench.run(flow)
     assert run.status == "failed"

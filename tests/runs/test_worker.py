@@ -76,6 +76,57 @@ def test_step_that_a_crash_interrupted_follows_its_effect(bench, action, left_in
         assert "nobody knows whether it took effect" in (step.error.message if step.error else "")
 
 
+def test_message_that_may_have_been_sent_is_held_even_when_its_time_is_over(bench):
+    flow = bench.flow("- {id: say, not_after: \"add_duration(trigger.at, '15m')\", uses: test.say}")
+
+    async def work() -> Run:
+        async with bench.working(flow) as (store, intake, worker):
+            run_id = await queue(bench, intake)
+            [run] = await store.claim(bench.now, 10)
+            await store.start_attempt(run, "say", "test.say", {"text": ""}, 1, bench.now)
+            await store.mark_sending(run, "say", 1, bench.now)
+            bench.now += timedelta(minutes=16)
+            async with at_work(worker):
+                return await until_status(store, run_id, "held", "succeeded")
+
+    assert asyncio.run(work()).status == "held"
+
+
+def test_attempt_that_a_crash_cut_off_is_told_from_the_next_one(bench):
+    flow = bench.flow(LOOK)
+
+    async def work() -> list[tuple[int, str | None]]:
+        async with bench.working(flow) as (store, intake, worker):
+            run_id = await queue(bench, intake)
+            [run] = await store.claim(bench.now, 10)
+            await store.start_attempt(run, "look", "test.look", {"text": ""}, 1, bench.now)
+            await store.mark_sending(run, "look", 1, bench.now)
+            async with at_work(worker):
+                await until_status(store, run_id, "succeeded")
+            attempts = store.read(lambda journal: journal.attempts(run_id))
+            return [(attempt.number, attempt.error) for attempt in attempts]
+
+    assert asyncio.run(work()) == [(1, "the process ended before there was a result"), (2, None)]
+
+
+def test_stop_does_not_wait_for_what_can_be_repeated(bench):
+    async def work() -> None:
+        sending = asyncio.Event()
+
+        async def endless() -> None:
+            sending.set()
+            await asyncio.Event().wait()
+
+        bench.answers["look"] = [endless]
+        async with bench.working(bench.flow(LOOK)) as (store, intake, worker):
+            async with asyncio.timeout(20), at_work(worker):
+                run_id = await queue(bench, intake)
+                await sending.wait()
+            assert (await until_status(store, run_id, "queued")).status == "queued"
+
+    asyncio.run(work())
+
+
 def test_finished_step_is_not_done_again_after_a_crash(bench):
     flow = bench.flow(SAY + "\n- {id: look, uses: test.look, with: {text: '${{ steps.say.text }}'}}")
 
