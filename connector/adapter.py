@@ -7,40 +7,42 @@ It keeps no state of runs or events: a host that calls `accept_webhook` stores t
 delivery by `event.identity`.
 """
 
+import json
 import logging
+import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
 from pydantic import BaseModel, ValidationError
 
 from connector import registry as registries
 from connector import settings as setting_sources
-from connector.declare import Action, ActionContext, ConnectionType, Event
+from connector.accounts import DEFAULT, Account, Accounts
+from connector.declare import Action, ActionContext, Event
 from connector.errors import (
     ActionError,
     ConnectorError,
     EventError,
     InputError,
     OutputError,
-    SettingsError,
     UnknownOperationError,
     WebhookError,
 )
 from connector.flows.catalogue import Catalogue
-from connector.flows.problems import did_you_mean
 from connector.registry import Registry, operation_of
 from connector.settings import Settings
-from connector.transport import Budget, HttpOptions, open_client, open_transport
+from connector.transport import open_client
 from connector.validation import read, sentence
 
-DEFAULT = "default"
+__all__ = ["DEFAULT", "Adapter", "Call", "Clock", "Delivery"]
+
+log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 
@@ -63,34 +65,34 @@ class Call:
     action: Action
     input: BaseModel
     context: ActionContext[Any]
+    _account: Account = field(repr=False)
 
     async def send(self) -> dict[str, Any]:
         """Run the action; the output is plain JSON. Raises ActionError and nothing else."""
         try:
             output = await self.action.run(self.input, self.context)
-        except ActionError:
+        except ActionError as error:
+            error.args = (self._account.hide_secrets(str(error)),)
             raise
-        except ConnectorError as error:
-            raise ActionError(str(error)) from error
         except Exception as error:  # a fault in a plugin; nobody knows how far it came
-            reason = f"{type(error).__name__}: {error}"
-            raise ActionError(f"{self.action.name} failed unexpectedly: {reason}", processed="unknown") from error
-        if not isinstance(output, self.action.output):
-            wanted = self.action.output.__name__
-            message = f"{self.action.name} returned {type(output).__name__} instead of {wanted}"
-            raise OutputError(message, processed="unknown")
-        return output.model_dump(mode="json")
+            reason = self._describe(error)
+        else:
+            return self._read_output(output)
+        raise ActionError(reason, processed="unknown")  # only now: as its context, the first one may show a secret
 
+    def _describe(self, error: Exception) -> str:
+        if isinstance(error, ConnectorError):
+            return self._account.hide_secrets(str(error))
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        self.context.log.error("%s", self._account.hide_secrets(trace))
+        return self._account.hide_secrets(f"{self.action.name} failed unexpectedly: {type(error).__name__}: {error}")
 
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """A connection in use: its values, and what all its calls share."""
-
-    type: ConnectionType
-    values: BaseModel
-    options: HttpOptions
-    transport: httpx.AsyncBaseTransport
-    budget: Budget | None
+    def _read_output(self, output: object) -> dict[str, Any]:
+        try:
+            return _plain(output, self.action.output)
+        except (TypeError, ValueError, RecursionError) as error:
+            reason = self._account.hide_secrets(" ".join(str(error).split()))
+        raise OutputError(f"{self.action.name} returned what it does not declare: {reason}", processed="unknown")
 
 
 class Adapter:
@@ -100,9 +102,7 @@ class Adapter:
         self.registry = registry
         self._settings = settings
         self._clock = clock
-        self._values: dict[tuple[str, str], BaseModel] = {}
-        self._accounts: dict[tuple[str, str], _Account] = {}
-        self._plain: httpx.AsyncBaseTransport | None = None
+        self._accounts = Accounts(registry, settings)
 
     @classmethod
     def from_environment(cls) -> "Adapter":
@@ -119,12 +119,7 @@ class Adapter:
 
     async def aclose(self) -> None:
         """Close the HTTP connections."""
-        accounts = list(self._accounts.values())
-        self._accounts.clear()
-        for account in accounts:
-            await account.transport.aclose()
-        if self._plain:
-            await self._plain.aclose()
+        await self._accounts.aclose()
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -137,9 +132,7 @@ class Adapter:
 
     def connection(self, connector: str, name: str = DEFAULT) -> BaseModel:
         """The values of a connection. Raises SettingsError or UnknownOperationError."""
-        if (connector, name) not in self._values:
-            self._values[connector, name] = self._read_connection(connector, name)
-        return self._values[connector, name]
+        return self._accounts.values(connector, name)
 
     def require_connection(self, connector: str, name: str = DEFAULT) -> None:
         """Raise SettingsError unless the connection has all that its actions need."""
@@ -177,82 +170,66 @@ class Adapter:
         """
         declared = self.registry.action(action)
         values = self.read_input(action, input)
-        client, connected = await self._client(declared, action.partition(".")[0], connection)
-        async with client:
-            log = logging.getLogger(f"connector.{action}")
-            context = ActionContext(connected, client, idempotency_key, self._clock(), log)
-            yield Call(declared, values, context)
+        account = self._accounts.get(action.partition(".")[0], connection)
+        slot = await account.budget.take(declared.purpose) if account.budget else None
+        async with open_client(account.options, account.transport, account.budget, declared.purpose, slot) as client:
+            logger = logging.getLogger(f"connector.{action}")
+            context = ActionContext(account.values, client, idempotency_key, self._clock(), logger)
+            yield Call(declared, values, context, account)
 
     def accept_webhook(self, connector: str, connection: str, headers: Mapping[str, str], body: bytes) -> Delivery:
-        """Authenticate and read a delivery. Raises WebhookError, whose `status` is the answer."""
+        """Authenticate and read a delivery. Raises WebhookError, whose `status` is the answer.
+
+        Its text is for strangers: what only the operator may know is logged.
+        """
         declared = self.registry.connections.get(connector)
         if declared is None or declared.webhook is None:
             raise WebhookError(f"there is no connector {connector[:60]!r} that takes webhooks", status=404)
         now = self._clock()
         try:
             secrets = declared.webhook.secrets(self.connection(connector, connection), now)
-        except UnknownOperationError as error:
-            raise WebhookError(str(error), status=404) from error
-        except SettingsError as error:
-            raise WebhookError(str(error), status=503) from error
-        text = declared.webhook.verify(headers, body, secrets)
-        return Delivery(connector, connection, declared.webhook.parse(text), text, now)
+            text = declared.webhook.verify(headers, body, secrets)
+            return Delivery(connector, connection, declared.webhook.parse(text), text, now)
+        except WebhookError:
+            raise
+        except UnknownOperationError:
+            message, status = f"there is no {connector} connection {connection[:60]!r}", 404
+        except ConnectorError as error:
+            log.error("the %s connection %r takes no webhooks: %s", connector, connection, error)  # noqa: TRY400
+            message, status = "this connection takes no webhooks now; its operator finds the reason in the log", 503
+        except Exception as error:  # a fault in a plugin; its text may hold a secret
+            log.error("%s failed on a delivery, %s", connector, type(error).__name__)  # noqa: TRY400
+            message, status = f"{connector} failed on this delivery; send it again later", 500
+        raise WebhookError(message, status=status)
 
     def select(
         self, trigger: str, input: Mapping[str, Any], event: Event, received_at: datetime
     ) -> dict[str, Any] | None:
         """What a flow with this trigger reads as `trigger`, or None where the event is not for it.
 
-        Raises EventError where the event is for it, but a field has a wrong type.
+        Raises EventError where the event is for it, but a field has a wrong type; also where the trigger fails.
         """
         declared = self.registry.trigger(trigger)
         try:
-            output = declared.select(event, read(declared.input, input), received_at)
+            wanted = read(declared.input, input)
+        except ValidationError as error:
+            raise EventError(f"the input of {trigger} does not fit: {sentence(error)}") from error
+        try:
+            output = declared.select(event, wanted, received_at)
+            return None if output is None else _plain(output, declared.output)
+        except EventError:
+            raise
         except ValidationError as error:
             raise EventError(f"the event {event.name!r} does not fit {trigger}: {sentence(error)}") from error
-        return None if output is None else output.model_dump(mode="json")
+        except Exception as error:  # a fault in a plugin must not lose the event
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise EventError(f"{trigger} failed on the event {event.name!r}: {reason}") from error
 
-    async def _client(self, action: Action, connector: str, connection: str) -> tuple[httpx.AsyncClient, Any]:
-        declared = self.registry.connections.get(connector)
-        values = None
-        if declared is not None:
-            values = self.connection(connector, connection)
-            declared.require(values)
-        if declared is None or declared.http is None or values is None:
-            return httpx.AsyncClient(trust_env=False, transport=self._unconnected()), values
-        account = self._account(connector, connection, declared, values)
-        slot = await account.budget.take(action.purpose) if account.budget else None
-        return open_client(account.options, account.transport, account.budget, action.purpose, slot), values
 
-    def _unconnected(self) -> httpx.AsyncBaseTransport:
-        """For actions whose plugin has no HTTP connection; opened lazily by httpx, so it costs nothing."""
-        if self._plain is None:
-            self._plain = httpx.AsyncHTTPTransport(trust_env=False)
-        return self._plain
-
-    def _account(self, connector: str, name: str, declared: ConnectionType, values: BaseModel) -> _Account:
-        if (account := self._accounts.get((connector, name))) is None:
-            assert declared.http is not None  # noqa: S101 - the only caller has looked
-            options = declared.http(values)
-            budget = declared.budget(values) if declared.budget else None
-            account = _Account(declared, values, options, open_transport(options), budget)
-            self._accounts[connector, name] = account
-        return account
-
-    def _read_connection(self, connector: str, name: str) -> BaseModel:
-        declared = self.registry.connections.get(connector)
-        if declared is None:
-            raise UnknownOperationError(f"the connector {connector[:60]!r} has no connections")
-        entry = self._settings.connections.get(name)
-        if entry is not None and entry.connector == connector:
-            place, raw = entry.place, entry.values()
-        elif name == DEFAULT:
-            place, raw = f"the {connector} connection", dict(declared.default(self._settings) or {})
-        else:
-            known = [key for key, value in self._settings.connections.items() if value.connector == connector]
-            hint = did_you_mean(name, known) or "add it to connections.yaml"
-            raise UnknownOperationError(f"there is no {connector} connection {name[:60]!r}; {hint}")
-        try:
-            return declared.model.model_validate(raw)
-        except ValidationError as error:
-            raise SettingsError(f"{place}: {sentence(error)}") from None  # its cause would show the values
+def _plain(output: object, model: type[BaseModel]) -> dict[str, Any]:
+    """The output as JSON; TypeError or ValueError where it is not of `model`, or cannot be written as JSON."""
+    if not isinstance(output, model):
+        raise TypeError(f"{type(output).__name__} instead of {model.__name__}")
+    plain = output.model_dump(mode="json", warnings="error")
+    json.dumps(plain, allow_nan=False)
+    return plain

@@ -80,9 +80,8 @@ def action(
         parameters = list(inspect.signature(function).parameters)
         if not inspect.iscoroutinefunction(function) or len(parameters) != 2:
             raise TypeError(f"action {name!r} must be an async function of two parameters, its input and its context")
-        for what, word, words in (("effect", effect, Effect), ("purpose", purpose, Purpose)):
-            if word not in typing.get_args(words):
-                raise TypeError(f"action {name!r} has the {what} {word!r}, expected one of {typing.get_args(words)}")
+        _require_word(name, "effect", effect, typing.get_args(Effect))
+        _require_word(name, "purpose", purpose, typing.get_args(Purpose))
         return Action(
             name=name,
             title=title,
@@ -102,6 +101,11 @@ def _model(action_name: str, place: str, hint: object) -> type[BaseModel]:
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return hint
     raise TypeError(f"action {action_name!r}: {place} must be annotated with a pydantic model, not {hint!r}")
+
+
+def _require_word(action_name: str, what: str, word: str, words: Sequence[str]) -> None:
+    if word not in words:
+        raise TypeError(f"action {action_name!r}: {what} is {word!r}, expected one of {', '.join(words)}")
 
 
 @dataclass(frozen=True, slots=True)

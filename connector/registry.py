@@ -1,11 +1,12 @@
 """Finds the plugins and holds what they declare. There is no global registry: `load` makes one."""
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pluggy
 from pydantic import ValidationError
@@ -14,12 +15,15 @@ from connector import hookspecs
 from connector.declare import Action, ConnectionType, Trigger
 from connector.errors import PluginError, UnknownOperationError
 from connector.flows.catalogue import Operation
-from connector.flows.problems import did_you_mean
+from connector.flows.problems import did_you_mean, one_of
 from connector.validation import read, sentence
 
 GROUP = "connector.plugins"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_NAME_RULE = "lower-case letters, digits and _, starting with a letter"
+_RESERVED = ("flow",)  # `flow.NAME` is a flow that runs as a step of another
+_HOOKS = ("register_connections", "register_actions", "register_triggers")
 Declared = TypeVar("Declared", Action, Trigger)
 
 
@@ -49,9 +53,9 @@ def load(points: Iterable[EntryPoint] | None = None) -> Registry:
     for plugin, _ in manager.list_name_plugin():
         collected.collect(manager, plugin)
     return Registry(
-        MappingProxyType(collected.actions),
-        MappingProxyType(collected.triggers),
-        MappingProxyType(collected.connections),
+        MappingProxyType(dict(collected.actions)),
+        MappingProxyType(dict(collected.triggers)),
+        MappingProxyType(dict(collected.connections)),
     )
 
 
@@ -65,18 +69,33 @@ def operation_of(declared: Action | Trigger) -> Operation:
 
 
 def _register(manager: pluggy.PluginManager, point: EntryPoint) -> None:
-    if not _NAME.fullmatch(point.name):
-        raise PluginError(point.name, "its name must be lower-case letters, digits and _, starting with a letter")
+    if not _NAME.fullmatch(point.name) or point.name in _RESERVED:
+        raise PluginError(point.name, f"its name must be {_NAME_RULE}, and not {one_of(_RESERVED)}")
     if manager.has_plugin(point.name):
         raise PluginError(point.name, f"two installed packages have a plugin of this name; one is {point.value!r}")
     try:
         plugin = point.load()
-        manager.register(plugin, name=point.name)
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginError(point.name, _one_line(error)) from error
-    except Exception as error:  # whatever a stranger's import raises
+    except (Exception, SystemExit) as error:  # whatever a stranger's import raises
         raise PluginError(point.name, f"importing {point.value!r} failed: {_one_line(error)}") from error
+    try:
+        manager.register(plugin, name=point.name)
+    except pluggy.PluginValidationError as error:
+        raise PluginError(point.name, f"a hook is wrong: {_one_line(error)}") from error
+    except ValueError as error:
+        raise PluginError(point.name, f"{point.value!r} is installed under another name as well") from error
+    _require_known_hooks(manager, point, plugin)
+
+
+def _require_known_hooks(manager: pluggy.PluginManager, point: EntryPoint, plugin: object) -> None:
+    hooks = manager.get_hookcallers(plugin) or []
+    if not hooks:
+        raise PluginError(point.name, f"{point.value!r} has no hook; write @hookimpl above its {_HOOKS[1]}(register)")
+    for hook in hooks:
+        for implementation in hook.get_hookimpls():
+            if not hook.has_spec() and not implementation.optionalhook:
+                raise PluginError(point.name, f"there is no hook {hook.name!r}; {did_you_mean(hook.name, _HOOKS)}")
+            if hook.name in _HOOKS and not implementation.argnames:
+                raise PluginError(point.name, f"{hook.name} takes nothing; write {hook.name}(register)")
 
 
 class _Collected:
@@ -88,48 +107,57 @@ class _Collected:
     def collect(self, manager: pluggy.PluginManager, plugin: str) -> None:
         """Call the plugin's hooks and keep what they declare under its name."""
         others = [other for name, other in manager.list_name_plugin() if name != plugin]
-        receivers: dict[str, Callable[[Any], None]] = {
-            "register_connections": lambda declared: self._connection(plugin, declared),
-            "register_actions": lambda declared: self._operation(plugin, declared, Action, self.actions),
-            "register_triggers": lambda declared: self._operation(plugin, declared, Trigger, self.triggers),
-        }
-        for hook, receive in receivers.items():
+        receivers: tuple[Callable[[object], None], ...] = (
+            lambda declared: self._connection(plugin, declared),
+            lambda declared: self._operation(plugin, declared, Action, self.actions),
+            lambda declared: self._operation(plugin, declared, Trigger, self.triggers),
+        )
+        for hook, receive in zip(_HOOKS, receivers, strict=True):
             try:
-                manager.subset_hook_caller(hook, others)(register=receive)
+                returned = manager.subset_hook_caller(hook, others)(register=receive)
             except PluginError:
                 raise
-            except Exception as error:  # whatever a stranger's hook raises
+            except (Exception, SystemExit) as error:  # whatever a stranger's hook raises
                 raise PluginError(plugin, f"{hook} failed: {_one_line(error)}") from error
+            for value in returned:
+                if inspect.iscoroutine(value):
+                    value.close()
+                raise PluginError(plugin, f"{hook} returned {value!r}; it must be a plain function that only registers")
 
     def _connection(self, plugin: str, declared: object) -> None:
         if not isinstance(declared, ConnectionType):
             raise PluginError(plugin, f"register_connections was given {declared!r}, not a ConnectionType")
         if plugin in self.connections:
             raise PluginError(plugin, "a plugin has at most one kind of connection")
+        _require_schema(plugin, "its connection", declared.model.model_json_schema)
         self.connections[plugin] = declared
 
     def _operation(self, plugin: str, declared: object, kind: type[Declared], known: dict[str, Declared]) -> None:
         if not isinstance(declared, kind):
             raise PluginError(plugin, f"{declared!r} is not declared as {kind.__name__.lower()}")
         if not _NAME.fullmatch(declared.name):
-            raise PluginError(plugin, f"the name {declared.name!r} must be lower-case letters, digits and _")
+            raise PluginError(plugin, f"the name {declared.name!r} must be {_NAME_RULE}")
         name = f"{plugin}.{declared.name}"
         if name in known:
             raise PluginError(plugin, f"{name} is declared twice")
-        _examine(plugin, name, declared)
+        _require_schema(plugin, name, lambda: operation_of(declared))
+        if isinstance(declared, Action) and declared.example:
+            _require_fit(plugin, name, declared)
         known[name] = replace(declared, name=name)
 
 
-def _examine(plugin: str, name: str, declared: Action | Trigger) -> None:
+def _require_schema(plugin: str, name: str, make: Callable[[], object]) -> None:
     try:
-        operation_of(declared)
+        make()
     except Exception as error:  # pydantic has many ways to say that a model has no schema
         raise PluginError(plugin, f"{name} has no JSON Schema: {_one_line(error)}") from error
-    if isinstance(declared, Action) and declared.example:
-        try:
-            read(declared.input, declared.example)
-        except ValidationError as error:
-            raise PluginError(plugin, f"the example of {name} does not fit its input: {sentence(error)}") from error
+
+
+def _require_fit(plugin: str, name: str, action: Action) -> None:
+    try:
+        read(action.input, action.example)
+    except ValidationError as error:
+        raise PluginError(plugin, f"the example of {name} does not fit its input: {sentence(error)}") from error
 
 
 def _found(kind: str, name: str, known: Mapping[str, Declared]) -> Declared:
@@ -140,4 +168,6 @@ def _found(kind: str, name: str, known: Mapping[str, Declared]) -> Declared:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """The error without the address of pydantic's documentation."""
+    text = str(error).partition("\n\nFor further information")[0]
+    return " ".join(f"{type(error).__name__}: {text}".split()).removesuffix(":")

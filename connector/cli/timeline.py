@@ -84,7 +84,7 @@ def show_step(run: records.Run, step: records.Step) -> None:
         (f"  +{offset:5.2f} s  ", "dim"),
         (f"{step.id:<10} ", "bold"),
         output.status(step.status, 10),
-        (f" {step.action:<28} ", "dim"),
+        (f" {step.action:<27} ", "dim"),
     )
     output.line(start, _outcome(step, output.width() - len(start)))
 
@@ -98,7 +98,7 @@ def _outcome(step: records.Step, room: int) -> str:
     if step.reason:
         return step.reason
     text = json.dumps(step.output, ensure_ascii=False) if step.output is not None else ""
-    return text if len(text) <= room else f"{text[: max(room, 20) - 1]}…"
+    return text if len(text) <= room else f"{text[: max(room, 1) - 1]}…"
 
 
 def _view(journal: Journal, run_id: str) -> View:

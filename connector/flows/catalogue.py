@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.flows import types
+from connector.flows import json_schema, types
 from connector.flows.types import Object, Type
 
 
@@ -14,16 +14,22 @@ class Operation:
 
     input: Object
     output: Type
+    """An object, or a union of objects."""
     effect: str | None = None
     """The effect class of an action."""
 
     @classmethod
     def of(cls, input: Mapping[str, Any], output: Mapping[str, Any], effect: str | None = None) -> "Operation":
-        """From the JSON Schema of the input and of the output."""
-        read = types.from_schema(input)
-        if not isinstance(read, Object):
-            raise TypeError(f"an input must be an object, not {read}")
-        return cls(read, types.from_schema(output), effect)
+        """From the JSON Schema of the input and of the output, which is dumped with all its fields.
+
+        Raises TypeError where one of them is no object.
+        """
+        read_input, read_output = json_schema.read(input), json_schema.read(output, written=True)
+        if not isinstance(read_input, Object):
+            raise TypeError(f"an input must be an object, not {read_input}")
+        if not all(isinstance(part, Object) for part in types.parts(read_output)):
+            raise TypeError(f"an output must be an object, not {read_output}")
+        return cls(read_input, read_output, effect)
 
 
 @dataclass(frozen=True, slots=True)

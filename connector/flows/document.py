@@ -9,18 +9,26 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import yaml
 
-from connector.flows.problems import Place, Report
+from connector.flows import yaml_faults
+from connector.flows.alignment import offsets
+from connector.flows.problems import Place, Report, Rule, quoted
 
 MAX_BYTES = 256 * 1024
 MAX_NODES = 10_000
 MAX_DEPTH = 32
 
-_JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+# The same events from both; the one in C, which some builds of PyYAML lack, is ten times faster.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# YAML 1.1, "Character set", less the line breaks that other programs do not see as such.
+_FORBIDDEN = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_LARGEST_INT = 2**63
 _CONSTANTS = {"": None, "null": None, "true": True, "false": False}
 
 
@@ -63,112 +71,101 @@ class Mapping:
 Node = Scalar | Sequence | Mapping
 
 
-@dataclass(frozen=True, slots=True)
 class Source:
-    """The text of one file, and where its lines begin."""
+    """The text of one file, and the places in it."""
 
-    text: str
-    _lines: list[int] = field(default_factory=list, repr=False)
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
+        self._offsets: dict[int, list[int]] = {}
 
     def place(self, start: int, end: int) -> Place:
         """The range as a place; cut off at the end of its first line."""
-        if not self._lines:
-            self._lines.extend([0, *(match.end() for match in re.finditer("\n", self.text))])
         line = bisect.bisect_right(self._lines, start)
         first = self._lines[line - 1]
-        end_of_line = self.text.find("\n", start)
-        last = min(end, end_of_line if end_of_line >= 0 else len(self.text))
+        last = min(end, first + len(self.line_at(start)))
         return Place(line, start - first + 1, max(last - first + 1, start - first + 2))
+
+    def line_at(self, position: int) -> str:
+        """The line that holds the character at `position`, without its end."""
+        line = bisect.bisect_right(self._lines, position)
+        end = self._lines[line] - 1 if line < len(self._lines) else len(self.text)
+        return self.text[self._lines[line - 1] : end]
 
     def of(self, node: Node) -> Place:
         return self.place(node.start, node.end)
 
     def within(self, scalar: Scalar, start: int, end: int) -> Place:
         """The place of `scalar.text[start:end]` in the file."""
-        offsets = _alignment(self.text[scalar.start : scalar.end], scalar.text, scalar.style)
-        last = len(offsets) - 1
-        if last < 0:
+        if not scalar.text:
             return self.of(scalar)
-        first = offsets[min(start, last)]
-        return self.place(scalar.start + first, scalar.start + offsets[min(max(end - 1, start), last)] + 1)
+        if (found := self._offsets.get(scalar.start)) is None:
+            raw = self.text[scalar.start : scalar.end]
+            found = self._offsets[scalar.start] = offsets(raw, scalar.text, scalar.style)
+        first = min(start, len(found) - 1)
+        last = min(max(end - 1, first), len(found) - 1)
+        return self.place(scalar.start + found[first], scalar.start + found[last] + 1)
+
+    def is_cut(self, scalar: Scalar) -> bool:
+        """Whether a `#` ends the scalar: what follows in its line is a comment."""
+        rest = self.line_at(scalar.end - 1 if scalar.end else 0)
+        column = self.place(max(scalar.end - 1, 0), scalar.end).column
+        return scalar.style is None and re.match(r"\s+#", rest[column:]) is not None
 
 
-def _alignment(raw: str, text: str, style: str | None) -> list[int]:
-    """For each character of `text` where it stands in `raw`, which has quotes, escapes, folds and indents besides."""
-    position = len(raw.split("\n", 1)[0]) + 1 if style in ("|", ">") else 1 if style else 0
-    offsets = []
-    for character in text:
-        while position < len(raw) - 1 and raw[position] != character and not _stands_for(raw, position, character):
-            position += 1
-        offsets.append(min(position, max(len(raw) - 1, 0)))
-        position += 2 if raw[position : position + 1] == "\\" and style == '"' else 1
-    return offsets
-
-
-def _stands_for(raw: str, position: int, character: str) -> bool:
-    if raw[position] == "\\":
-        return raw[position + 1] == character or raw[position + 1] in "ntrbfu0xUNLP_ave"
-    return raw[position] == "\n" and character == " "
-
-
-def _end(event: yaml.Event, start: int) -> int:
-    return max(event.end_mark.index, start + 1) if event.end_mark else start + 1
-
-
-class _Stop(Exception):  # noqa: N818 - the rest of the file cannot be read; the problem is reported already
+class _Unreadable(Exception):  # noqa: N818 - the rest of the file cannot be read; the problem is reported already
     pass
 
 
 def load(content: bytes | str, report: Report) -> tuple[Source, Mapping | None]:
     """The file's text and its top mapping; None where the file cannot be read, which is then in the report."""
+    source = Source("")
     try:
-        text = content if isinstance(content, str) else content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        report.add(Place(1, 1, 2), "yaml", f"byte {error.start} is not UTF-8", "save the file as UTF-8")
-        return Source(""), None
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    source = Source(text)
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        report.add(Place(1, 1, 2), "yaml", f"the file is larger than {MAX_BYTES // 1024} KiB")
-        return source, None
-    try:
+        source = _source(content, report)
         return source, _Reader(source, report).document()
-    except _Stop:
-        return source, None
+    except _Unreadable:
+        pass
     except yaml.MarkedYAMLError as error:
-        _report_yaml(error, source, report)
-    except yaml.YAMLError as error:  # a character that YAML does not allow
-        position = getattr(error, "position", 0)
-        report.add(source.place(position, position + 1), "yaml", "the file has a character that YAML does not allow")
+        fault = yaml_faults.explain(error, source.text)
+        report.add(source.place(fault.start, fault.start + 1), "yaml", fault.message, fault.hint)
+    except (yaml.YAMLError, ValueError) as error:  # an escape for a character that does not exist
+        report.add(Place(1, 1, 2), "yaml", f"this is not YAML: {quoted(str(error))}")
     return source, None
 
 
-_YAML_HINTS = {
-    "mapping values are not allowed here": "a text with `: ` in it needs quotes, or `>-` and a line of its own",
-    "found character '\\t' that cannot start any token": "indent with spaces, not tabs",
-    "could not find expected ':'": "write `key: value`, with a space after the colon",
-    "expected <block end>, but found '<scalar>'": "a text that starts with a quote must end with it: "
-    "put the whole value in the other kind of quotes",
-    "expected <block end>, but found '-'": "items of one list start in the same column",
-}
+def _source(content: bytes | str, report: Report) -> Source:
+    raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    if len(raw) > MAX_BYTES:
+        report.add(Place(1, 1, 2), "yaml", f"the file is larger than {MAX_BYTES // 1024} KiB", "split the flow")
+        raise _Unreadable
+    text = raw.decode("utf-8", "replace" if isinstance(content, bytes) else "surrogatepass")
+    source = Source(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
+    if isinstance(content, bytes):
+        _refuse_other_encodings(content, source, report)
+    if found := _FORBIDDEN.search(source.text):
+        character = f"U+{ord(found[0]):04X}"
+        hint = f'in double quotes write it as "\\u{ord(found[0]):04x}", or remove it'
+        place = source.place(found.start(), found.end())
+        report.add(place, "yaml", f"the character {character} is not allowed in a flow file", hint)
+        raise _Unreadable
+    return source
 
 
-def _report_yaml(error: yaml.MarkedYAMLError, source: Source, report: Report) -> None:
-    mark = error.problem_mark or error.context_mark
-    position = mark.index if mark else 0
-    line = source.text[source.text.rfind("\n", 0, position) + 1 :].split("\n", 1)[0]
-    hint = _YAML_HINTS.get(error.problem or "")
-    if "${{" in line and (error.context or "").startswith("while parsing a flow"):
-        hint = "inside { } and [ ] put `${{ … }}` in quotes"
-    message = f"this is not YAML: {error.problem or 'it cannot be read'}"
-    report.add(source.place(position, position + 1), "yaml", message, hint)
+def _refuse_other_encodings(content: bytes, source: Source, report: Report) -> None:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
+        message = f"byte {error.start} of the file is not UTF-8"
+        report.add(source.place(len(before), len(before) + 1), "yaml", message, "save the file as UTF-8")
+        raise _Unreadable from error
 
 
 class _Reader:
     def __init__(self, source: Source, report: Report) -> None:
         self._source = source
         self._report = report
-        self._events: Iterator[Any] = yaml.parse(source.text, Loader=yaml.SafeLoader)
+        self._events: Iterator[Any] = yaml.parse(source.text, Loader=_LOADER)
         self._nodes = 0
         self._scalars: list[tuple[int, int]] = []
 
@@ -179,42 +176,47 @@ class _Reader:
         root = self._node(next(self._events), 1)
         next(self._events)  # the end of the document
         if not isinstance(event := next(self._events), yaml.StreamEndEvent):
-            self._fail(event.start_mark.index, event.start_mark.index + 3, "yaml", "a file holds one flow", None)
+            hint = "put what follows the `---` into a file of its own"
+            self._fail(event.start_mark.index, event.start_mark.index + 3, "yaml", "a file holds one flow", hint)
         if not isinstance(root, Mapping):
-            self._fail(root.start, root.end, "yaml", "a flow is a mapping", "start with `flow: NAME`")
+            hint = "start with `flow: NAME`, with a space after the colon"
+            self._fail(root.start, root.end, "yaml", "a flow is made of `key: value` lines", hint)
         self._look_into_comments()
         return root
 
-    def _fail(self, start: int, end: int, rule: str, message: str, hint: str | None) -> NoReturn:
+    def _fail(self, start: int, end: int, rule: Rule, message: str, hint: str | None) -> NoReturn:
         self._complain(start, end, rule, message, hint)
-        raise _Stop
+        raise _Unreadable
 
-    def _complain(self, start: int, end: int, rule: str, message: str, hint: str | None = None) -> None:
+    def _complain(self, start: int, end: int, rule: Rule, message: str, hint: str | None = None) -> None:
         self._report.add(self._source.place(start, end), rule, message, hint)
 
     def _node(self, event: Any, depth: int) -> Node:
         start, end = event.start_mark.index, event.end_mark.index
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            self._fail(start, end, "yaml", f"the file has more than {MAX_NODES} values", None)
+            self._fail(start, end, "yaml", f"the file has more than {MAX_NODES} values", "split the flow")
         if depth > MAX_DEPTH:
-            self._fail(start, end, "yaml", f"the file is nested deeper than {MAX_DEPTH} levels", None)
+            self._fail(start, end, "yaml", f"the file is nested deeper than {MAX_DEPTH} levels", "nest it less")
         if isinstance(event, yaml.AliasEvent) or event.anchor:
-            hint = "write the value where it is used; a text that starts with * or & needs quotes"
-            self._fail(start, end, "yaml-anchor", "anchors and aliases are not allowed", hint)
+            self._refuse_anchor(start, end)
         if event.tag is not None:
-            hint = f'an expression that starts with ! needs quotes, as in "{event.tag}…"'
-            self._fail(start, end, "yaml-tag", "tags are not allowed", hint)
+            hint = yaml_faults.quotes_hint(self._source.line_at(start), "an expression that starts with ! needs quotes")
+            self._fail(start, end, "yaml-tag", "an unquoted ! starts a tag, and tags are not allowed", hint)
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event)
-        return (
-            self._mapping(start, depth) if isinstance(event, yaml.MappingStartEvent) else self._sequence(start, depth)
-        )
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(start, depth)
+        return self._sequence(start, depth)
+
+    def _refuse_anchor(self, start: int, end: int) -> NoReturn:
+        hint = "write the value where it is used; a text that starts with & or * needs quotes"
+        self._fail(start, end, "yaml-anchor", "anchors (&name) and aliases (*name) are not allowed", hint)
 
     def _scalar(self, event: Any) -> Scalar:
         start, end, text = event.start_mark.index, event.end_mark.index, event.value
         self._scalars.append((start, end))
-        if event.style is not None:
+        if event.style:
             return Scalar(text, text, event.style, start, end)
         return Scalar(self._resolved(text, start, end), text, None, start, end)
 
@@ -224,7 +226,7 @@ class _Reader:
         if not _JSON_NUMBER.fullmatch(text):
             return text
         number = json.loads(text) if len(text) <= 400 else math.inf
-        if isinstance(number, float) and not math.isfinite(number):
+        if not abs(number) < (_LARGEST_INT if isinstance(number, int) else math.inf):
             self._complain(start, end, "number", "the number is too large", "put it in quotes to make it text")
             return 0
         return number
@@ -233,7 +235,7 @@ class _Reader:
         items = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             items.append(self._node(event, depth + 1))
-        return Sequence(tuple(items), start, _end(event, start))
+        return Sequence(tuple(items), start, event.end_mark.index)
 
     def _mapping(self, start: int, depth: int) -> Mapping:
         entries: dict[str, Entry] = {}
@@ -242,29 +244,35 @@ class _Reader:
             value = self._node(next(self._events), depth + 1)
             if key.text in entries:
                 first = self._source.of(entries[key.text].key)
-                message = f"the key {key.text!r} is given twice, first in line {first.line}"
-                self._complain(key.start, key.end, "duplicate-key", message)
+                message = f"the key {quoted(key.text)} is given twice, first in line {first.line}"
+                self._complain(key.start, key.end, "duplicate-key", message, "keep one of the two")
                 continue
             entries[key.text] = Entry(key, value)
-        return Mapping(entries, start, _end(event, start))
+        return Mapping(entries, start, event.end_mark.index)
 
     def _key(self, event: Any, depth: int) -> Scalar:
         key = self._node(event, depth + 1)
         if not isinstance(key, Scalar):
-            self._fail(key.start, key.end, "yaml", "a key must be a word", "inside { } put `${{ … }}` in quotes")
+            hint = yaml_faults.braces_hint(self._source.line_at(key.start)) or "write `key: value`"
+            self._fail(key.start, key.end, "yaml", "a key must be a word", hint)
         if key.text == "<<" and key.style is None:
-            self._fail(key.start, key.end, "yaml-anchor", "merge keys are not allowed", "write the keys out")
+            self._fail(key.start, key.end, "yaml-anchor", "merge keys (<<) are not allowed", "write the keys out")
         return key
 
     def _look_into_comments(self) -> None:
         """A `#` after a space ends a plain text; where the comment holds an expression, that was not meant."""
-        for match in re.finditer(r"(?:^|(?<=\s))#[^\n]*\$\{\{[^\n]*", self._source.text, re.MULTILINE):
-            inside = any(start <= match.start() < end for start, end in self._scalars)
-            line_start = self._source.text.rfind("\n", 0, match.start()) + 1
-            before = self._source.text[line_start : match.start()].rstrip()
-            if inside or not before.strip():
+        text, position = self._source.text, 0
+        starts = [start for start, _ in self._scalars]
+        while (position := text.find("${{", position)) >= 0:
+            _, end = self._scalars[bisect.bisect_right(starts, position) - 1]
+            if position < end:
+                position = end
                 continue
-            key, _, value = before.partition(": ")
-            hint = f'put the text in quotes: {key.strip()}: "{value.strip()} {match[0].strip()}"'
-            message = "the text ends at this ` #`, and its `${{ … }}` is only a comment"
-            self._complain(match.start(), match.end(), "comment", message, hint)
+            line = self._source.line_at(position)
+            line_start = position - self._source.place(position, position).column + 1
+            comment = text.find("#", max(line_start, end))
+            if not text[line_start:comment].isspace() and comment > line_start:
+                hint = yaml_faults.quotes_hint(line, "put the text in quotes, or remove the comment")
+                message = "a comment starts at this `#`, so its `${{ … }}` is never computed"
+                self._complain(comment, line_start + len(line), "comment", message, hint)
+            position = line_start + len(line)

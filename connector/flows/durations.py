@@ -3,12 +3,14 @@
 import re
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
+_DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
+_LONGEST = 36_500 * 86_400.0  # added to or taken from any moment of our time, it gives one of the calendar
 
 EXPECTED = "expected a duration such as 500ms, 2s, 5m, 1h or 30d"
 
 
 def seconds(text: str) -> float | None:
-    """The number of seconds that `text` stands for, or None where it is no duration."""
+    """The number of seconds that `text` stands for, or None where it is no duration of at most 36500 days."""
     match = _DURATION.fullmatch(text)
-    return int(match[1]) * _UNITS[match[2]] if match else None
+    amount = int(match[1]) * _UNITS[match[2]] if match else None
+    return None if amount is None or amount > _LONGEST else amount

@@ -1,9 +1,47 @@
 """A problem is a value: where it is, what is wrong, and what was probably meant."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
+
+Rule = Literal[
+    "arguments",
+    "comment",
+    "comparison",
+    "duplicate-flow",
+    "duplicate-key",
+    "duplicate-step",
+    "duration",
+    "expression",
+    "missing-input",
+    "missing-key",
+    "more-problems",
+    "name",
+    "not-yet",
+    "nullable",
+    "number",
+    "syntax",
+    "type",
+    "unknown-action",
+    "unknown-connection",
+    "unknown-field",
+    "unknown-function",
+    "unknown-input",
+    "unknown-key",
+    "unknown-name",
+    "unknown-step",
+    "unknown-trigger",
+    "yaml",
+    "yaml-anchor",
+    "yaml-tag",
+]
+"""The names under which the problems are documented."""
+
+MOST = 100  # of one file; a hostile one has thousands
+_WIDEST = 120  # characters of a source line that are shown
+_LONGEST = 60  # characters of a value that a message quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +61,7 @@ class Problem:
     line: int
     column: int
     end_column: int
-    rule: str
+    rule: Rule
     message: str
     hint: str | None = None
 
@@ -31,15 +69,27 @@ class Problem:
         return asdict(self)
 
 
+class TooManyProblems(Exception):  # noqa: N818 - it ends a check early; the problems are in the report
+    """The report is full."""
+
+
 class Report:
-    """Collects the problems of one file."""
+    """Collects the problems of one file; raises TooManyProblems when it is full."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._found: set[Problem] = set()
 
-    def add(self, place: Place, rule: str, message: str, hint: str | None = None) -> None:
+    def add(self, place: Place, rule: Rule, message: str, hint: str | None = None) -> None:
+        if len(self._found) >= MOST:
+            raise TooManyProblems
         self._found.add(Problem(self._path, place.line, place.column, place.end, rule, message, hint))
+
+    def add_last(self) -> None:
+        """Say that there are more problems than the report holds."""
+        line = max(problem.line for problem in self._found)
+        message = f"the file has more than {MOST} problems; these come first"
+        self._found.add(Problem(self._path, line, 1, 2, "more-problems", message))
 
     def problems(self) -> list[Problem]:
         """In the order of the file, each once."""
@@ -47,25 +97,59 @@ class Report:
 
 
 def render(problem: Problem, source: str) -> str:
-    """`path:line:column: message; hint [rule]`, then the line and `^~~~` below the place."""
+    """`path:line:column: message; hint [rule]`, then the line and `^~~~` below the place. All of it is printable."""
     hint = f"; {problem.hint}" if problem.hint else ""
-    head = f"{problem.path}:{problem.line}:{problem.column}: {problem.message}{hint} [{problem.rule}]"
-    lines = source.splitlines()
-    if not 1 <= problem.line <= len(lines):
+    head = _printable(f"{problem.path}:{problem.line}:{problem.column}: {problem.message}{hint} [{problem.rule}]")
+    lines = source.split("\n", problem.line)
+    if problem.line > len(lines):
         return head
-    line = lines[problem.line - 1].replace("\t", " ")
-    width = max(1, min(problem.end_column, len(line) + 1) - problem.column)
-    return f"{head}\n    {line}\n    {' ' * (problem.column - 1)}^{'~' * (width - 1)}"
+    line, first = lines[problem.line - 1], problem.column - 1
+    cut = max(0, first - _WIDEST // 2) if len(line) > _WIDEST else 0
+    shown = line[cut : cut + _WIDEST]
+    before, marked = shown[: first - cut], shown[first - cut : problem.end_column - 1 - cut]
+    return f"{head}\n    {_one_wide(shown)}\n    {' ' * _width(before)}^{'~' * (_width(marked) - 1)}"
+
+
+def _printable(text: str) -> str:
+    """Line breaks as spaces, what a terminal would obey as escapes."""
+    return "".join(c if c.isprintable() else " " if c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def _one_wide(line: str) -> str:
+    """Tabs and what a terminal would obey as one character each, so that the marks below stay in place."""
+    return "".join(c if c.isprintable() else " " if c == "\t" else "\ufffd" for c in line)
+
+
+def _width(text: str) -> int:
+    """The columns of a terminal that `text` takes."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def quoted(value: object) -> str:
+    """A value of the file as a message quotes it: in quotes, escaped, shortened."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…{text[0] if text[0] in _QUOTES else ''}"
+
+
+_QUOTES = "'\""
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant: one that is spelt alike or that contains `word`."""
+    words = {known_word.lower(): known_word for known_word in sorted(known)}
+    meant = word.lower()
+    if close := difflib.get_close_matches(meant, words, n=1, cutoff=0.6):
+        return words[close[0]]
+    containing = [name for key, name in words.items() if len(meant) > 2 and meant in key]
+    return containing[0] if len(containing) == 1 else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """`did you mean 'created'?`, the known words where there are few, or None."""
     words = sorted(known)
-    if close := difflib.get_close_matches(word, words, n=1, cutoff=0.6):
-        return f"did you mean {close[0]!r}?"
-    if words and len(words) <= 12:
-        return f"expected {one_of(words)}"
-    return None
+    if (meant := closest(word, words)) is not None:
+        return f"did you mean {meant!r}?"
+    return f"expected {one_of(words)}" if words and len(words) <= 12 else None
 
 
 def one_of(words: Sequence[str]) -> str:

@@ -3,7 +3,10 @@
 Values are plain JSON. `any` accepts and is accepted by everything; it is where checking ends.
 """
 
-from collections.abc import Iterable, Mapping
+import itertools
+import json
+import re
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -12,10 +15,19 @@ from connector.flows.durations import seconds
 
 Kind = Literal["any", "null", "bool", "int", "number", "str"]
 
+_MOST_MEMBERS = 100  # of a union; beyond, nobody reads the message, and comparing them all takes too long
+_MOST_SHOWN = 8  # alternatives in a message
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+
+
+def _alternatives(texts: Iterable[str]) -> str:
+    shown = list(itertools.islice(texts, _MOST_SHOWN + 1))
+    return " | ".join([*shown[:_MOST_SHOWN], *("…" for _ in shown[_MOST_SHOWN:])])
+
 
 @dataclass(frozen=True, slots=True)
 class Simple:
-    """A type without parts. `format` is JSON Schema's, `words` are the values of an enum."""
+    """A type without parts. `format` is JSON Schema's, `words` are the only values that it has."""
 
     kind: Kind
     format: str | None = None
@@ -23,7 +35,7 @@ class Simple:
 
     def __str__(self) -> str:
         if self.words is not None:
-            return " | ".join(repr(word) for word in self.words)
+            return _alternatives(repr(word) if isinstance(word, str) else json.dumps(word) for word in self.words)
         return {"date-time": "time", "duration": "duration"}.get(self.format or "", self.kind)
 
 
@@ -37,7 +49,7 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """`fields` always has every declared field; `extra` is the type of undeclared ones, None where there are none."""
+    """Its `required` fields are always there; `extra` is the type of undeclared ones, None where there are none."""
 
     name: str
     fields: Mapping[str, "Type"] = field(hash=False)
@@ -45,7 +57,18 @@ class Object:
     extra: "Type | None" = None
 
     def __str__(self) -> str:
-        return self.name
+        return f"map[{self.extra}]" if self.extra is not None and not self.fields else self.name
+
+    def read(self, name: str) -> "Type | None":
+        """The type of the value that a reader of the field gets; None where there is no such field."""
+        if (kind := self.fields.get(name)) is not None:
+            return kind if name in self.required else union([kind, NULL])
+        return None
+
+    @property
+    def element(self) -> "Type":
+        """The type of the value under a key that is known only when the flow runs."""
+        return union([*self.fields.values(), *([self.extra] if self.extra is not None else []), NULL])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +78,7 @@ class Union:
     members: tuple["Type", ...]
 
     def __str__(self) -> str:
-        return " | ".join(str(member) for member in self.members)
+        return _alternatives(map(str, self.members))
 
 
 Type = Simple | ListOf | Object | Union
@@ -69,26 +92,41 @@ STR = Simple("str")
 TIME = Simple("str", "date-time")
 DURATION = Simple("str", "duration")
 
-_SIMPLE: dict[str, Kind] = {
-    "null": "null",
-    "boolean": "bool",
-    "integer": "int",
-    "number": "number",
-    "string": "str",
-}
+def record(name: str, fields: Mapping[str, Type]) -> Object:
+    """An object that has all its fields and no others."""
+    return Object(name, fields, frozenset(fields))
 
 
 def union(members: Iterable[Type]) -> Type:
     """The type of a value that is one of `members`; flat, without repeats, null last."""
-    flat: list[Type] = []
-    for member in members:
-        for part in parts(member):
-            if part not in flat:
-                flat.append(part)
-    if ANY in flat:
-        return ANY
+    found: dict[Type, None] = {}
+    words: dict[Kind, dict[Any, None]] = {}
+    for part in (part for member in members for part in parts(member)):
+        if part == ANY or len(found) > _MOST_MEMBERS:
+            return ANY
+        if isinstance(part, Simple) and part.words is not None:
+            # One entry stands for all words of a kind, where its first one was.
+            found.setdefault(Simple(part.kind, words=()))
+            words.setdefault(part.kind, {}).update(dict.fromkeys(part.words))
+        else:
+            found.setdefault(part)
+    flat = [_with_words(part, words) for part in found if not _is_covered(part, found)]
     flat.sort(key=lambda part: part == NULL)
-    return flat[0] if len(flat) == 1 else Union(tuple(flat))
+    if len(flat) > 1:
+        return Union(tuple(flat))
+    return flat[0] if flat else ANY
+
+
+def _with_words(part: Type, words: Mapping[Kind, Iterable[Any]]) -> Type:
+    return Simple(part.kind, words=tuple(words[part.kind])) if isinstance(part, Simple) and part.words == () else part
+
+
+def _is_covered(part: Type, others: Container[Type]) -> bool:
+    """Whether a wider type without format and words is among `others`."""
+    if not isinstance(part, Simple):
+        return False
+    wider = [Simple(part.kind), *([NUMBER] if part.kind == "int" else [])]
+    return any(other in others for other in wider if other != part)
 
 
 def parts(kind: Type) -> tuple[Type, ...]:
@@ -105,22 +143,43 @@ def without_null(kind: Type) -> Type:
     return union(rest) if rest else NULL
 
 
+def without_nulls(kind: Type) -> Type:
+    """As `without_null`, for its fields and items too."""
+    kind = without_null(kind)
+    if isinstance(kind, Union):
+        return union(without_nulls(part) for part in kind.members)
+    if isinstance(kind, ListOf):
+        return ListOf(without_nulls(kind.item))
+    if isinstance(kind, Object):
+        fields = {name: without_nulls(field) for name, field in kind.fields.items()}
+        return Object(kind.name, fields, frozenset(fields), kind.extra)
+    return kind
+
+
 def literal(value: Any) -> Type:
     """The type of a constant: narrow enough to fit an enum that has it."""
     if value is None:
         return NULL
-    if isinstance(value, bool):
-        return BOOL
-    if isinstance(value, int):
-        return Simple("int", words=(value,))
-    if isinstance(value, float):
-        return NUMBER
-    return Simple("str", words=(value,))
+    kinds: dict[type, Kind] = {bool: "bool", int: "int", float: "number", str: "str"}
+    return Simple(kinds[type(value)], words=(value,)) if type(value) in kinds else ANY
+
+
+def constant(kind: Type) -> Any:
+    """The only value of the type; None where it has more or is null."""
+    return kind.words[0] if isinstance(kind, Simple) and kind.words and len(kind.words) == 1 else None
 
 
 def widened(kind: Type) -> Type:
-    """Without the words of an enum: what arithmetic and functions see."""
-    return Simple(kind.kind, kind.format) if isinstance(kind, Simple) and kind.words is not None else kind
+    """Without the words of enums: what arithmetic and functions see."""
+    return union(
+        Simple(part.kind, part.format) if isinstance(part, Simple) and part.words is not None else part
+        for part in parts(kind)
+    )
+
+
+def words_of(kind: Type) -> list[str]:
+    """The texts that an enum has."""
+    return [word for part in parts(kind) if isinstance(part, Simple) for word in part.words or () if type(word) is str]
 
 
 def assignable(source: Type, target: Type) -> bool:
@@ -129,6 +188,8 @@ def assignable(source: Type, target: Type) -> bool:
         return True
     if isinstance(source, Union):
         return all(assignable(part, target) for part in source.members)
+    if isinstance(source, Simple) and source.words and len(source.words) > 1:
+        return all(assignable(Simple(source.kind, words=(word,)), target) for word in source.words)
     if isinstance(target, Union):
         return any(assignable(source, part) for part in target.members)
     if isinstance(source, Simple) and isinstance(target, Simple):
@@ -141,10 +202,11 @@ def assignable(source: Type, target: Type) -> bool:
 
 
 def _simple_assignable(source: Simple, target: Simple) -> bool:
+    if target.words is not None:
+        # Not only the values, also their kinds: 1 and 1.0 are equal, and so are 1 and true.
+        return source.kind == target.kind and source.words is not None and set(source.words) <= set(target.words)
     if source.kind != target.kind and (source.kind, target.kind) != ("int", "number"):
         return False
-    if target.words is not None:
-        return source.words is not None and set(source.words) <= set(target.words)
     if target.format and source.format != target.format:
         return source.words is not None and all(_has_format(word, target.format) for word in source.words)
     return True
@@ -158,68 +220,23 @@ def _has_format(word: Any, name: str) -> bool:
 
 def is_time(text: str) -> bool:
     """Whether `text` is an RFC 3339 time with an offset."""
-
+    if not _TIME.fullmatch(text):
+        return False
     try:
-        return datetime.fromisoformat(text).tzinfo is not None and len(text) > len("2026-01-01")
+        datetime.fromisoformat(text.upper())
     except ValueError:
         return False
+    return True
 
 
 def _object_assignable(source: Object, target: Object) -> bool:
-    for name in target.required:
-        if name not in source.fields or name not in source.required:
-            return False
+    if not target.required <= source.required:
+        return False
     for name, kind in source.fields.items():
         wanted = target.fields.get(name, target.extra)
         if wanted is None or not assignable(kind, wanted):
             return False
-    return source.extra is None or (target.extra is not None and assignable(source.extra, target.extra))
-
-
-def from_schema(schema: Mapping[str, Any]) -> Type:
-    """The type that a JSON Schema describes, as pydantic writes them. What it cannot express is `any`."""
-    return _read(schema, schema.get("$defs", {}), ())
-
-
-def _read(schema: Any, defs: Mapping[str, Any], open_refs: tuple[str, ...]) -> Type:
-    if not isinstance(schema, Mapping):
-        return ANY
-    if (ref := schema.get("$ref")) is not None:
-        name = str(ref).removeprefix("#/$defs/")
-        return ANY if name in open_refs else _read(defs.get(name), defs, (*open_refs, name))
-    for key in ("anyOf", "oneOf"):
-        if key in schema:
-            return union(_read(option, defs, open_refs) for option in schema[key])
-    if "const" in schema:
-        return literal(schema["const"])
-    if "enum" in schema:
-        return _enum(schema["enum"])
-    return _read_typed(schema, defs, open_refs)
-
-
-def _enum(words: list[Any]) -> Type:
-    texts = tuple(word for word in words if isinstance(word, str))
-    others = [literal(word) for word in words if not isinstance(word, str)]
-    return union([*([Simple("str", words=texts)] if texts else []), *others])
-
-
-def _read_typed(schema: Mapping[str, Any], defs: Mapping[str, Any], open_refs: tuple[str, ...]) -> Type:
-    name = schema.get("type")
-    if isinstance(name, list):
-        return union(_read({**schema, "type": one}, defs, open_refs) for one in name)
-    if name in _SIMPLE:
-        # Other formats (uuid, uri, email) only describe; these two are also compared and added up.
-        text_format = schema.get("format")
-        return Simple(_SIMPLE[name], text_format if text_format in ("date-time", "duration") else None)
-    if name == "array":
-        return ListOf(_read(schema.get("items"), defs, open_refs))
-    if name == "object":
-        return _read_object(schema, defs, open_refs)
-    return ANY
-
-
-def _read_object(schema: Mapping[str, Any], defs: Mapping[str, Any], open_refs: tuple[str, ...]) -> Type:
-    fields = {key: _read(value, defs, open_refs) for key, value in schema.get("properties", {}).items()}
-    more = schema.get("additionalProperties", not fields)
-    extra = None if more is False else ANY if more is True else _read(more, defs, open_refs)
-    return Object(schema.get("title", "object"), fields, frozenset(schema.get("required", ())), extra)
+    if source.extra is None:
+        return True
+    undeclared = [target.fields[name] for name in target.fields.keys() - source.fields.keys()]
+    return target.extra is not None and all(assignable(source.extra, kind) for kind in (target.extra, *undeclared))

@@ -4,9 +4,10 @@ From tight to loose: `. ?. []`, `! -`, `* / %`, `+ -`, `< <= > >= in`, `== !=`, 
 """
 
 import json
+import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from connector.flows.expressions.tree import (
@@ -26,6 +27,8 @@ MAX_CHARACTERS = 4_000
 MAX_NODES = 200
 MAX_DEPTH = 24
 
+_LARGEST_INT = 2**63
+
 
 class SyntaxProblem(Exception):  # noqa: N818 - it ends up as a Problem, not as an error of the program
     """The text is not an expression. `start` and `end` are offsets into it."""
@@ -37,7 +40,7 @@ class SyntaxProblem(Exception):  # noqa: N818 - it ends up as a Problem, not as 
 
 _TOKEN = re.compile(
     r"""\s+
-    |(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
+    |(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
     |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
     |(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
     |(?P<mark>\?\?|\?\.|&&|\|\||[=!<>]=|[-+*/%!<>?:.,()\[\]])
@@ -45,15 +48,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _CONSTANTS = {"true": True, "false": False, "null": None}
-_LEVELS: tuple[frozenset[str], ...] = (
-    frozenset({"??"}),
-    frozenset({"||"}),
-    frozenset({"&&"}),
-    frozenset({"==", "!="}),
-    frozenset({"<", "<=", ">", ">=", "in"}),
-    frozenset({"+", "-"}),
-    frozenset({"*", "/", "%"}),
-)
+_LEVELS = (("??",), ("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">=", "in"), ("+", "-"), ("*", "/", "%"))
+_LEVEL = {operator: level for level, operators in enumerate(_LEVELS) for operator in operators}
 _OTHER_LANGUAGES = {
     "and": "write && instead",
     "or": "write || instead",
@@ -62,6 +58,13 @@ _OTHER_LANGUAGES = {
     "True": "write true instead",
     "False": "write false instead",
     "is": "write == instead",
+    "if": "write CONDITION ? VALUE : OTHER",
+    "else": "write CONDITION ? VALUE : OTHER",
+    "{": "objects are written as YAML, with `${{ … }}` inside",
+    "=": "write == to compare",
+    "&": "write && for 'and'",
+    "|": "write || for 'or'",
+    "$": "an expression begins after `${{` and needs no $",
 }
 
 
@@ -76,7 +79,10 @@ class _Token:
 def parse(text: str) -> Node:
     """The tree of `text`. Raises SyntaxProblem."""
     if len(text) > MAX_CHARACTERS:
-        raise SyntaxProblem(f"the expression has {len(text)} characters; at most {MAX_CHARACTERS} are allowed", 0, 1)
+        message = f"the expression has {len(text)} characters; at most {MAX_CHARACTERS} are allowed"
+        raise SyntaxProblem(message, 0, len(text), "compute parts of it in steps before")
+    if not text.strip():
+        raise SyntaxProblem("there is no expression here", 0, max(1, len(text)), "write one, such as trigger.agent_id")
     return _Parser(_tokens(text)).whole()
 
 
@@ -86,7 +92,7 @@ def _tokens(text: str) -> list[_Token]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if not match:
-            _unreadable(text, position)
+            _refuse(text, position)
         if match.lastgroup:
             tokens.append(_Token(match.lastgroup, match[0], position, match.end()))
         position = match.end()
@@ -94,17 +100,12 @@ def _tokens(text: str) -> list[_Token]:
     return tokens
 
 
-def _unreadable(text: str, position: int) -> NoReturn:
+def _refuse(text: str, position: int) -> NoReturn:
     character = text[position]
     if character in "'\"":
         raise SyntaxProblem("a text is not closed", position, len(text), f"add {character} at its end")
-    hints = {
-        "=": "write == to compare",
-        "&": "write && for 'and'",
-        "|": "write || for 'or'",
-        "$": "`${{` has no place here",
-    }
-    raise SyntaxProblem(f"{character!r} has no meaning here", position, position + 1, hints.get(character))
+    hint = _OTHER_LANGUAGES.get(character)
+    raise SyntaxProblem(f"{character!r} has no meaning here", position, position + 1, hint)
 
 
 class _Parser:
@@ -135,54 +136,58 @@ class _Parser:
     def _expect(self, mark: str) -> _Token:
         return self._accept(mark) or self._fail(self._peek(), f"expected {mark!r} before")
 
-    def _fail(self, token: _Token, what: str) -> NoReturn:
+    def _fail(self, token: _Token, what: str, hint: str | None = None) -> NoReturn:
         shown = "the end" if token.kind == "end" else repr(token.text)
         start = max(0, token.start - 1) if token.kind == "end" else token.start
-        raise SyntaxProblem(f"{what} {shown}", start, max(token.end, start + 1), _OTHER_LANGUAGES.get(token.text))
+        hint = hint or _OTHER_LANGUAGES.get(token.text)
+        raise SyntaxProblem(f"{what} {shown}", start, max(token.end, start + 1), hint)
 
     def _made(self, node: Node) -> Node:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise SyntaxProblem(f"the expression has more than {MAX_NODES} parts", node.start, node.end)
+            hint = "compute parts of it in steps before"
+            raise SyntaxProblem(f"the expression has more than {MAX_NODES} parts", node.start, node.end, hint)
         return node
 
-    def _expression(self) -> Node:
+    def _deeper(self) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             token = self._peek()
-            raise SyntaxProblem(f"the expression is nested deeper than {MAX_DEPTH} levels", token.start, token.end)
-        node = self._conditional()
+            message = f"the expression is nested deeper than {MAX_DEPTH} levels"
+            raise SyntaxProblem(message, token.start, max(token.end, token.start + 1))
+
+    def _expression(self) -> Node:
+        self._deeper()
+        node = self._binary(0)
+        if self._accept("?"):
+            then = self._expression()
+            self._expect(":")
+            otherwise = self._expression()
+            node = self._made(Conditional(node, then, otherwise, node.start, otherwise.end))
         self._depth -= 1
         return node
 
-    def _conditional(self) -> Node:
-        condition = self._binary(0)
-        if not self._accept("?"):
-            return condition
-        then = self._expression()
-        self._expect(":")
-        otherwise = self._expression()
-        return self._made(Conditional(condition, then, otherwise, condition.start, otherwise.end))
-
-    def _binary(self, level: int) -> Node:
-        if level == len(_LEVELS):
-            return self._unary()
-        left = self._binary(level + 1)
-        while operator := self._accept(*_LEVELS[level]):
+    def _binary(self, loosest: int) -> Node:
+        left = self._unary()
+        while (level := self._level()) >= loosest:
+            operator = self._take()
             right = self._binary(level + 1)
-            left = self._made(Binary(operator.text, left, right, left.start, right.end))
+            left = self._made(Binary(operator.text, left, right, operator.start, left.start, right.end))
         return left
 
+    def _level(self) -> int:
+        token = self._peek()
+        return _LEVEL.get(token.text, -1) if token.kind != "text" else -1
+
     def _unary(self) -> Node:
-        operators = []
-        while operator := self._accept("!", "-"):
-            operators.append(operator)
-        node = self._postfix()
-        if len(operators) > MAX_DEPTH:
-            raise SyntaxProblem(f"the expression is nested deeper than {MAX_DEPTH} levels", node.start, node.end)
-        for operator in reversed(operators):
-            node = self._made(Unary(operator.text, node, operator.start, node.end))
-        return node
+        if not (operator := self._accept("!", "-")):
+            return self._postfix()
+        self._deeper()
+        operand = self._unary()
+        self._depth -= 1
+        if operator.text == "-" and isinstance(operand, Literal) and type(operand.value) in (int, float):
+            return Literal(-operand.value, operator.start, operand.end)
+        return self._made(Unary(operator.text, operand, operator.start, operand.end))
 
     def _postfix(self) -> Node:
         node = self._primary()
@@ -203,10 +208,13 @@ class _Parser:
         name = self._take()
         if name.kind != "name":
             self._fail(name, "expected the name of a field before")
-        if not optional and self._accept("("):
-            arguments, end = self._until(")")
-            return self._made(Call(name.text, (target, *arguments), name.start, target.start, end))
-        return self._made(Field(target, name.text, optional, name.start, target.start, name.end))
+        if not self._accept("("):
+            return self._made(Field(target, name.text, optional, name.start, target.start, name.end))
+        if optional:
+            hint = f"give a default first: (… ?? '').{name.text}(…)"
+            self._fail(name, "a function cannot be called with `?.`, as here", hint)
+        arguments, end = self._until(")")
+        return self._made(Call(name.text, (target, *arguments), name.start, target.start, end))
 
     def _until(self, closing: str) -> tuple[list[Node], int]:
         items: list[Node] = []
@@ -225,8 +233,7 @@ class _Parser:
             return self._made(readers[token.kind](token))
         if token.text == "(":
             node = self._expression()
-            self._expect(")")
-            return node
+            return replace(node, start=token.start, end=self._expect(")").end)
         if token.text == "[":
             items, end = self._until("]")
             return self._made(ListLiteral(tuple(items), token.start, end))
@@ -235,7 +242,7 @@ class _Parser:
     def _name(self, token: _Token) -> Node:
         if token.text in _CONSTANTS:
             return Literal(_CONSTANTS[token.text], token.start, token.end)
-        if token.text in _OTHER_LANGUAGES:
+        if token.text in _OTHER_LANGUAGES or token.text in _LEVEL:
             self._fail(token, "expected a value before")
         if self._accept("("):
             arguments, end = self._until(")")
@@ -244,22 +251,27 @@ class _Parser:
 
 
 def _number(token: _Token) -> Literal:
-    if re.match(r"0\d", token.text) or len(token.text) > 40:
-        raise SyntaxProblem(f"{token.text[:40]!r} is not a JSON number", token.start, token.end)
-    return Literal(json.loads(token.text), token.start, token.end)
+    if re.match(r"0[0-9]", token.text):
+        raise SyntaxProblem(f"{token.text[:40]!r} is not a JSON number", token.start, token.end, "remove the zeros")
+    value = json.loads(token.text) if len(token.text) <= 400 else math.inf
+    if value >= (_LARGEST_INT if isinstance(value, int) else math.inf):
+        raise SyntaxProblem("the number is too large", token.start, token.end, "put it in quotes to make it text")
+    return Literal(value, token.start, token.end)
 
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"', "/": "/", "b": "\b", "f": "\f"}
 
 
 def _text(token: _Token) -> Literal:
-    def replace(match: re.Match[str]) -> str:
-        if match[1].startswith("u"):
+    def unescape(match: re.Match[str]) -> str:
+        if len(match[1]) == 5:
             return chr(int(match[1][1:], 16))
         if (character := _ESCAPES.get(match[1])) is None:
             start = token.start + 1 + match.start()
             raise SyntaxProblem(f"{match[0]!r} is not an escape", start, start + 2, r"write \\ for a backslash")
         return character
 
-    value = re.sub(r"\\(u[0-9a-fA-F]{4}|.)", replace, token.text[1:-1], flags=re.DOTALL)
-    return Literal(value, token.start, token.end)
+    value = re.sub(r"\\(u[0-9a-fA-F]{4}|.)", unescape, token.text[1:-1], flags=re.DOTALL)
+    # Two escapes of UTF-16 are one character, as in JSON.
+    whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return Literal(whole, token.start, token.end)

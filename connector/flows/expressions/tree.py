@@ -56,9 +56,12 @@ class Unary:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
+    """`at` is where the operator starts, which tells the comparisons of an expression apart."""
+
     operator: str
     left: "Node"
     right: "Node"
+    at: int
     start: int
     end: int
 

@@ -1,0 +1,75 @@
+"""What a condition tells of the values that it looks at: which of them cannot be null."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from connector.flows import types
+from connector.flows.expressions import tree
+from connector.flows.expressions.tree import Node
+from connector.flows.types import Type
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names that an expression may use, and which paths are known not to be null."""
+
+    names: Mapping[str, Type]
+    not_null: frozenset[Path] = frozenset()
+
+    def given(self, condition: Node | None, *, when: bool = True) -> "Known":
+        """What is known where `condition` is `when`."""
+        return replace(self, not_null=self.not_null | _facts(condition, when)) if condition is not None else self
+
+    def supposing(self) -> "Known":
+        """As if nothing were null: for what stands under a condition that cannot be read."""
+        return Known({name: types.without_nulls(kind) for name, kind in self.names.items()}, self.not_null)
+
+
+def path_of(node: Node) -> Path | None:
+    """`('steps', 'chat', 'conversation')` for `steps.chat?.conversation`; None where it is not always the same value."""
+    if isinstance(node, tree.Name):
+        return (node.name,)
+    if isinstance(node, tree.Field):
+        target = path_of(node.target)
+        return (*target, node.name) if target else None
+    if isinstance(node, tree.Index) and isinstance(node.index, tree.Literal) and type(node.index.value) in (int, str):
+        target = path_of(node.target)
+        return (*target, node.index.value) if target else None
+    return None
+
+
+def _facts(node: Node, when: bool) -> frozenset[Path]:
+    """The paths that cannot be null when the condition `node` is `when`."""
+    if isinstance(node, tree.Unary) and node.operator == "!":
+        return _facts(node.operand, not when)
+    if not isinstance(node, tree.Binary):
+        return frozenset()
+    if node.operator in ("&&", "||"):
+        left, right = _facts(node.left, when), _facts(node.right, when)
+        return left | right if (node.operator == "&&") == when else left & right
+    if node.operator in ("==", "!="):
+        equal = (node.operator == "==") == when
+        return _compared(node.left, node.right, equal) | _compared(node.right, node.left, equal)
+    return frozenset()
+
+
+def _compared(side: Node, other: Node, equal: bool) -> frozenset[Path]:
+    if not isinstance(other, tree.Literal) or (other.value is None) == equal:
+        return frozenset()
+    path = path_of(side)
+    if equal and other.value == "succeeded" and path is not None and len(path) == 2 and path[0] == "status":
+        return frozenset({path, ("steps", path[1])})
+    return frozenset(_with_optional_targets(side))
+
+
+def _with_optional_targets(node: Node) -> set[Path]:
+    """`a?.b` is not null only where `a` is not."""
+    paths: set[Path] = set()
+    while (path := path_of(node)) is not None:
+        paths.add(path)
+        if not (isinstance(node, tree.Field) and node.optional):
+            break
+        node = node.target
+    return paths
