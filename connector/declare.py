@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 import httpx
-from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, RootModel, SecretStr
 
 from connector.settings import REFERENCE, Settings
 from connector.transport import Budget, HttpOptions, Purpose
@@ -98,9 +98,9 @@ def action(
 
 
 def _model(action_name: str, place: str, hint: object) -> type[BaseModel]:
-    if isinstance(hint, type) and issubclass(hint, BaseModel):
+    if isinstance(hint, type) and issubclass(hint, BaseModel) and not issubclass(hint, RootModel):
         return hint
-    raise TypeError(f"action {action_name!r}: {place} must be annotated with a pydantic model, not {hint!r}")
+    raise TypeError(f"action {action_name!r}: {place} must be annotated with a pydantic model of fields, not {hint!r}")
 
 
 def _require_word(action_name: str, what: str, word: str, words: Sequence[str]) -> None:

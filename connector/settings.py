@@ -222,12 +222,9 @@ def _read_env_file(path: Path) -> dict[str, str]:
 
 
 class _ConnectionsLoader(yaml.SafeLoader):
-    """Safe YAML without anchors, in which no name may come twice and times stay text."""
+    """Safe YAML without anchors, in which no name may come twice, and what JSON would not read is text."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's way
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's way; filled below
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -241,6 +238,17 @@ class _ConnectionsLoader(yaml.SafeLoader):
             if names.count(name) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"the name {name} comes twice", node.start_mark)
         return super().construct_mapping(node, deep)
+
+
+for _tag, _pattern, _first in (
+    ("null", "null|~|", "n~"),
+    ("bool", "true|false", "tf"),
+    ("int", "-?(0|[1-9][0-9]*)", "-0123456789"),
+    ("float", r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", "-0123456789"),
+):
+    _ConnectionsLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), [*_first, ""]
+    )
 
 
 def _connections(path: Path, environment: Environment) -> Mapping[str, ConnectionEntry]:
@@ -274,11 +282,10 @@ def _entry(path: Path, name: object, values: object, environment: Environment) -
 
 def _end(place: str, value: object) -> datetime:
     """A time, UTC where it says nothing else; a date ends with its last moment."""
-    text = str(value)
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:[T ](.+))?", str(value))
     try:
-        if text[10:] == "":
-            return datetime.combine(date.fromisoformat(text), time.max, UTC)
-        end = datetime.combine(date.fromisoformat(text[:10]), time.fromisoformat(text[11:]))
+        day = date.fromisoformat(match[1] if match else "")
+        end = datetime.combine(day, time.fromisoformat(match[2]) if match and match[2] else time.max)
     except ValueError:
         raise SettingsError(
             f"{place}: until is {value!r}: expected a date such as 2026-12-31, or a time such as 2026-12-31T18:00:00Z"

@@ -29,7 +29,7 @@ def read(model: type[Model], value: Mapping[str, Any]) -> Model:
     read = model.model_validate_json(whole, strict=True)
     # pydantic's JSON reader refuses lone surrogates, which a visitor may well type. Its Python reader takes them,
     # but it also converts, so it only sees what was found to fit.
-    return read if whole == text else model.model_validate(value)
+    return read if whole == text else model.model_validate(value, strict=False)
 
 
 def sentence(error: ValidationError, *, quote: bool = True) -> str:

@@ -1,5 +1,6 @@
 """The ChatForge account: its address, its key, its webhook secrets, its request budget."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -51,6 +52,11 @@ def _from_settings(settings: Settings) -> Mapping[str, Any]:
 
 
 def _require_key(connection: ChatForgeConnection) -> None:
+    if connection.api_key is not None and not re.fullmatch("[!-~]+", connection.api_key.get_secret_value()):
+        raise SettingsError(
+            "the ChatForge API key (CHATFORGE_API_KEY, or api_key in connections.yaml) has a space or another "
+            f"character that no key has; copy it again from the ChatForge dashboard ({WHERE})"
+        )
     if connection.api_key is None:
         raise SettingsError(
             "the ChatForge API key is missing: set CHATFORGE_API_KEY in the environment or in .env, or api_key in "

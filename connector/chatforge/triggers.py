@@ -8,8 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connector.declare import Event, Trigger
 from connector.errors import EventError
+from connector.validation import quoted
 
 LEAD_CAPTURED = "lead.captured"
+
+_JSON_WORDS: Mapping[type, str] = {
+    bool: "a boolean",  # before int, of which it is a kind
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
 
 # The vendor's reference, "Webhook Payload".
 SAMPLE: Mapping[str, Any] = {
@@ -85,7 +95,7 @@ def _select_lead(event: Event, input: LeadFilter, received_at: datetime) -> Capt
     if input.agent_id is not None and agent != input.agent_id:
         return None
     if agent is None:
-        raise EventError(f"the event {event.name!r} has no agent_id, so its agent is unknown")
+        raise EventError(f"agent_id of the event {event.name!r} is missing; expected a string")
     data = _data(event)
     fields = ("visitor_name", "visitor_email", "visitor_phone", "conversation_summary", "page_url")
     return CapturedLead(
@@ -103,14 +113,19 @@ def _data(event: Event) -> dict[str, Any]:
         return {}
     if isinstance(data, dict):
         return data
-    raise EventError(f"data of the event {event.name!r} is {type(data).__name__}, expected an object")
+    raise _misfit(event, "data", data, "an object")
 
 
 def _optional_text(event: Event, values: Mapping[str, Any], name: str) -> str | None:
     value = values.get(name)
     if value is None or isinstance(value, str):
         return value
-    raise EventError(f"{name} of the event {event.name!r} is {type(value).__name__}, expected a text")
+    raise _misfit(event, name, value, "a string or null")
+
+
+def _misfit(event: Event, name: str, value: object, expected: str) -> EventError:
+    kind = next(word for kind, word in _JSON_WORDS.items() if isinstance(value, kind))
+    return EventError(f"{name} of the event {event.name!r} is {quoted(value)}, {kind}; expected {expected}")
 
 
 EVENT = Trigger(

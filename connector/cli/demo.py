@@ -108,6 +108,8 @@ def demo(
 
 @contextmanager
 def _stage() -> Iterator[Stage]:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(exits.FAILED))  # so that the server does not outlive the demo
     with tempfile.TemporaryDirectory(prefix="chatforge-demo-") as folder, running() as sandbox:
         stage = Stage(sandbox, Path(folder))
         try:

@@ -161,6 +161,10 @@ def _refuse_other_encodings(content: bytes, source: Source, report: Report) -> N
         raise _Unreadable from error
 
 
+def _range(event: Any) -> tuple[int, int]:
+    return event.start_mark.index, event.end_mark.index
+
+
 class _Reader:
     def __init__(self, source: Source, report: Report) -> None:
         self._source = source
@@ -177,7 +181,8 @@ class _Reader:
         next(self._events)  # the end of the document
         if not isinstance(event := next(self._events), yaml.StreamEndEvent):
             hint = "put what follows the `---` into a file of its own"
-            self._fail(event.start_mark.index, event.start_mark.index + 3, "yaml", "a file holds one flow", hint)
+            start, _ = _range(event)
+            self._fail(start, start + 3, "yaml", "a file holds one flow", hint)
         if not isinstance(root, Mapping):
             hint = "start with `flow: NAME`, with a space after the colon"
             self._fail(root.start, root.end, "yaml", "a flow is made of `key: value` lines", hint)
@@ -192,7 +197,7 @@ class _Reader:
         self._report.add(self._source.place(start, end), rule, message, hint)
 
     def _node(self, event: Any, depth: int) -> Node:
-        start, end = event.start_mark.index, event.end_mark.index
+        start, end = _range(event)
         self._nodes += 1
         if self._nodes > MAX_NODES:
             self._fail(start, end, "yaml", f"the file has more than {MAX_NODES} values", "split the flow")
@@ -214,7 +219,7 @@ class _Reader:
         self._fail(start, end, "yaml-anchor", "anchors (&name) and aliases (*name) are not allowed", hint)
 
     def _scalar(self, event: Any) -> Scalar:
-        start, end, text = event.start_mark.index, event.end_mark.index, event.value
+        (start, end), text = _range(event), event.value
         self._scalars.append((start, end))
         if event.style:
             return Scalar(text, text, event.style, start, end)
@@ -235,7 +240,7 @@ class _Reader:
         items = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             items.append(self._node(event, depth + 1))
-        return Sequence(tuple(items), start, event.end_mark.index)
+        return Sequence(tuple(items), start, _range(event)[1])
 
     def _mapping(self, start: int, depth: int) -> Mapping:
         entries: dict[str, Entry] = {}
@@ -248,7 +253,7 @@ class _Reader:
                 self._complain(key.start, key.end, "duplicate-key", message, "keep one of the two")
                 continue
             entries[key.text] = Entry(key, value)
-        return Mapping(entries, start, event.end_mark.index)
+        return Mapping(entries, start, _range(event)[1])
 
     def _key(self, event: Any, depth: int) -> Scalar:
         key = self._node(event, depth + 1)

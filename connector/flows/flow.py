@@ -14,6 +14,8 @@ class TriggerUse:
     connection: str
     input: Mapping[str, Any]
     condition: Expression | None
+    id: str | None = None
+    """The name that the file gives it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from connector.flows import document, types
 from connector.flows.catalogue import Catalogue, Operation
 from connector.flows.document import Node, Source
-from connector.flows.expressions.inference import Known
-from connector.flows.problems import Report, did_you_mean
+from connector.flows.expressions import tree
+from connector.flows.expressions.narrowing import Known
+from connector.flows.problems import Report, closest, did_you_mean, quoted
 from connector.flows.slots import Slots, Template
-from connector.flows.types import Object, Simple, Type
+from connector.flows.types import STR, TIME, ListOf, Object, Type
 
 DEFAULT_CONNECTION = "default"
 
@@ -17,86 +18,109 @@ class Inputs:
         self._report = report
         self._slots = slots
 
-    def check(
-        self, owner: document.Mapping, node: Node | None, uses: str, operation: Operation, known: Known
-    ) -> Template | None:
+    def check(self, owner: document.Mapping, uses: str, operation: Operation, known: Known) -> Template | None:
         """The input under `with`, an empty mapping where there is none; None where it is no mapping."""
-        if node is None:
+        node = owner.get("with")
+        if node is None or (isinstance(node, document.Scalar) and node.value is None):
             node = document.Mapping({}, owner.start, owner.start)
         if not isinstance(node, document.Mapping):
-            self._report.add(self._source.of(node), "type", "with is a mapping", "write `name: value` lines below it")
+            message = "with is made of `name: value` lines"
+            self._report.add(self._source.of(node), "type", message, f"write `{_example(operation.input)}: …` below it")
             return None
         given = self._slots.template(node, known)
-        place = owner.entries["uses"].value
-        self._object(given, operation.input, uses, place)
+        self._object(given, operation.input, uses, owner.entries["uses"].value)
         return given
 
     def connection(self, node: Node | None, uses: str, catalogue: Catalogue) -> str:
         """The name of the account to use."""
+        if node is None:
+            return DEFAULT_CONNECTION
         if not isinstance(node, document.Scalar):
+            message = "connection is the name of an account"
+            self._report.add(self._source.of(node), "type", message, "write one name of connections.yaml")
             return DEFAULT_CONNECTION
         connector = uses.partition(".")[0]
         fitting = [name for name, owner in catalogue.connections.items() if owner == connector]
         if node.text not in fitting and node.text != DEFAULT_CONNECTION:
-            message = f"there is no {connector} connection {node.text!r}"
+            message = f"there is no {connector} connection {quoted(node.text)}"
             hint = did_you_mean(node.text, fitting) or "add it to connections.yaml"
             self._report.add(self._source.of(node), "unknown-connection", message, hint)
         return node.text
 
     def _object(self, given: Template, wanted: Object, what: str, place: Node) -> None:
         fields = given.fields or {}
+        misspelt: set[str | None] = set()
         for name, value in fields.items():
-            kind = wanted.fields.get(name, wanted.extra)
-            if kind is None:
-                self._unknown(given, name, wanted, what)
-            else:
+            if (kind := wanted.fields.get(name, wanted.extra)) is not None:
                 self._value(value, kind, name)
-        for name in sorted(wanted.required - fields.keys()):
-            message = f"{what} needs the input {name!r} ({wanted.fields.get(name, types.ANY)})"
-            self._report.add(self._source.of(place), "missing-input", message, f"add `{name}: …` under with")
+            else:
+                misspelt.add(closest(name, wanted.fields.keys() - fields.keys()))
+                self._unknown(given, name, wanted, what)
+        for name in sorted(wanted.required - fields.keys() - misspelt):
+            message = f"{what} needs the input {name!r} ({wanted.fields[name]})"
+            self._report.add(self._source.of(place), "missing-input", message, f"add `{name}: …` under {_where(what)}")
 
     def _unknown(self, given: Template, name: str, wanted: Object, what: str) -> None:
         assert isinstance(given.node, document.Mapping)  # noqa: S101 - only mappings have fields
-        hint = did_you_mean(name, wanted.fields)
-        key = given.node.entries[name].key
-        self._report.add(self._source.of(key), "unknown-input", f"{what} has no input {name!r}", hint)
+        hint = did_you_mean(name, wanted.fields) if wanted.fields else "it takes none"
+        place = self._source.of(given.node.entries[name].key)
+        self._report.add(place, "unknown-input", f"{what} has no input {quoted(name)}", hint)
 
     def _value(self, value: Template, wanted: Type, name: str) -> None:
-        if value.fields is not None and len(objects := _objects(wanted)) == 1:
+        objects = [part for part in types.parts(wanted) if isinstance(part, Object)]
+        lists = [part for part in types.parts(wanted) if isinstance(part, ListOf)]
+        if value.fields is not None and len(objects) == 1:
             self._object(value, objects[0], name, value.node)
-            return
-        if types.assignable(value.type, wanted):
-            return
+        elif value.items is not None and len(lists) == 1:
+            for item in value.items:
+                self._value(item, lists[0].item, f"an item of {name}")
+        elif not types.assignable(value.type, wanted):
+            self._complain(value, wanted, name)
+
+    def _complain(self, value: Template, wanted: Type, name: str) -> None:
         place = self._source.of(value.node)
-        if types.nullable(value.type) and types.assignable(types.without_null(value.type), wanted):
-            hint = "add `?? …` with a default, or a condition"
-            self._report.add(place, "nullable", f"{name} may be null, but {wanted} is expected", hint)
+        kind = value.type
+        if types.nullable(kind) and types.assignable(types.without_null(kind), wanted):
+            self._report.add(place, "nullable", f"{name} may be null, but {wanted} is expected", _default(value))
             return
-        message = f"{name} is {_shown(value.type)}, but {wanted} is expected"
-        self._report.add(place, "type", message, _hint(value, wanted))
+        constant = types.constant(kind)
+        shown = quoted(constant) if isinstance(constant, str) else str(types.widened(kind))
+        self._report.add(place, "type", f"{name} is {shown}, but {wanted} is expected", _hint(value, wanted))
 
 
-def _objects(wanted: Type) -> list[Object]:
-    return [part for part in types.parts(wanted) if isinstance(part, Object) and (part.fields or part.extra)]
+def _example(wanted: Object) -> str:
+    return next(iter([*sorted(wanted.required), *wanted.fields]), "name")
 
 
-def _shown(kind: Type) -> str:
-    if isinstance(kind, Simple) and kind.words and len(kind.words) == 1:
-        return repr(kind.words[0])
-    return str(types.widened(kind))
+def _where(what: str) -> str:
+    return "with" if "." in what else what
+
+
+def _default(value: Template) -> str:
+    if value.expression is None:
+        return "add a default with `??`"
+    text = value.expression.text.strip()
+    path = isinstance(value.expression.tree, (tree.Name, tree.Field))
+    condition = f", or add `if: {text} != null` above" if path else ""
+    return f"write ${{{{ {text if path else f'({text})'} ?? 'a default' }}}}{condition}"
 
 
 def _hint(value: Template, wanted: Type) -> str | None:
-    kind = value.type
-    if isinstance(kind, Simple) and kind.words and len(kind.words) == 1:
-        words = [str(word) for part in types.parts(wanted) if isinstance(part, Simple) for word in part.words or ()]
-        if words:
-            return did_you_mean(str(kind.words[0]), words)
-        if kind.kind == "int" and types.assignable(types.STR, wanted):
-            return "put it in quotes to make it text"
-        text = kind.words[0]
-        if isinstance(text, str) and "${{" not in text and "." in text and " " not in text:
-            return f"to compute it, write ${{{{ {text} }}}}"
-    if types.assignable(types.TIME, wanted):
-        return "expected a time such as 2026-03-25T10:30:00Z"
-    return None
+    constant = types.constant(value.type)
+    if isinstance(constant, str):
+        if words := types.words_of(wanted):
+            return did_you_mean(constant, words)
+        if types.assignable(TIME, wanted):
+            return "write one such as 2026-03-25T10:30:00Z"
+        if types.assignable(types.DURATION, wanted):
+            return "write one such as 30s"
+        return "remove the quotes" if isinstance(value.node, document.Scalar) and _is_number(value.node) else None
+    if value.expression is None and constant is not None and types.assignable(STR, wanted):
+        return "put it in quotes to make it text"
+    if types.assignable(types.without_null(value.type), types.NUMBER) and types.assignable(STR, wanted):
+        return "write string(…) around it"
+    return "give it a value, or remove the line" if value.type == types.NULL else None
+
+
+def _is_number(node: document.Scalar) -> bool:
+    return node.style is not None and node.text.replace(".", "", 1).isdecimal()

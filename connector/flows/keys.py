@@ -4,14 +4,44 @@ import re
 from collections.abc import Collection
 
 from connector.flows import durations
-from connector.flows.document import Mapping, Node, Scalar, Source
-from connector.flows.problems import Report, did_you_mean
+from connector.flows.document import Mapping, Node, Scalar, Sequence, Source
+from connector.flows.problems import Report, Rule, closest, did_you_mean, quoted
 
 NOT_YET = frozenset(
     "inputs config concurrency vars wait wait_for approve switch stop for_each max_parallel on_ambiguous "
-    "idempotency_key".split()
+    "idempotency_key until".split()
 )
-_ELSEWHERE = {"on": "trigger", "name": "flow", "jobs": "steps", "action": "uses", "type": "uses", "when": "if"}
+_ELSEWHERE = {
+    "on": "trigger",
+    "name": "flow",
+    "jobs": "steps",
+    "actions": "steps",
+    "action": "uses",
+    "type": "uses",
+    "run": "uses",
+    "when": "if",
+    "condition": "if",
+    "inputs": "with",
+    "input": "with",
+    "params": "with",
+    "args": "with",
+    "account": "connection",
+    "window": "for",
+    "attempts": "max_attempts",
+    "max": "max_attempts",
+    "output": "outputs",
+}
+
+
+def _meant(key: str, known: Collection[str]) -> str | None:
+    """The known key that people write as `key`."""
+    if key in known:
+        return None
+    elsewhere = _ELSEWHERE.get(key.lower())
+    return elsewhere if elsewhere in known else closest(key, known)
+
+
+_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false", "1": "true", "0": "false"}
 
 
 class Keys:
@@ -21,42 +51,57 @@ class Keys:
         self._source = source
         self._report = report
 
-    def complain(self, node: Node, rule: str, message: str, hint: str | None = None) -> None:
+    def complain(self, node: Node, rule: Rule, message: str, hint: str | None = None) -> None:
         self._report.add(self._source.of(node), rule, message, hint)
 
-    def mapping(self, node: Node | None, what: str, known: Collection[str]) -> Mapping | None:
+    def mapping(self, node: Node | None, what: str, known: Collection[str], example: str = "") -> Mapping | None:
         """`node` as a mapping with known keys only; None where it is none."""
         if node is None:
             return None
         if not isinstance(node, Mapping):
-            self.complain(node, "type", f"{what} is a mapping", f"expected the keys {', '.join(known)}")
+            hint = example or f"expected the keys {', '.join(known)}"
+            self.complain(node, "type", f"{what} is made of `key: value` lines", hint)
             return None
         for key, entry in node.entries.items():
-            if key in known:
-                continue
-            if key in NOT_YET:
-                self.complain(entry.key, "not-yet", f"this version does not run {key!r} yet", "remove the key")
-                continue
-            elsewhere = _ELSEWHERE.get(key)
-            hint = f"write {elsewhere}" if elsewhere in known else did_you_mean(key, known)
-            self.complain(entry.key, "unknown-key", f"{what} has no key {key!r}", hint)
+            if key not in known:
+                self._unknown(entry.key, node, what, known)
+        return node
+
+    def _unknown(self, key: Scalar, node: Mapping, what: str, known: Collection[str]) -> None:
+        meant = _meant(key.text, known)
+        if key.text in NOT_YET and (meant is None or meant in node.entries):
+            self.complain(key, "not-yet", f"this version does not run {key.text!r} yet", "remove the key")
+            return
+        hint = f"write {meant}:" if meant else did_you_mean(key.text, known)
+        self.complain(key, "unknown-key", f"{what} has no key {quoted(key.text)}", hint)
+
+    def require(self, mapping: Mapping, key: str, what: str, known: Collection[str], example: str) -> Node | None:
+        """The value of `key`. Where it is missing for another reason than its spelling, complain."""
+        if (node := mapping.get(key)) is None and key not in (_meant(word, known) for word in mapping.entries):
+            first = next((entry.key for entry in mapping.entries.values()), mapping)
+            self.complain(first, "missing-key", f"{what} needs the key {key!r}", f"add `{key}: {example}`")
         return node
 
     def text(self, node: Node | None, what: str) -> str | None:
-        """`node` as a text, or None."""
+        """`node` as a text without expressions, or None."""
         if node is None:
             return None
-        if isinstance(node, Scalar) and isinstance(node.value, str):
+        if isinstance(node, Scalar) and node.value is None:
+            self.complain(node, "type", f"{what} has no value", "write one, or remove the key")
+        elif not isinstance(node, Scalar) or not isinstance(node.value, str):
+            self.complain(node, "type", f"{what} is a text", "put it in quotes" if isinstance(node, Scalar) else None)
+        elif "${{" in node.value:
+            self.complain(node, "expression", f"{what} is no place for an expression", "write it out")
+        else:
             return node.value
-        self.complain(node, "type", f"{what} is a text", "put it in quotes" if isinstance(node, Scalar) else None)
         return None
 
-    def word(self, node: Node | None, what: str, pattern: str, example: str) -> str | None:
+    def word(self, node: Node | None, what: str, pattern: str, expected: str) -> str | None:
         """`node` as a text that matches `pattern`, or None."""
         text = self.text(node, what)
         if text is None or node is None or re.fullmatch(pattern, text):
             return text
-        self.complain(node, "name", f"{what} {text!r} is not a name", f"expected a word such as {example}")
+        self.complain(node, "name", f"{what} cannot be {quoted(text)}", expected)
         return None
 
     def boolean(self, node: Node | None, what: str, *, default: bool) -> bool:
@@ -64,7 +109,9 @@ class Keys:
             return default
         if isinstance(node, Scalar) and isinstance(node.value, bool):
             return node.value
-        self.complain(node, "type", f"{what} is true or false")
+        word = _BOOLEANS.get(node.text.lower(), node.text.lower()) if isinstance(node, Scalar) else ""
+        hint = f"write {word}" if word in ("true", "false") else "write true or false"
+        self.complain(node, "type", f"{what} is true or false", hint)
         return default
 
     def integer(self, node: Node | None, what: str, default: int, most: int) -> int:
@@ -73,16 +120,24 @@ class Keys:
         value = node.value if isinstance(node, Scalar) else None
         if type(value) is int and 1 <= value <= most:
             return value
-        self.complain(node, "type", f"{what} is a whole number from 1 to {most}")
+        self.complain(node, "type", f"{what} is a whole number from 1 to {most}", "write one without quotes")
         return default
 
     def duration(self, node: Node | None, what: str, default: float) -> float:
-        """Seconds."""
+        """Seconds, more than none."""
         if node is None:
             return default
-        seconds = durations.seconds(node.text) if isinstance(node, Scalar) else None
-        if seconds is None:
-            shown = f" {node.text!r}" if isinstance(node, Scalar) else ""
-            self.complain(node, "duration", f"{what}{shown} is not a duration", durations.EXPECTED)
-            return default
-        return seconds
+        text = node.text if isinstance(node, Scalar) else ""
+        if seconds := durations.seconds(text):
+            return seconds
+        message = f"{what} must be longer than {text}" if seconds == 0 else f"{quoted(text)} is not a duration"
+        hint = f"write {text}s for seconds" if text.isdecimal() else durations.EXPECTED
+        self.complain(node, "duration", message, hint)
+        return default
+
+    def items(self, node: Node, what: str, example: str) -> tuple[Node, ...]:
+        """The items of a list that is not empty."""
+        if isinstance(node, Sequence) and node.items:
+            return node.items
+        self.complain(node, "type", f"{what} is a list of steps", example)
+        return ()

@@ -1,22 +1,28 @@
 """The two kinds of slot: bare expressions, and values in which `${{ … }}` may stand."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
-from connector.flows import document, types
+from connector.flows import document, types, yaml_faults
 from connector.flows.document import Scalar, Source
-from connector.flows.expressions import syntax
-from connector.flows.expressions.evaluation import Evaluate, Scope, closure
+from connector.flows.expressions import holes, syntax
+from connector.flows.expressions.evaluation import closure, held_to
 from connector.flows.expressions.functions import MAX_RESULT, EvaluationError, as_text
-from connector.flows.expressions.inference import Inference, Known
+from connector.flows.expressions.inference import Inference
+from connector.flows.expressions.narrowing import Known
+from connector.flows.expressions.operators import Evaluate, Scope
 from connector.flows.expressions.tree import Node
-from connector.flows.problems import Report
-from connector.flows.types import ANY, BOOL, NUMBER, STR, Object, Type
+from connector.flows.problems import Report, Rule
+from connector.flows.types import ANY, BOOL, NUMBER, STR, ListOf, Object, Type
 
-_HOLE = re.compile(r"""\$\{\{((?:[^'"}]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\}(?!\}))*)\}\}""", re.DOTALL)
 _INSIDE_TEXT = types.Union((STR, NUMBER, BOOL))
+_MOST_HOLES = 200  # in one text
+
+# What other languages write for `${{ trigger.name }}`, and that with the braces forgotten.
+_OTHER_HOLE = re.compile(r"(?<!\$\{)\$?\{\{?-?\s*([a-z]+(?:\??\.\w+)+)\s*-?\}?\}|\$([a-z]+(?:\.\w+)+)")
+_PATH = re.compile(r"([a-z]+)\??\.(\w+)(?:\??\.\w+(?:\(\))?)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,8 @@ class Expression:
     tree: Node
     type: Type
     evaluate: Evaluate
-    time_comparisons: Collection[Node] = ()
+    """Raises EvaluationError and nothing else."""
+    time_comparisons: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,10 @@ class Template:
     node: document.Node
     fields: Mapping[str, "Template"] | None = None
     """The values of a mapping, by key."""
+    items: Sequence["Template"] | None = None
+    """The values of a list."""
+    expression: Expression | None = None
+    """Where the value is exactly one `${{ … }}`."""
 
 
 class Slots:
@@ -49,105 +60,163 @@ class Slots:
         self._report = report
 
     def expression(self, node: document.Node, known: Known, wanted: Type) -> Expression | None:
-        """The bare expression at `node`, or None where it cannot be used."""
+        """The bare expression at `node`, or None where it does not check."""
         if not isinstance(node, Scalar):
-            self._report.add(self._source.of(node), "expression", "expected an expression, such as trigger.agent_id")
+            hint = "write one, such as trigger.agent_id; a list or an object needs quotes around the expression"
+            self._report.add(self._source.of(node), "expression", "expected an expression", hint)
             return None
         if (start := node.text.find("${{")) >= 0:
-            place = self._source.within(node, start, start + 3)
-            hint = f"write it bare: {_bare(node.text)}"
-            self._report.add(place, "expression", "an expression stands here by itself, without `${{ }}`", hint)
+            message = "an expression stands here by itself, without `${{ }}`"
+            self._complain(node, start, start + 3, "expression", message, f"write it bare: {_bare(node.text)}")
             return None
         return self._compiled(node, 0, node.text, known, wanted)
 
     def template(self, node: document.Node, known: Known) -> Template:
-        """The value at `node`. What cannot be read has the type `any`."""
+        """The value at `node`. What does not check has the type `any`."""
         if isinstance(node, document.Mapping):
             return self._mapping(node, known)
         if isinstance(node, document.Sequence):
             items = [self.template(item, known) for item in node.items]
-            item_type = types.union([item.type for item in items]) if items else ANY
-            return Template(types.ListOf(item_type), lambda scope: [item.render(scope) for item in items], node)
+            kind = ListOf(types.union(item.type for item in items))
+            return Template(kind, lambda scope: [item.render(scope) for item in items], node, items=items)
         if isinstance(node.value, str) and "${{" in node.value:
             return self._text(node, known)
+        if isinstance(node.value, str):
+            self._look_for_other_holes(node, 0, node.text, known)
         value = node.value
         return Template(types.literal(value), lambda _scope: value, node)
 
     def _mapping(self, node: document.Mapping, known: Known) -> Template:
+        for entry in node.entries.values():
+            if (start := entry.key.text.find("${{")) >= 0:
+                message = "a key is no place for an expression"
+                self._complain(entry.key, start, start + 3, "expression", message, "write the key out")
         fields = {key: self.template(entry.value, known) for key, entry in node.entries.items()}
-        kind = Object("object", {key: field.type for key, field in fields.items()}, frozenset(fields))
+        kind = types.record("object", {key: field.type for key, field in fields.items()})
         return Template(kind, lambda scope: {key: field.render(scope) for key, field in fields.items()}, node, fields)
 
     def _text(self, node: Scalar, known: Known) -> Template:
-        holes = list(_HOLE.finditer(node.text))
-        self._look_for_unclosed(node, holes)
-        if len(holes) == 1 and holes[0][0] == node.text.strip():
-            expression = self._compiled(node, holes[0].start(1), holes[0][1], known, ANY)
-            return Template(expression.type if expression else ANY, _evaluated(expression), node)
+        # A block scalar ends with a line break that its author does not see.
+        whole = node.text.strip() if node.style in ("|", ">") else node.text
         pieces: list[str | Expression] = []
         position = 0
-        for hole in holes:
-            pieces.append(node.text[position : hole.start()])
-            if expression := self._compiled(node, hole.start(1), hole[1], known, _INSIDE_TEXT):
+        for number, hole in enumerate(holes.find(node.text)):
+            if hole.end < 0 or number == _MOST_HOLES:
+                self._stop_at(node, hole)
+                return Template(ANY, _unchecked, node)
+            if node.text[hole.start : hole.end] == whole:
+                expression = self._compiled(node, hole.inside, hole.expression, known, ANY)
+                kind = expression.type if expression else ANY
+                return Template(kind, expression.evaluate if expression else _unchecked, node, expression=expression)
+            self._look_for_other_holes(node, position, node.text[position : hole.start], known)
+            pieces.append(node.text[position : hole.start])
+            if expression := self._compiled(node, hole.inside, hole.expression, known, _INSIDE_TEXT):
                 pieces.append(expression)
-            position = hole.end()
+            position = hole.end
+        self._look_for_other_holes(node, position, node.text[position:], known)
         pieces.append(node.text[position:])
         return Template(STR, lambda scope: _joined(pieces, scope), node)
 
-    def _look_for_unclosed(self, node: Scalar, holes: list[re.Match[str]]) -> None:
-        blanked = node.text
-        for hole in holes:
-            blanked = blanked[: hole.start()] + " " * len(hole[0]) + blanked[hole.end() :]
-        if (start := blanked.find("${{")) >= 0:
-            place = self._source.within(node, start, start + 3)
-            self._report.add(place, "expression", "this `${{` is never closed", "add `}}` after the expression")
+    def _stop_at(self, node: Scalar, hole: holes.Hole) -> None:
+        if hole.end >= 0:
+            message = f"the text has more than {_MOST_HOLES} expressions"
+            self._complain(node, hole.start, hole.end, "expression", message, "split it")
+        elif self._source.is_cut(node):
+            self._complain_about_comment(node, hole.start)
+        else:
+            message = "this `${{` is never closed"
+            self._complain(node, hole.start, hole.start + 3, "expression", message, "add `}}` after the expression")
+
+    def _complain_about_comment(self, node: Scalar, start: int) -> None:
+        line = self._source.line_at(node.end)
+        hint = yaml_faults.quotes_hint(line, "put the whole text in quotes")
+        self._complain(node, start, len(node.text), "comment", "the ` #` after this starts a comment", hint)
+
+    def _look_for_other_holes(self, node: Scalar, start: int, text: str, known: Known) -> None:
+        """A text that is meant to be computed would reach a customer as it is."""
+        if text == node.text and _names_a_value(text, known):
+            hint = f"write ${{{{ {text} }}}}"
+            self._complain(node, 0, len(text), "expression", f"this is the text {text!r}, not its value", hint)
+            return
+        for found in _OTHER_HOLE.finditer(text):
+            path = found[1] or found[2]
+            if re.split(r"\W", path)[0] in known.names:
+                place = (start + found.start(), start + found.end())
+                message = f"{found[0]!r} is only text"
+                self._complain(node, *place, "expression", message, f"write ${{{{ {path} }}}}")
+
+    def _complain(self, node: Scalar, start: int, end: int, rule: Rule, message: str, hint: str | None) -> None:
+        self._report.add(self._source.within(node, start, end), rule, message, hint)
 
     def _compiled(self, node: Scalar, offset: int, text: str, known: Known, wanted: Type) -> Expression | None:
-        complained = False
+        """The expression `text`, which starts at `offset` in the text of `node`; None where it does not check."""
+        faults = 0
 
-        def complain(start: int, end: int, rule: str, message: str, hint: str | None) -> None:
-            nonlocal complained
-            complained = True
-            place = self._source.within(node, offset + start, offset + end)
-            self._report.add(place, rule, message, hint)
+        def complain(start: int, end: int, rule: Rule, message: str, hint: str | None) -> None:
+            nonlocal faults
+            faults += 1
+            self._complain(node, offset + start, offset + end, rule, message, hint)
 
         try:
             tree = syntax.parse(text)
         except syntax.SyntaxProblem as problem:
-            complain(problem.start, problem.end, "syntax", problem.message, problem.hint)
+            if self._source.is_cut(node) and text[problem.start : problem.start + 1] in ("'", '"'):
+                self._complain_about_comment(node, offset)
+            else:
+                complain(problem.start, problem.end, "syntax", problem.message, problem.hint)
             return None
         inference = Inference(text, complain)
         kind = inference.type_of(tree, known)
-        if wanted is _INSIDE_TEXT and not complained:
-            self._look_at_text_part(inference, tree, kind)
-        else:
-            inference.expect(tree, kind, wanted)
-        times = inference.time_comparisons
-        return Expression(text.strip(), tree, kind, closure(tree, times), times)
+        if wanted is _INSIDE_TEXT and _is_composite(kind):
+            shown = text[tree.start : tree.end]
+            complain(
+                tree.start, tree.end, "type", f"{shown} is {kind}, which has no form as text", "pick a field of it"
+            )
+        elif not faults:
+            described = "a text, a number or a bool" if wanted is _INSIDE_TEXT else ""
+            inference.expect(tree, kind, wanted, described, is_whole=True)
+        if faults:
+            return None
+        times = frozenset(inference.time_comparisons)
+        evaluate = closure(tree, times)
+        if kind == ANY and wanted not in (ANY, _INSIDE_TEXT):
+            evaluate = held_to(evaluate, wanted, text.strip())
+        return Expression(text, tree, kind, evaluate, times)
 
-    def _look_at_text_part(self, inference: Inference, node: Node, kind: Type) -> None:
-        if isinstance(types.without_null(kind), (Object, types.ListOf)):
-            inference.complain_about(node, f"{kind} has no form as text", "pick one of its fields")
-        else:
-            inference.expect(node, kind, _INSIDE_TEXT)
+
+def _is_composite(kind: Type) -> bool:
+    return any(isinstance(part, (Object, ListOf)) for part in types.parts(kind))
+
+
+def _names_a_value(text: str, known: Known) -> bool:
+    if not (path := _PATH.fullmatch(text)):
+        return False
+    owner = known.names.get(path[1])
+    return isinstance(owner, Object) and path[2] in owner.fields
+
+
+def _unchecked(_scope: Scope) -> NoReturn:
+    raise EvaluationError("the expression did not check")
 
 
 def _bare(text: str) -> str:
-    return _HOLE.sub(lambda hole: hole[1].strip(), text).strip()
+    found = list(holes.find(text))
+    if len(found) == 1 and found[0].end > 0:
+        hole = found[0]
+        text = text[: hole.start] + hole.expression.strip() + text[hole.end :]
+    return text.replace("${{", "").replace("}}", "").strip()
 
 
-def _evaluated(expression: Expression | None) -> Callable[[Scope], Any]:
-    return expression.evaluate if expression else lambda _scope: None
-
-
-def _joined(pieces: list[str | Expression], scope: Scope) -> str:
-    texts = []
+def _joined(pieces: Sequence[str | Expression], scope: Scope) -> str:
+    texts: list[str] = []
+    size = 0
     for piece in pieces:
         value = piece if isinstance(piece, str) else piece.evaluate(scope)
-        if value is None or isinstance(value, (dict, list)):
-            shown = piece.text if isinstance(piece, Expression) else ""
+        if not isinstance(value, (str, int, float)):
+            shown = piece.text.strip() if isinstance(piece, Expression) else ""
             raise EvaluationError(f"{shown} is {'null' if value is None else 'not a text'} inside a text")
         texts.append(as_text(value))
-    if sum(map(len, texts)) > MAX_RESULT:
-        raise EvaluationError(f"the text is longer than {MAX_RESULT} characters")
+        size += len(texts[-1])
+        if size > MAX_RESULT:
+            raise EvaluationError(f"the text is longer than {MAX_RESULT} characters")
     return "".join(texts)

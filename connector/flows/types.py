@@ -17,7 +17,9 @@ Kind = Literal["any", "null", "bool", "int", "number", "str"]
 
 _MOST_MEMBERS = 100  # of a union; beyond, nobody reads the message, and comparing them all takes too long
 _MOST_SHOWN = 8  # alternatives in a message
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 def _alternatives(texts: Iterable[str]) -> str:
@@ -91,6 +93,7 @@ NUMBER = Simple("number")
 STR = Simple("str")
 TIME = Simple("str", "date-time")
 DURATION = Simple("str", "duration")
+
 
 def record(name: str, fields: Mapping[str, Type]) -> Object:
     """An object that has all its fields and no others."""

@@ -9,7 +9,7 @@ _HEAD = re.compile(r"\s*(?:-\s+)*(?:[\w.-]+:\s+)?")
 _EXPRESSION_KEY = re.compile(r"\s*(?:-\s+)*(?:if|not_after|key|for_each|match|until|on):")
 _HOLE = re.compile(r"\$\{\{[^\n]*?\}\}")
 _QUOTES = "'\""
-_MOST = 100  # characters of a line that a hint repeats
+_MOST = 160  # characters of a line that a hint repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> Fault:
         return _colon(start, line, before)
     if "cannot start any token" in problem:
         return _character(start, text[start : start + 1], line)
+    if "tab character" in problem:
+        return _character(start, "\t", line)
     if "while parsing a flow" in context:
         return _in_braces(start, opened, text, line)
     if "anchor" in context or "alias" in context or "tag" in problem:

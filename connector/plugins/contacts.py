@@ -20,6 +20,7 @@ from connector.declare import ActionContext, ConnectionType, action
 from connector.errors import NetworkError, RejectedError
 from connector.hookspecs import hookimpl
 from connector.sqlite import connect, transaction
+from connector.validation import quoted
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS contacts (
@@ -35,6 +36,14 @@ CREATE TABLE IF NOT EXISTS notes (contact TEXT NOT NULL, at TEXT NOT NULL, note 
 CREATE TABLE IF NOT EXISTS answers (idempotency_key TEXT PRIMARY KEY, answer TEXT NOT NULL);
 """
 
+_SAME_ID = "coalesce(external_key, :external) IS coalesce(:external, external_key)"
+_SAME_EMAIL = "coalesce(email_key, :email) IS coalesce(:email, email_key)"
+_CONDITIONS = (
+    "external_key = :external",
+    f"email_key = :email AND {_SAME_ID}",
+    f"phone_key = :phone AND {_SAME_ID} AND {_SAME_EMAIL}",
+)
+
 Result = TypeVar("Result")
 
 
@@ -47,7 +56,10 @@ class ContactsConnection(BaseModel):
 
 
 class Keys(BaseModel):
-    """What a contact is found by, in this order: external id, e-mail, phone."""
+    """What a contact is found by, in this order: external id, e-mail, phone.
+
+    A contact with another e-mail or external id than the given one is another person: two may share a phone.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -57,7 +69,7 @@ class Keys(BaseModel):
 
     @model_validator(mode="after")
     def _at_least_one(self) -> Self:
-        if self.email or self.phone or self.external_id:
+        if any(text and text.strip() for text in (self.email, self.phone, self.external_id)):
             return self
         raise ValueError("give at least one of email, phone and external_id")
 
@@ -117,10 +129,10 @@ async def upsert(input: ContactFields, context: ActionContext[ContactsConnection
 
     def work(connection: sqlite3.Connection) -> UpsertedContact:
         if (earlier := _answer(connection, context.idempotency_key)) is not None:
-            return UpsertedContact.model_validate(earlier)
+            return earlier
         answer = _upsert(connection, input, context.now)
         if context.idempotency_key:
-            row = (context.idempotency_key, json.dumps(answer.model_dump()))
+            row = (_json(context.idempotency_key), json.dumps(answer.model_dump()))
             connection.execute("INSERT INTO answers VALUES (?, ?)", row)
         return answer
 
@@ -162,31 +174,26 @@ async def _in_transaction(database: Path, work: Callable[[sqlite3.Connection], R
 
     try:
         return await asyncio.to_thread(run)
-    except (sqlite3.OperationalError, OSError) as error:
+    except (sqlite3.DatabaseError, OSError) as error:
         message = f"the contacts database {database} cannot be used: {error}; check its folder and the room on disk"
-        raise NetworkError(message, transient=True) from error
+        # Of the others only a damaged file is left, which stays damaged.
+        raise NetworkError(message, transient=isinstance(error, (sqlite3.OperationalError, OSError))) from error
 
 
 def _upsert(connection: sqlite3.Connection, input: ContactFields, now: datetime) -> UpsertedContact:
     row = _find(connection, input)
-    old: dict[str, Any] = {"properties": {}, "created_at": now.isoformat()}
-    if row:
-        old = json.loads(row["contact"])
-    given = {key: value for key, value in input.model_dump(include=_TEXTS).items() if value}
-    properties = {**old["properties"], **input.properties}
-    new = old | given | {"updated_at": now.isoformat()}
-    new["properties"] = {key: value for key, value in properties.items() if value is not None}
     contact_id = row["id"] if row else f"contact_{secrets.token_hex(8)}"
-    keys = (_email_key(new.get("email")), _json(new.get("external_id")), _phone_key(new.get("phone")))
+    new = _merge(json.loads(row["contact"]) if row else {"created_at": now.isoformat()}, input, now)
+    keys = (_json(new.get("external_id")), _email_key(new.get("email")), _phone_key(new.get("phone")))
     try:
         connection.execute(
-            "INSERT INTO contacts (id, email_key, external_key, phone_key, contact) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET email_key = excluded.email_key, external_key = excluded.external_key, "
+            "INSERT INTO contacts (id, external_key, email_key, phone_key, contact) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET external_key = excluded.external_key, email_key = excluded.email_key, "
             "phone_key = excluded.phone_key, contact = excluded.contact",
             (contact_id, *keys, json.dumps(new)),
         )
     except sqlite3.IntegrityError as error:
-        message = f"the e-mail {given.get('email')!r} belongs to another contact than the external id or phone"
+        message = f"the e-mail {quoted(input.email)} belongs to another contact than the external id"
         raise RejectedError(f"{message}; give one of them only, or correct the contact") from error
     if input.note:
         connection.execute("INSERT INTO notes VALUES (?, ?, ?)", (contact_id, now.isoformat(), json.dumps(input.note)))
@@ -194,17 +201,24 @@ def _upsert(connection: sqlite3.Connection, input: ContactFields, now: datetime)
     return UpsertedContact(id=contact_id, created=row is None, **shown)
 
 
-_TEXTS = {"email", "phone", "external_id", "name"}
+def _merge(old: dict[str, Any], input: ContactFields, now: datetime) -> dict[str, Any]:
+    """What is not given, or empty, stays as it is."""
+    texts = input.model_dump(include={"email", "phone", "external_id", "name"})
+    given = {key: text for key, text in texts.items() if text and text.strip()}
+    properties = {**old.get("properties", {}), **input.properties}
+    kept = {key: value for key, value in properties.items() if value is not None}
+    return {**old, **given, "properties": kept, "updated_at": now.isoformat()}
 
 
 def _find(connection: sqlite3.Connection, keys: Keys) -> sqlite3.Row | None:
-    for column, key in (
-        ("external_key", _json(keys.external_id)),
-        ("email_key", _email_key(keys.email)),
-        ("phone_key", _phone_key(keys.phone)),
-    ):
-        query = f"SELECT * FROM contacts WHERE {column} = ? ORDER BY number LIMIT 1"  # noqa: S608 - the three above
-        if key is not None and (row := connection.execute(query, (key,)).fetchone()):
+    values = {
+        "external": _json(keys.external_id),
+        "email": _email_key(keys.email),
+        "phone": _phone_key(keys.phone),
+    }
+    for condition in _CONDITIONS:
+        query = f"SELECT * FROM contacts WHERE {condition} ORDER BY number LIMIT 1"  # noqa: S608 - all are constants
+        if (row := connection.execute(query, values).fetchone()) is not None:
             found: sqlite3.Row = row
             return found
     return None
@@ -216,13 +230,14 @@ def _contact(connection: sqlite3.Connection, row: sqlite3.Row) -> Contact:
     return Contact.model_validate({**json.loads(row["contact"]), "id": row["id"], "notes": texts})
 
 
-def _answer(connection: sqlite3.Connection, idempotency_key: str) -> Any:
-    row = connection.execute("SELECT answer FROM answers WHERE idempotency_key = ?", (idempotency_key,)).fetchone()
-    return json.loads(row["answer"]) if row else None
+def _answer(connection: sqlite3.Connection, idempotency_key: str) -> UpsertedContact | None:
+    query = "SELECT answer FROM answers WHERE idempotency_key = ?"
+    row = connection.execute(query, (_json(idempotency_key),)).fetchone()
+    return UpsertedContact.model_validate(json.loads(row["answer"])) if row else None
 
 
 def _json(text: str | None) -> str | None:
-    return json.dumps(text) if text else None
+    return json.dumps(text) if text and text.strip() else None
 
 
 def _email_key(email: str | None) -> str | None:
@@ -230,7 +245,9 @@ def _email_key(email: str | None) -> str | None:
 
 
 def _phone_key(phone: str | None) -> str | None:
-    return re.sub(r"(?!^\+)[^0-9]", "", phone.strip()) or None if phone else None
+    """The digits, with a `+` before them where there was one; None where there are no digits."""
+    digits = re.sub(r"[^0-9]", "", phone or "")
+    return ("+" if phone and phone.strip().startswith("+") else "") + digits if digits else None
 
 
 @hookimpl

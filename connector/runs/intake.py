@@ -1,6 +1,5 @@
 """The one way to create a run: an event comes in, each flow says what it makes of it, one transaction keeps it."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,8 +8,10 @@ from typing import Any
 from connector.adapter import Adapter, Delivery
 from connector.errors import EventError
 from connector.flows.explanation import why_false
+from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError
 from connector.flows.flow import Flow
+from connector.flows.slots import Expression
 from connector.runs.store import Decision, NewEvent, Store, Stored
 
 TOO_OLD = timedelta(days=7)
@@ -67,15 +68,20 @@ class Intake:
     def _start(self, flow: Flow, trigger: dict[str, Any], now: datetime, no: Callable[[str], Decision]) -> Decision:
         scope = {"trigger": trigger, "run": {"id": "", "flow": flow.name, "started_at": now.isoformat()}}
         condition = flow.trigger.condition
-        if condition and not condition.evaluate(scope):
+        if condition and not _value(condition, scope, "trigger.if"):
             return no(f"trigger.if: {why_false(condition, scope)}")
         if flow.dedupe is None:
             return Decision(flow.name, flow.revision, flow.source, trigger)
-        key = flow.dedupe.key.evaluate(scope)
-        if not isinstance(key, (str, int)):
-            raise EvaluationError(f"the dedupe key is {json.dumps(key)[:80]}, expected a text or a whole number")
+        key = _value(flow.dedupe.key, scope, "dedupe.key")
         since = now - timedelta(seconds=flow.dedupe.window)
         return Decision(flow.name, flow.revision, flow.source, trigger, dedupe_key=key, dedupe_since=since)
+
+
+def _value(expression: Expression, scope: Scope, slot: str) -> Any:
+    try:
+        return expression.evaluate(scope)
+    except EvaluationError as error:
+        raise EvaluationError(f"{slot}: {error}") from error
 
 
 def _untimely(occurred_at: datetime | None, now: datetime) -> str | None:

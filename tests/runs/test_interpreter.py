@@ -46,7 +46,7 @@ def test_false_condition_skips_the_step_and_says_which_value_made_it_false(bench
     run, steps = bench.run(flow, name="John")
     assert run.status == "succeeded"
     assert (steps["say"].status, steps["say"].attempts) == ("skipped", 0)
-    assert steps["say"].reason == """if: trigger.name == "Ann" is false: trigger.name is "John\""""
+    assert steps["say"].reason == "if: trigger.name == 'Ann' is false: trigger.name is \"John\""
     assert bench.calls == [("look", "nothing", f"{run.id}:look")]
 
 

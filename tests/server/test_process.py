@@ -87,7 +87,7 @@ def test_acknowledgement_does_not_wait_for_an_action(server, sandbox):
     visit(sandbox)
     deliveries = httpx.get(f"{sandbox.control_url}/deliveries?settle_seconds=10").json()["deliveries"]
     assert [attempt["status"] for attempt in deliveries[0]["attempts"]] == [202]
-    assert only_run(server).status == "running"
+    until_sending(server, only_run(server).id, "chat")
     server.stop(signal.SIGKILL)
 
 

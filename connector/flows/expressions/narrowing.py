@@ -28,7 +28,7 @@ class Known:
 
 
 def path_of(node: Node) -> Path | None:
-    """`('steps', 'chat', 'conversation')` for `steps.chat?.conversation`; None where it is not always the same value."""
+    """`('steps', 'chat', 'conversation')` for `steps.chat?.conversation`; None for what is computed."""
     if isinstance(node, tree.Name):
         return (node.name,)
     if isinstance(node, tree.Field):

@@ -40,6 +40,7 @@ class SyntaxProblem(Exception):  # noqa: N818 - it ends up as a Problem, not as 
 
 _TOKEN = re.compile(
     r"""\s+
+    |(?P<duration>[0-9]+(?:ms|[smhd])\b)
     |(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
     |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
     |(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
@@ -93,6 +94,9 @@ def _tokens(text: str) -> list[_Token]:
         match = _TOKEN.match(text, position)
         if not match:
             _refuse(text, position)
+        if match.lastgroup == "duration":
+            hint = f"a duration is a text, as in add_duration(run.started_at, '{match[0]}')"
+            raise SyntaxProblem(f"{match[0]} is not a number", position, match.end(), hint)
         if match.lastgroup:
             tokens.append(_Token(match.lastgroup, match[0], position, match.end()))
         position = match.end()

@@ -1,0 +1,130 @@
+"""What to type instead: the hints to what `inference` finds wrong."""
+
+from connector.flows import types
+from connector.flows.expressions import tree
+from connector.flows.expressions.functions import FUNCTIONS, OTHER_WORDS
+from connector.flows.expressions.narrowing import Known, Path
+from connector.flows.expressions.tree import Node
+from connector.flows.problems import Rule, did_you_mean
+from connector.flows.types import BOOL, DURATION, NUMBER, STR, TIME, ListOf, Object, Type
+
+NAMES_NOT_YET = frozenset("vars config inputs item index approve output".split())
+
+_MOST = 60  # characters of an expression in a message
+_OUTPUT_WORDS = ("output", "outputs", "result")
+
+
+def shortened(text: str) -> str:
+    """A part of an expression in a message: one line, not too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= _MOST else f"{line[:_MOST]}…"
+
+
+def for_null(shown: str, node: Node, wanted: Type, *, is_whole: bool) -> str:
+    """Where `node` may be null, and may not. `is_whole` says that it is not part of another expression."""
+    defaults: dict[Type, str] = {BOOL: "false", NUMBER: "0", TIME: "'2026-01-01T00:00:00Z'"}
+    default = defaults.get(wanted, "'a default'")
+    part = shown if isinstance(node, (tree.Name, tree.Field, tree.Index, tree.Call)) else f"({shown})"
+    condition = f", or add the condition {shown} != null" if isinstance(node, (tree.Name, tree.Field)) else ""
+    return f"write {part} ?? {default}{condition}" if is_whole else f"write ({part} ?? {default}){condition}"
+
+
+def for_null_field(shown: str, path: Path | None, name: str) -> str:
+    """Where `shown`, of which the field `name` is read, may be null."""
+    if path is not None and len(path) == 2 and path[0] == "steps":
+        return f"a step that is skipped has no output: repeat its `if` here, or write {shown}?.{name}"
+    return f"add the condition {shown} != null, or write {shown}?.{name}"
+
+
+def for_type(shown: str, node: Node, actual: Type, wanted: Type) -> str | None:
+    """Where `node` is of another type than it should be."""
+    present = types.without_null(actual)
+    word = types.constant(actual)
+    if isinstance(node, tree.Binary) and node.operator == "??" and isinstance(node.right, tree.Binary):
+        return "?? binds loosest of all: put brackets around it"
+    if words := types.words_of(wanted):
+        return did_you_mean(str(word), words) if word is not None else None
+    if wanted == BOOL:
+        return _as_condition(shown, present, types.nullable(actual))
+    if types.assignable(present, NUMBER) and types.assignable(STR, wanted):
+        return f"write string({shown})"
+    if wanted == TIME and isinstance(node, tree.Binary):
+        return "write add_duration(TIME, '15m')"
+    if wanted in (TIME, DURATION) and types.assignable(present, STR):
+        return "expected a time such as '2026-03-25T10:30:00Z'" if wanted == TIME else "expected one such as '15m'"
+    if isinstance(present, ListOf) and wanted == STR:
+        return f"write first({shown}) for its first item, or PART in {shown} to look for one"
+    if types.assignable(present, STR) and wanted == ListOf(types.ANY):
+        return f"write contains({shown}, PART) to look for a part of a text"
+    return None
+
+
+def _as_condition(shown: str, present: Type, nullable: bool) -> str | None:
+    if nullable:
+        return f"write {shown} != null"
+    if types.assignable(present, STR):
+        return f"write {shown} != ''"
+    if types.assignable(present, NUMBER):
+        return f"write {shown} != 0"
+    return f"write size({shown}) > 0" if isinstance(present, ListOf) else None
+
+
+def for_name(name: str, known: Known) -> str | None:
+    """Where there is no such name."""
+    if name in FUNCTIONS:
+        return f"{name} is a function: write {name}(…)"
+    for owner in ("trigger", "steps", "run", "error"):
+        if isinstance(kind := known.names.get(owner), Object) and name in kind.fields:
+            return f"write {owner}.{name}"
+    if not known.names:
+        return "write a constant; nothing can be computed here"
+    hint = did_you_mean(name, known.names)
+    if hint and hint.startswith("did"):
+        return hint
+    return f"a text needs quotes: '{name}'"
+
+
+def for_field(shown: str, path: Path | None, name: str, owner: Type) -> tuple[Rule, str, str | None]:
+    """Rule, message and hint where `owner`, the type of `shown`, has no field `name`."""
+    if not isinstance(owner, Object):
+        message = f"{shown} is {types.widened(owner)} and has no field {name!r}"
+        word = OTHER_WORDS.get(name.lower().replace("_", ""), name)
+        item = f"pick an item first: {shown}[0]" if isinstance(owner, ListOf) else None
+        return "unknown-field", message, f"write {word}({shown})" if word in FUNCTIONS else item
+    hint = did_you_mean(name, owner.fields)
+    if path in (("steps",), ("status",)):
+        hint = hint if owner.fields else "this is the first step"
+        return "unknown-step", f"there is no step {name!r} before this one", hint
+    named = "" if shown == owner.name else f" ({owner.name})"
+    message = f"{shown}{named} has no field {name!r}"
+    if path is not None and path[0] == "steps" and len(path) == 2 and not (hint or "").startswith("did"):
+        if name in _OUTPUT_WORDS:
+            hint = f"{shown} is the output itself: write {shown}.FIELD"
+        if name == "status":
+            hint = f"write status.{path[1]}"
+    if owner.extra is not None and not (hint or "").startswith("did"):
+        hint = f"if the other side sends it all the same, write {shown}['{name}']"
+    return "unknown-field", message, hint
+
+
+def for_function(name: str) -> str | None:
+    """Where there is no such function."""
+    word = name.lower().replace("_", "")
+    if word in ("now", "today", "utcnow"):
+        return "write run.started_at"
+    if word in ("coalesce", "default", "ifnull"):
+        return "write VALUE ?? 'a default'"
+    if word in OTHER_WORDS:
+        return f"write {OTHER_WORDS[word]}(…)"
+    return did_you_mean(name, FUNCTIONS)
+
+
+def for_comparison(left_node: Node, left: Type, right_node: Node, right: Type) -> str | None:
+    """Where a number or a condition is compared with a text."""
+    for node, constant, other in ((left_node, left, right), (right_node, right, left)):
+        if not isinstance(node, tree.Literal) or not isinstance(word := types.constant(constant), str):
+            continue
+        fits = types.assignable(types.without_null(other), BOOL) and word in ("true", "false")
+        if fits or types.assignable(types.without_null(other), NUMBER):
+            return f"write {word} without quotes"
+    return None

@@ -1,0 +1,280 @@
+import importlib
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from connector.declare import Action, Trigger
+from connector.errors import PluginError, UnknownOperationError
+from connector.registry import GROUP, load
+
+ROOT = Path(__file__).parents[1]
+BUILT_IN = [
+    EntryPoint(name, value, GROUP)
+    for name, value in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"][GROUP].items()
+]
+HEAD = """
+import logging
+from pydantic import BaseModel, RootModel
+from connector.declare import ActionContext, ConnectionType, Event, Secret, Trigger, action
+from connector.errors import PluginError
+from connector.hookspecs import hookimpl
+
+class Name(BaseModel):
+    name: str
+
+class Greeting(BaseModel):
+    text: str
+
+@action(effect="read", title="Say hello", example={"name": "Ann"})
+async def say_hello(input: Name, context: ActionContext[None]) -> Greeting:
+    return Greeting(text=f"Hello {input.name}")
+
+GREETED = Trigger("greeted", "Greeted", "", Name, Greeting, lambda event, input, at: None, {})
+
+def connection(model):
+    return ConnectionType(model=model, title="", help="", default=lambda settings: None)
+"""
+REGISTER = """
+@hookimpl
+def register_actions(register):
+    register(say_hello)
+"""
+ACCOUNT = """
+class Account(BaseModel):
+    token: Secret
+
+@hookimpl
+def register_triggers(register):
+    register(GREETED)
+
+@hookimpl
+def register_connections(register):
+    register(connection(Account))
+"""
+
+Install = Callable[..., EntryPoint]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """install(source, name="greetings") → the entry point of a plugin that was just written."""
+    monkeypatch.syspath_prepend(tmp_path)
+    written: list[str] = []
+
+    def write(source: str, name: str = "greetings", attribute: str = "") -> EntryPoint:
+        written.append(f"{tmp_path.name}_{len(written)}")
+        (tmp_path / f"{written[-1]}.py").write_text(HEAD + source)
+        importlib.invalidate_caches()
+        return EntryPoint(name, written[-1] + attribute, GROUP)
+
+    yield write
+    for module in written:
+        sys.modules.pop(module, None)
+
+
+def test_strangers_plugin_stands_beside_the_built_in_ones(install):
+    point = install(REGISTER + ACCOUNT)
+    alone, together = load(BUILT_IN), load([point, *BUILT_IN])
+    assert together.actions.keys() - alone.actions.keys() == {"greetings.say_hello"}
+    assert together.triggers.keys() - alone.triggers.keys() == {"greetings.greeted"}
+    assert together.connections.keys() == {"chatforge", "contacts", "greetings"}
+    declared = together.action("greetings.say_hello")
+    assert (declared.name, declared.title, declared.effect) == ("greetings.say_hello", "Say hello", "read")
+    assert load(BUILT_IN).actions.keys() == alone.actions.keys()
+
+
+def test_plugin_that_waits_for_a_later_hook_is_loaded(install):
+    source = "@hookimpl(optionalhook=True)\ndef run_finished(run):\n    pass\n"
+    assert load([install(REGISTER + source)]).actions.keys() == {"greetings.say_hello"}
+
+
+def test_what_is_registered_after_loading_changes_nothing(install):
+    point = install("@hookimpl\ndef register_actions(register):\n    Name.later = register\n")
+    registry = load([point])
+    sys.modules[point.value].Name.later(sys.modules[point.value].say_hello)
+    assert not registry.actions
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        pytest.param(
+            "import missing_module", "importing '{module}' failed: ModuleNotFoundError: No module", id="import"
+        ),
+        pytest.param("def broken(:", "importing '{module}' failed: SyntaxError: invalid syntax", id="syntax"),
+        pytest.param("raise SystemExit(3)", "importing '{module}' failed: SystemExit: 3", id="exit"),
+        pytest.param(
+            "def register_actions(register): ...", "'{module}' has no hook; write @hookimpl", id="no hookimpl"
+        ),
+        pytest.param(
+            "@hookimpl\ndef register_acton(register): ...",
+            "there is no hook 'register_acton'; did you mean 'register_actions'?",
+            id="unknown hook",
+        ),
+        pytest.param(
+            "@hookimpl\ndef register_actions(regster): ...",
+            "a hook is wrong: PluginValidationError: ",
+            id="wrong argument",
+        ),
+        pytest.param(
+            "@hookimpl\ndef register_actions(): ...",
+            "register_actions takes nothing; write register_actions(register)",
+            id="no argument",
+        ),
+        pytest.param(
+            "@hookimpl\nasync def register_actions(register): ...",
+            "register_actions returned <coroutine object",
+            id="async hook",
+        ),
+        pytest.param(
+            "@hookimpl\ndef register_actions(register): yield", "register_actions returned <generator", id="generator"
+        ),
+        pytest.param(
+            "@hookimpl\ndef register_triggers(register): [][1]",
+            "register_triggers failed: IndexError: list index out of range",
+            id="exception in a hook",
+        ),
+        pytest.param(
+            "@hookimpl\ndef register_triggers(register): raise SystemExit",
+            "register_triggers failed: SystemExit",
+            id="exit in a hook",
+        ),
+        pytest.param(
+            "@hookimpl\ndef register_actions(register): register(GREETED)",
+            "Trigger(name='greeted'",
+            id="a trigger for an action",
+        ),
+        pytest.param(
+            "@hookimpl\ndef register_triggers(register): register(7)", "7 is not declared as", id="no trigger"
+        ),
+        pytest.param(
+            "@hookimpl\ndef register_connections(register): register(7)",
+            "register_connections was given 7, not a ConnectionType",
+            id="no connection",
+        ),
+        pytest.param(REGISTER + "    register(say_hello)", "greetings.say_hello is declared twice", id="same name"),
+        pytest.param(
+            "@hookimpl\ndef register_connections(register):\n    for _ in 'ab': register(connection(Name))",
+            "a plugin has at most one kind of connection",
+            id="two connections",
+        ),
+        pytest.param(
+            "@action(effect='read', title='')\n"
+            "async def SayHello(input: Name, context: object) -> Greeting: ...\n"
+            "@hookimpl\ndef register_actions(register): register(SayHello)",
+            "the name 'SayHello' must be lower-case letters",
+            id="bad action name",
+        ),
+        pytest.param(
+            "@action(effect='read', title='', example={'nam': 'Ann'})\n"
+            "async def greet(input: Name, context: object) -> Greeting: ...\n"
+            "@hookimpl\ndef register_actions(register): register(greet)",
+            "the example of greetings.greet does not fit its input: name is missing",
+            id="example",
+        ),
+        pytest.param(
+            "class Log(BaseModel, arbitrary_types_allowed=True):\n    log: logging.Logger\n"
+            "@action(effect='read', title='')\nasync def greet(input: Log, context: object) -> Greeting: ...\n"
+            "@hookimpl\ndef register_actions(register): register(greet)",
+            "greetings.greet has no JSON Schema: PydanticInvalidForJsonSchema: Cannot generate",
+            id="no JSON Schema",
+        ),
+        pytest.param(
+            "@hookimpl\ndef register_connections(register): register(connection(int))",
+            "register_connections failed: AttributeError: type object 'int' has no attribute 'model_json_schema'",
+            id="connection that is no model",
+        ),
+    ],
+)
+def test_broken_plugin_is_named_with_the_reason(install, source, reason):
+    point = install(source)
+    with pytest.raises(PluginError) as caught:
+        load([*BUILT_IN, point])
+    assert caught.value.plugin == "greetings"
+    sentence = f"plugin 'greetings' cannot be loaded: {reason.format(module=point.value)}"
+    assert str(caught.value).startswith(sentence)
+    assert "\n" not in str(caught.value)
+    assert "http" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("declaration", "reason"),
+    [
+        pytest.param("@action(effect='read', title='')\ndef f(input: Name, c): ...", "an async function", id="sync"),
+        pytest.param("@action(effect='read', title='')\nasync def f(input: Name): ...", "two parameters", id="one"),
+        pytest.param(
+            "@action(effect='write', title='')\nasync def f(input: Name, c) -> Greeting: ...",
+            "effect is 'write', expected one of read, idempotent, once, destructive",
+            id="effect",
+        ),
+        pytest.param(
+            "@action(effect='read', title='', purpose='batch')\nasync def f(input: Name, c) -> Greeting: ...",
+            "purpose is 'batch', expected one of takeover",
+            id="purpose",
+        ),
+        pytest.param(
+            "@action(effect='read', title='')\nasync def f(input: dict, c) -> Greeting: ...",
+            "its first parameter must be annotated with a pydantic model of fields, not <class 'dict'>",
+            id="input",
+        ),
+        pytest.param(
+            "@action(effect='read', title='')\nasync def f(input: Name, c): ...",
+            "its return value must be annotated with a pydantic model of fields, not None",
+            id="output",
+        ),
+        pytest.param(
+            "@action(effect='read', title='')\nasync def f(input: Name, c) -> RootModel[list[str]]: ...",
+            "its return value must be annotated with a pydantic model of fields, not <class",
+            id="output that is a list",
+        ),
+    ],
+)
+def test_wrong_declaration_is_named(install, declaration, reason):
+    with pytest.raises(PluginError, match=r"importing '.*' failed: TypeError: action 'f'") as caught:
+        load([install(declaration)])
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["Greetings", "greet-ings", "1greetings", "flow", ""])
+def test_bad_name_of_a_plugin_is_refused(install, name):
+    with pytest.raises(PluginError, match="its name must be lower-case letters, digits and _, starting with a letter"):
+        load([install(REGISTER, name)])
+
+
+def test_two_plugins_of_one_name_are_refused(install):
+    with pytest.raises(PluginError, match="plugin 'greetings' cannot be loaded: two installed packages"):
+        load([install(REGISTER), install(REGISTER)])
+
+
+def test_one_plugin_of_two_names_is_refused(install):
+    point = install(REGISTER)
+    with pytest.raises(PluginError, match=r"plugin 'hello' cannot be loaded: '.*' is installed under another name"):
+        load([point, EntryPoint("hello", point.value, GROUP)])
+
+
+def test_attribute_that_is_not_there_is_named(install):
+    with pytest.raises(PluginError, match=r"failed: AttributeError: module '.*' has no attribute 'plugin'"):
+        load([install(REGISTER, attribute=":plugin")])
+
+
+def test_unknown_names_get_a_hint():
+    registry = load(BUILT_IN)
+    with pytest.raises(UnknownOperationError, match=r"no action 'contacts\.upset'; did you mean 'contacts\.upsert'"):
+        registry.action("contacts.upset")
+    with pytest.raises(UnknownOperationError, match=r"no trigger 'chatforge\.evnt'; did you mean 'chatforge\.event'"):
+        registry.trigger("chatforge.evnt")
+
+
+def test_built_in_declarations_are_complete():
+    """Each has a title and a description, and an action an example that its model takes."""
+    registry = load(BUILT_IN)
+    declared: list[Action | Trigger] = [*registry.actions.values(), *registry.triggers.values()]
+    assert [one.name for one in declared if not one.title or one.description in ("", one.title)] == []
+    needing = [
+        one for one in registry.actions.values() if any(f.is_required() for f in one.input.model_fields.values())
+    ]
+    assert [one.name for one in needing if not one.example] == []
