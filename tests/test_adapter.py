@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from connector import settings
 from connector.adapter import Adapter
-from connector.declare import Action, ActionContext, ConnectionType, Event, Secret, Trigger, Webhook, action
+from connector.declare import Action, ActionContext, ConnectionType, Event, Secret, Trigger, Webhook
 from connector.errors import (
     ActionError,
     AuthenticationError,
@@ -69,7 +69,8 @@ def strangers(
     **connection: Any,
 ) -> Registry:
     """What is loaded from a plugin `test` with these functions as its actions."""
-    actions = {f"test.{run.__name__}": Action("", "", "", "read", "action", Text, output, {}, run) for run in runs}
+    names = {f"test.{run.__name__}": run for run in runs}
+    actions = {name: Action(name, "", "", "read", "action", Text, output, {}, run) for name, run in names.items()}
     declared = ConnectionType(Account, "Test", "ask Ann for a token", default, **connection)
     return Registry(actions, {}, {"test": declared} if connection or default(None) else {})
 
@@ -234,7 +235,7 @@ def test_connection_without_values_says_what_is_missing_and_where_to_get_it(tmp_
     used = adapter(tmp_path, strangers(require=lambda _account: None))
     with pytest.raises(SettingsError, match="the test connection: token is missing; ask Ann for a token"):
         used.connection("test")
-    with pytest.raises(UnknownOperationError, match="there is no test connection 'x'; add it to connections.yaml"):
+    with pytest.raises(UnknownOperationError, match=r"there is no test connection 'x'; add it to connections.yaml"):
         used.connection("test", "x")
     with pytest.raises(UnknownOperationError, match="the connector 'nobody' has no connections"):
         used.connection("nobody")
@@ -260,7 +261,7 @@ def test_action_without_connection_reaches_any_address(tmp_path, sandbox):
     with pytest.raises(NetworkError, match=f"cannot reach 127.0.0.1:{port}: connection refused") as caught:
         run(adapter(tmp_path, used), "test.ask", {"text": f"http://127.0.0.1:{port}/"})
     assert (caught.value.processed, caught.value.transient) == ("no", True)
-    with pytest.raises(NetworkError, match="unconnected.invalid"):
+    with pytest.raises(NetworkError, match=r"unconnected\.invalid"):
         run(adapter(tmp_path, used), "test.ask", {"text": "no/address"})
 
 
@@ -277,10 +278,7 @@ FORMS = {
 @pytest.mark.parametrize("field", ["token", "others"])
 def test_secret_in_a_plugins_exception_is_shown_nowhere(tmp_path, caplog, form, field):
     async def fail(input: Text, context: ActionContext[Any]) -> Text:
-        try:
-            raise KeyError(form)
-        except KeyError as error:
-            raise RuntimeError(f"cannot log in with {form} as ann") from error
+        raise RuntimeError(f"cannot log in with {form} as ann") from KeyError(form)
 
     registry = strangers(fail, default=lambda _s: values, require=lambda _a: None)
     secret = settings.SecretStr(CANARY)
@@ -323,7 +321,7 @@ def test_short_secret_does_not_garble_sentences(tmp_path):
         raise RejectedError("refused")
 
     values = {"token": settings.SecretStr("long enough"), "short": settings.SecretStr("e")}
-    with pytest.raises(RejectedError, match="^refused$"):
+    with pytest.raises(RejectedError, match=r"^refused$"):
         run(adapter(tmp_path, strangers(reject, default=lambda _s: values)), "test.reject", {})
 
 
@@ -335,7 +333,7 @@ def explode(_value: Any) -> Any:
 def test_connection_that_fails_is_a_fault_of_its_plugin(tmp_path, part):
     parts = {"default": lambda _s: {"token": settings.SecretStr(CANARY)}, part: explode}
     registry = Registry(strangers(greet).actions, {}, {"test": ConnectionType(Account, "", "", **parts)})
-    with pytest.raises(PluginError, match="plugin 'test' .*: its connection cannot be used, KeyError$") as caught:
+    with pytest.raises(PluginError, match=r"plugin 'test' .*: its connection cannot be used, KeyError$") as caught:
         run(adapter(tmp_path, registry), "test.greet", {})
     assert no_canary_in(caught.value)
 
@@ -360,7 +358,7 @@ def test_output_that_is_not_declared_is_refused(tmp_path, output, reason):
     async def answer(input: Text, context: ActionContext[Any]) -> Any:
         return output
 
-    with pytest.raises(OutputError, match="test.answer returned what it does not declare: ") as caught:
+    with pytest.raises(OutputError, match=r"test\.answer returned what it does not declare: ") as caught:
         run(adapter(tmp_path, strangers(answer, output=Anything)), "test.answer", {})
     assert reason in str(caught.value)
     assert caught.value.processed == "unknown"
@@ -530,14 +528,10 @@ class Output(BaseModel):
 @pytest.mark.parametrize(
     ("select", "input", "sentence"),
     [
-        pytest.param(
-            lambda e, i, a: Output(text=e.payload["no"]), {}, "failed on the event 'x': KeyError: 'no'", id="raises"
-        ),
-        pytest.param(
-            lambda e, i, a: Output(text=7), {}, "text: input should be a valid string, not 7", id="wrong field"
-        ),
-        pytest.param(lambda e, i, a: {"text": ""}, {}, "TypeError: dict instead of Output", id="another output"),
-        pytest.param(lambda e, i, a: None, {"text": 7}, "the input of test.happened does not fit: text", id="input"),
+        pytest.param(lambda *_: Output(text=7), {}, "text: input should be a valid string, not 7", id="wrong field"),
+        pytest.param(lambda *_: {"text": ""}, {}, "TypeError: dict instead of Output", id="another output"),
+        pytest.param(lambda event, *_: event.payload["no"], {}, "failed on the event 'x': KeyError: 'no'", id="raises"),
+        pytest.param(lambda *_: None, {"text": 7}, "the input of test.happened does not fit: text", id="input"),
     ],
 )
 def test_event_that_a_trigger_fails_on_is_an_event_error(tmp_path, select, input, sentence):

@@ -6,7 +6,7 @@ Values are plain JSON. `any` accepts and is accepted by everything; it is where 
 import itertools
 import json
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -75,17 +75,19 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Union:
-    """Two members or more, no unions among them."""
+    """Two members or more, no unions among them; `NEVER` has none."""
 
     members: tuple["Type", ...]
 
     def __str__(self) -> str:
-        return _alternatives(map(str, self.members))
+        return _alternatives(map(str, self.members)) or "nothing"
 
 
 Type = Simple | ListOf | Object | Union
 
 ANY = Simple("any")
+NEVER = Union(())
+"""The type of the items of an empty list: it has no values."""
 NULL = Simple("null")
 BOOL = Simple("bool")
 INT = Simple("int")
@@ -115,17 +117,17 @@ def union(members: Iterable[Type]) -> Type:
             found.setdefault(part)
     flat = [_with_words(part, words) for part in found if not _is_covered(part, found)]
     flat.sort(key=lambda part: part == NULL)
-    if len(flat) > 1:
-        return Union(tuple(flat))
-    return flat[0] if flat else ANY
+    return flat[0] if len(flat) == 1 else Union(tuple(flat))
 
 
 def _with_words(part: Type, words: Mapping[Kind, Iterable[Any]]) -> Type:
     return Simple(part.kind, words=tuple(words[part.kind])) if isinstance(part, Simple) and part.words == () else part
 
 
-def _is_covered(part: Type, others: Container[Type]) -> bool:
-    """Whether a wider type without format and words is among `others`."""
+def _is_covered(part: Type, others: Collection[Type]) -> bool:
+    """Whether a wider type without format and words is among `others`, or another list beside an empty one."""
+    if isinstance(part, ListOf):
+        return part.item == NEVER and any(isinstance(other, ListOf) and other != part for other in others)
     if not isinstance(part, Simple):
         return False
     wider = [Simple(part.kind), *([NUMBER] if part.kind == "int" else [])]

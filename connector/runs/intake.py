@@ -59,8 +59,11 @@ class Intake:
             trigger = self.adapter.select(flow.trigger.uses, flow.trigger.input, delivery.event, delivery.received_at)
             if trigger is None:
                 return None
-            if untimely := _untimely(delivery.event.occurred_at, delivery.received_at):
-                return no(untimely, held=delivery.received_at < (delivery.event.occurred_at or delivery.received_at))
+            age = delivery.received_at - (delivery.event.occurred_at or delivery.received_at)
+            if age > TOO_OLD:
+                return no(f"it happened {age.days} days ago, and after 7 days an event starts nothing")
+            if age < -TOO_EARLY:
+                return no(f"it says that it will happen in {-age}, which cannot be", held=True)
             return self._start(flow, trigger, delivery.received_at, no)
         except (EventError, EvaluationError) as error:
             return no(str(error), held=True)
@@ -82,13 +85,3 @@ def _value(expression: Expression, scope: Scope, slot: str) -> Any:
         return expression.evaluate(scope)
     except EvaluationError as error:
         raise EvaluationError(f"{slot}: {error}") from error
-
-
-def _untimely(occurred_at: datetime | None, now: datetime) -> str | None:
-    if occurred_at is None:
-        return None
-    if now - occurred_at > TOO_OLD:
-        return f"it happened at {occurred_at.isoformat()}, more than 7 days ago"
-    if occurred_at - now > TOO_EARLY:
-        return f"it says that it happened at {occurred_at.isoformat()}, more than 5 minutes in the future"
-    return None

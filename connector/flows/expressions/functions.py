@@ -78,8 +78,8 @@ def _replace(text: str, old: str, new: str) -> str:
 
 
 def _item_or_null(arguments: Sequence[Type]) -> Type:
-    [items] = arguments
-    return types.union([items.item, NULL]) if isinstance(items, ListOf) else ANY
+    [lists] = arguments
+    return types.union([*(part.item if isinstance(part, ListOf) else ANY for part in types.parts(lists)), NULL])
 
 
 _SIZED = types.Union((STR, ListOf(ANY), types.Object("map", {}, extra=ANY)))
