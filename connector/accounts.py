@@ -2,10 +2,10 @@
 
 import base64
 import json
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -24,6 +24,9 @@ _UNCONNECTED = HttpOptions("http://unconnected.invalid", base_url_setting="the a
 """For plugins whose actions name their own addresses."""
 _SHORTEST_SECRET = 4
 """Hiding a shorter text would garble sentences."""
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,9 @@ class Accounts:
         if declared is None:
             return Account(None, _UNCONNECTED, open_transport(_UNCONNECTED), None, ())
         values = self.values(connector, name)
-        with _plugin_code(connector):
-            declared.require(values)
-            options = declared.http(values) if declared.http else _UNCONNECTED
-            budget = declared.budget(values) if declared.budget else None
+        _call(connector, declared.require, values)
+        options = _call(connector, declared.http, values) if declared.http else _UNCONNECTED
+        budget = _call(connector, declared.budget, values) if declared.budget else None
         return Account(values, options, open_transport(options), budget, _secrets_of(values))
 
     def _read(self, connector: str, name: str) -> BaseModel:
@@ -90,15 +92,15 @@ class Accounts:
         if entry is not None and entry.connector == connector:
             place, raw = entry.place, entry.values()
         elif name == DEFAULT:
-            with _plugin_code(connector):
-                place, raw = f"the {connector} connection", declared.default(self._settings)
+            place, raw = f"the {connector} connection", _call(connector, declared.default, self._settings)
         else:
             raise UnknownOperationError(self._describe_unknown(connector, name))
-        with _plugin_code(connector):
-            try:
-                return declared.model.model_validate(raw or {})
-            except ValidationError as error:
-                fault = sentence(error, quote=False)
+        try:
+            return declared.model.model_validate(raw or {})
+        except ValidationError as error:
+            fault = sentence(error, quote=False)
+        except Exception as error:  # whatever a stranger's validator raises
+            fault = f"its values cannot be used, {type(error).__name__}"
         raise SettingsError(f"{place}: {fault}; {declared.help}")  # only now: the first error holds the values
 
     def _describe_unknown(self, connector: str, name: str) -> str:
@@ -109,17 +111,14 @@ class Accounts:
         return f"there is no {connector} connection {name[:60]!r}; {hint}"
 
 
-@contextmanager
-def _plugin_code(plugin: str) -> Iterator[None]:
-    reason = ""
+def _call(plugin: str, function: Callable[[Argument], Result], argument: Argument) -> Result:
     try:
-        yield
+        return function(argument)
     except ConnectorError:
         raise
-    except Exception as error:  # whatever a stranger's function raises; its text may hold a secret
+    except Exception as error:  # whatever a stranger's function raises
         reason = f"its connection cannot be used, {type(error).__name__}"
-    if reason:
-        raise PluginError(plugin, reason)
+    raise PluginError(plugin, reason)  # only now: the first error may hold a secret
 
 
 def _secrets_of(values: BaseModel) -> Collection[str]:

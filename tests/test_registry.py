@@ -1,6 +1,5 @@
 import importlib
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -11,11 +10,6 @@ from connector.declare import Action, Trigger
 from connector.errors import PluginError, UnknownOperationError
 from connector.registry import GROUP, load
 
-ROOT = Path(__file__).parents[1]
-BUILT_IN = [
-    EntryPoint(name, value, GROUP)
-    for name, value in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"][GROUP].items()
-]
 HEAD = """
 import logging
 from pydantic import BaseModel, RootModel
@@ -76,15 +70,14 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         sys.modules.pop(module, None)
 
 
-def test_strangers_plugin_stands_beside_the_built_in_ones(install):
+def test_strangers_plugin_stands_beside_the_built_in_ones(install, built_in_points):
     point = install(REGISTER + ACCOUNT)
-    alone, together = load(BUILT_IN), load([point, *BUILT_IN])
+    alone, together = load(built_in_points), load([point, *built_in_points])
     assert together.actions.keys() - alone.actions.keys() == {"greetings.say_hello"}
     assert together.triggers.keys() - alone.triggers.keys() == {"greetings.greeted"}
     assert together.connections.keys() == {"chatforge", "contacts", "greetings"}
     declared = together.action("greetings.say_hello")
     assert (declared.name, declared.title, declared.effect) == ("greetings.say_hello", "Say hello", "read")
-    assert load(BUILT_IN).actions.keys() == alone.actions.keys()
 
 
 def test_plugin_that_waits_for_a_later_hook_is_loaded(install):
@@ -190,10 +183,10 @@ def test_what_is_registered_after_loading_changes_nothing(install):
         ),
     ],
 )
-def test_broken_plugin_is_named_with_the_reason(install, source, reason):
+def test_broken_plugin_is_named_with_the_reason(install, built_in_points, source, reason):
     point = install(source)
     with pytest.raises(PluginError) as caught:
-        load([*BUILT_IN, point])
+        load([*built_in_points, point])
     assert caught.value.plugin == "greetings"
     sentence = f"plugin 'greetings' cannot be loaded: {reason.format(module=point.value)}"
     assert str(caught.value).startswith(sentence)
@@ -261,20 +254,18 @@ def test_attribute_that_is_not_there_is_named(install):
         load([install(REGISTER, attribute=":plugin")])
 
 
-def test_unknown_names_get_a_hint():
-    registry = load(BUILT_IN)
+def test_unknown_names_get_a_hint(built_in):
     with pytest.raises(UnknownOperationError, match=r"no action 'contacts\.upset'; did you mean 'contacts\.upsert'"):
-        registry.action("contacts.upset")
+        built_in.action("contacts.upset")
     with pytest.raises(UnknownOperationError, match=r"no trigger 'chatforge\.evnt'; did you mean 'chatforge\.event'"):
-        registry.trigger("chatforge.evnt")
+        built_in.trigger("chatforge.evnt")
 
 
-def test_built_in_declarations_are_complete():
+def test_built_in_declarations_are_complete(built_in):
     """Each has a title and a description, and an action an example that its model takes."""
-    registry = load(BUILT_IN)
-    declared: list[Action | Trigger] = [*registry.actions.values(), *registry.triggers.values()]
+    declared: list[Action | Trigger] = [*built_in.actions.values(), *built_in.triggers.values()]
     assert [one.name for one in declared if not one.title or one.description in ("", one.title)] == []
     needing = [
-        one for one in registry.actions.values() if any(f.is_required() for f in one.input.model_fields.values())
+        one for one in built_in.actions.values() if any(f.is_required() for f in one.input.model_fields.values())
     ]
     assert [one.name for one in needing if not one.example] == []

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from connector.chatforge.budget import RateBudget
 from connector.chatforge.webhooks import parse, verify
@@ -37,9 +37,8 @@ class ChatForgeConnection(BaseModel):
     @field_validator("webhook_secrets", mode="before")
     @classmethod
     def _with_or_without_end(cls, values: Any) -> Any:
-        if not isinstance(values, list):
-            return values
-        return [{"value": value} if isinstance(value, SecretStr) else value for value in values]
+        given = values if isinstance(values, list) else [values]
+        return [value if isinstance(value, dict | WebhookSecret) else {"value": value} for value in given]
 
 
 def _from_settings(settings: Settings) -> Mapping[str, Any]:

@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterator
 
 from connector.flows.expressions import tree
-from connector.flows.expressions.evaluation import closure
+from connector.flows.expressions.evaluation import Scope, closure
 from connector.flows.expressions.functions import EvaluationError
-from connector.flows.expressions.operators import Scope
 from connector.flows.slots import Expression
 
 _MOST_CHARACTERS = 80

@@ -125,13 +125,16 @@ def _width(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
+def shortened(text: str) -> str:
+    """A part of the file as a message repeats it: one line, not too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
 def quoted(value: object) -> str:
-    """A value of the file as a message quotes it: in quotes, escaped, shortened."""
+    """A value of the file as a message quotes it: in quotes, escaped, not too long."""
     text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…{text[0] if text[0] in _QUOTES else ''}"
-
-
-_QUOTES = "'\""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

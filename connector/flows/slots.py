@@ -8,13 +8,12 @@ from typing import Any, NoReturn
 from connector.flows import document, types, yaml_faults
 from connector.flows.document import Scalar, Source
 from connector.flows.expressions import holes, syntax
-from connector.flows.expressions.evaluation import closure, held_to
+from connector.flows.expressions.evaluation import Evaluate, Scope, closure, held_to
 from connector.flows.expressions.functions import MAX_RESULT, EvaluationError, as_text
 from connector.flows.expressions.inference import Inference
 from connector.flows.expressions.narrowing import Known
-from connector.flows.expressions.operators import Evaluate, Scope
 from connector.flows.expressions.tree import Node
-from connector.flows.problems import Report, Rule
+from connector.flows.problems import Report, Rule, quoted, shortened
 from connector.flows.types import ANY, BOOL, NUMBER, STR, ListOf, Object, Type
 
 _INSIDE_TEXT = types.Union((STR, NUMBER, BOOL))
@@ -135,53 +134,56 @@ class Slots:
     def _look_for_other_holes(self, node: Scalar, start: int, text: str, known: Known) -> None:
         """A text that is meant to be computed would reach a customer as it is."""
         if text == node.text and _names_a_value(text, known):
-            hint = f"write ${{{{ {text} }}}}"
-            self._complain(node, 0, len(text), "expression", f"this is the text {text!r}, not its value", hint)
+            hint = f"write ${{{{ {shortened(text)} }}}}"
+            self._complain(node, 0, len(text), "expression", f"this is the text {quoted(text)}, not its value", hint)
             return
         for found in _OTHER_HOLE.finditer(text):
             path = found[1] or found[2]
             if re.split(r"\W", path)[0] in known.names:
                 place = (start + found.start(), start + found.end())
-                message = f"{found[0]!r} is only text"
-                self._complain(node, *place, "expression", message, f"write ${{{{ {path} }}}}")
+                message = f"{quoted(found[0])} is only text"
+                self._complain(node, *place, "expression", message, f"write ${{{{ {shortened(path)} }}}}")
 
     def _complain(self, node: Scalar, start: int, end: int, rule: Rule, message: str, hint: str | None) -> None:
         self._report.add(self._source.within(node, start, end), rule, message, hint)
 
     def _compiled(self, node: Scalar, offset: int, text: str, known: Known, wanted: Type) -> Expression | None:
         """The expression `text`, which starts at `offset` in the text of `node`; None where it does not check."""
-        faults = 0
+        faults: list[Rule] = []
 
         def complain(start: int, end: int, rule: Rule, message: str, hint: str | None) -> None:
-            nonlocal faults
-            faults += 1
+            faults.append(rule)
             self._complain(node, offset + start, offset + end, rule, message, hint)
 
-        try:
-            tree = syntax.parse(text)
-        except syntax.SyntaxProblem as problem:
-            if self._source.is_cut(node) and text[problem.start : problem.start + 1] in ("'", '"'):
-                self._complain_about_comment(node, offset)
-            else:
-                complain(problem.start, problem.end, "syntax", problem.message, problem.hint)
+        if (tree := self._parsed(node, offset, text)) is None:
             return None
         inference = Inference(text, complain)
         kind = inference.type_of(tree, known)
         if wanted is _INSIDE_TEXT and _is_composite(kind):
-            shown = text[tree.start : tree.end]
-            complain(
-                tree.start, tree.end, "type", f"{shown} is {kind}, which has no form as text", "pick a field of it"
-            )
+            message = f"{shortened(text)} is {kind}, which has no form as text"
+            complain(tree.start, tree.end, "type", message, "pick a field of it")
         elif not faults:
             described = "a text, a number or a bool" if wanted is _INSIDE_TEXT else ""
             inference.expect(tree, kind, wanted, described, is_whole=True)
-        if faults:
-            return None
-        times = frozenset(inference.time_comparisons)
-        evaluate = closure(tree, times)
-        if kind == ANY and wanted not in (ANY, _INSIDE_TEXT):
-            evaluate = held_to(evaluate, wanted, text.strip())
-        return Expression(text, tree, kind, evaluate, times)
+        return None if faults else _expression(text, tree, kind, inference.time_comparisons, wanted)
+
+    def _parsed(self, node: Scalar, offset: int, text: str) -> Node | None:
+        try:
+            return syntax.parse(text)
+        except syntax.SyntaxProblem as problem:
+            if self._source.is_cut(node) and text[problem.start : problem.start + 1] in ("'", '"'):
+                self._complain_about_comment(node, offset)
+            else:
+                place = (offset + problem.start, offset + problem.end)
+                self._complain(node, *place, "syntax", problem.message, problem.hint)
+        return None
+
+
+def _expression(text: str, tree: Node, kind: Type, times: Collection[int], wanted: Type) -> Expression:
+    evaluate = closure(tree, times)
+    if kind == ANY and wanted not in (ANY, _INSIDE_TEXT):
+        evaluate = held_to(evaluate, wanted, shortened(text))
+    return Expression(text, tree, kind, evaluate, frozenset(times))
 
 
 def _is_composite(kind: Type) -> bool:
@@ -213,7 +215,7 @@ def _joined(pieces: Sequence[str | Expression], scope: Scope) -> str:
     for piece in pieces:
         value = piece if isinstance(piece, str) else piece.evaluate(scope)
         if not isinstance(value, (str, int, float)):
-            shown = piece.text.strip() if isinstance(piece, Expression) else ""
+            shown = shortened(piece.text) if isinstance(piece, Expression) else ""
             raise EvaluationError(f"{shown} is {'null' if value is None else 'not a text'} inside a text")
         texts.append(as_text(value))
         size += len(texts[-1])

@@ -69,7 +69,7 @@ class Intake:
             return no(str(error), held=True)
 
     def _start(self, flow: Flow, trigger: dict[str, Any], now: datetime, no: Callable[[str], Decision]) -> Decision:
-        scope = {"trigger": trigger, "run": {"id": "", "flow": flow.name, "started_at": now.isoformat()}}
+        scope = {"trigger": trigger}
         condition = flow.trigger.condition
         if condition and not _value(condition, scope, "trigger.if"):
             return no(f"trigger.if: {why_false(condition, scope)}")

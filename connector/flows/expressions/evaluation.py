@@ -13,6 +13,8 @@ from connector.flows.expressions.operators import Evaluate, Scope, binary, truth
 from connector.flows.expressions.tree import Node
 from connector.flows.types import Type
 
+__all__ = ["Evaluate", "Scope", "closure", "held_to"]
+
 
 def closure(node: Node, time_comparisons: Collection[int] = ()) -> Evaluate:
     """The function from a scope to the value of `node`. It raises EvaluationError and nothing else.

@@ -1,0 +1,46 @@
+"""The built-in plugins and an adapter over them; the ChatForge behind it is the sandbox."""
+
+import tomllib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from connector import settings
+from connector.adapter import Adapter
+from connector.registry import GROUP, Registry, load
+from connector.sandbox import Sandbox
+from connector.sandbox.server import running
+
+ROOT = Path(__file__).parents[1]
+NOW = datetime(2026, 3, 25, 10, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def built_in_points() -> list[EntryPoint]:
+    """The entry points of the project, also where it is not installed."""
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"][GROUP]
+    return [EntryPoint(name, value, GROUP) for name, value in points.items()]
+
+
+@pytest.fixture(scope="session")
+def built_in(built_in_points: list[EntryPoint]) -> Registry:
+    return load(built_in_points)
+
+
+@pytest.fixture
+def make_adapter(tmp_path: Path, built_in: Registry) -> Callable[..., Adapter]:
+    """make_adapter(registry, NAME=value, …) → an adapter with these variables and tmp_path's connections.yaml."""
+
+    def make(registry: Registry = built_in, **environ: str) -> Adapter:
+        return Adapter(registry, settings.load(tmp_path, environ=environ), lambda: NOW)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with running() as served:
+        yield served
