@@ -127,6 +127,11 @@ def test_key_that_no_header_can_carry_is_named_by_its_setting(make_adapter, sand
             id="literal secret",
         ),
         pytest.param(
+            "webhook_secrets: [{evn: K}]",
+            "webhook_secrets.0.value: a secret must be given by reference",
+            id="misspelt reference",
+        ),
+        pytest.param(
             f'webhook_secrets: "{CANARY}"',
             "webhook_secrets.0.value: a secret must be given by reference",
             id="literal secret without a list",

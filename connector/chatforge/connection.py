@@ -38,7 +38,11 @@ class ChatForgeConnection(BaseModel):
     @classmethod
     def _with_or_without_end(cls, values: Any) -> Any:
         given = values if isinstance(values, list) else [values]
-        return [value if isinstance(value, dict | WebhookSecret) else {"value": value} for value in given]
+        return [value if _has_value(value) else {"value": value} for value in given]
+
+
+def _has_value(secret: object) -> bool:
+    return isinstance(secret, WebhookSecret) or (isinstance(secret, dict) and "value" in secret)
 
 
 def _from_settings(settings: Settings) -> Mapping[str, Any]:

@@ -37,10 +37,10 @@ class Checked:
 def check(content: bytes | str, path: str, catalogue: Catalogue) -> Checked:
     """Check the text of one flow file. `path` is only for the problems. Raises nothing, whatever the text."""
     report = Report(path)
-    source, root = Source(""), None
+    source = document.decode(content, report)
     flow = None
     try:
-        source, root = document.load(content, report)
+        root = None if report.problems() else document.parse(source, report)
         flow = _Checker(source, report, catalogue).flow(root) if root else None
     except TooManyProblems:
         report.add_last()

@@ -117,12 +117,36 @@ class _Unreadable(Exception):  # noqa: N818 - the rest of the file cannot be rea
     pass
 
 
-def load(content: bytes | str, report: Report) -> tuple[Source, Mapping | None]:
-    """The file's text and its top mapping; None where the file cannot be read, which is then in the report."""
-    source = Source("")
+def decode(content: bytes | str, report: Report) -> Source:
+    """The text of a file; what makes it unreadable is in the report."""
+    raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    if len(raw) > MAX_BYTES:
+        report.add(Place(1, 1, 2), "yaml", f"the file is larger than {MAX_BYTES // 1024} KiB", "split the flow")
+        return Source("")
+    source = Source(_with_line_feeds(raw.decode("utf-8", "replace" if raw is content else "surrogatepass")))
     try:
-        source = _source(content, report)
-        return source, _Reader(source, report).document()
+        raw.decode("utf-8", "strict" if raw is content else "surrogatepass")
+    except UnicodeDecodeError as error:
+        before = len(_with_line_feeds(raw[: error.start].decode("utf-8")))
+        message = f"byte {error.start} of the file is not UTF-8"
+        report.add(source.place(before, before + 1), "yaml", message, "save the file as UTF-8")
+        return source
+    if found := _FORBIDDEN.search(source.text):
+        code = ord(found[0])
+        hint = "remove it" if 0xD800 <= code < 0xE000 else f'remove it, or write "\\u{code:04x}" in double quotes'
+        place = source.place(found.start(), found.end())
+        report.add(place, "yaml", f"the character U+{code:04X} is not allowed in a flow file", hint)
+    return source
+
+
+def _with_line_feeds(text: str) -> str:
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse(source: Source, report: Report) -> Mapping | None:
+    """The top mapping of a file; None where it cannot be read, which is then in the report."""
+    try:
+        return _Reader(source, report).document()
     except _Unreadable:
         pass
     except yaml.MarkedYAMLError as error:
@@ -130,35 +154,7 @@ def load(content: bytes | str, report: Report) -> tuple[Source, Mapping | None]:
         report.add(source.place(fault.start, fault.start + 1), "yaml", fault.message, fault.hint)
     except (yaml.YAMLError, ValueError) as error:  # an escape for a character that does not exist
         report.add(Place(1, 1, 2), "yaml", f"this is not YAML: {quoted(str(error))}")
-    return source, None
-
-
-def _source(content: bytes | str, report: Report) -> Source:
-    raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
-    if len(raw) > MAX_BYTES:
-        report.add(Place(1, 1, 2), "yaml", f"the file is larger than {MAX_BYTES // 1024} KiB", "split the flow")
-        raise _Unreadable
-    text = raw.decode("utf-8", "replace" if isinstance(content, bytes) else "surrogatepass")
-    source = Source(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
-    if isinstance(content, bytes):
-        _refuse_other_encodings(content, source, report)
-    if found := _FORBIDDEN.search(source.text):
-        character = f"U+{ord(found[0]):04X}"
-        hint = f'in double quotes write it as "\\u{ord(found[0]):04x}", or remove it'
-        place = source.place(found.start(), found.end())
-        report.add(place, "yaml", f"the character {character} is not allowed in a flow file", hint)
-        raise _Unreadable
-    return source
-
-
-def _refuse_other_encodings(content: bytes, source: Source, report: Report) -> None:
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
-        message = f"byte {error.start} of the file is not UTF-8"
-        report.add(source.place(len(before), len(before) + 1), "yaml", message, "save the file as UTF-8")
-        raise _Unreadable from error
+    return None
 
 
 def _range(event: Any) -> tuple[int, int]:
@@ -273,11 +269,13 @@ class _Reader:
             if position < end:
                 position = end
                 continue
-            line = self._source.line_at(position)
-            line_start = position - self._source.place(position, position).column + 1
+            line_start = text.rfind("\n", 0, position) + 1
+            line_end = (text.find("\n", position) + 1 or len(text) + 1) - 1
             comment = text.find("#", max(line_start, end))
-            if not text[line_start:comment].isspace() and comment > line_start:
-                hint = yaml_faults.quotes_hint(line, "put the text in quotes, or remove the comment")
+            if text[line_start:comment].strip():
+                hint = yaml_faults.quotes_hint(
+                    text[line_start:line_end], "put the text in quotes, or remove the comment"
+                )
                 message = "a comment starts at this `#`, so its `${{ … }}` is never computed"
-                self._complain(comment, line_start + len(line), "comment", message, hint)
-            position = line_start + len(line)
+                self._complain(comment, line_end, "comment", message, hint)
+            position = line_end

@@ -5,7 +5,7 @@ from connector.flows.catalogue import Catalogue, Operation
 from connector.flows.document import Node, Source
 from connector.flows.expressions import tree
 from connector.flows.expressions.narrowing import Known
-from connector.flows.problems import Report, closest, did_you_mean, quoted
+from connector.flows.problems import Report, closest, did_you_mean, quoted, shortened
 from connector.flows.slots import Slots, Template
 from connector.flows.types import STR, TIME, ListOf, Object, Type
 
@@ -81,11 +81,13 @@ class Inputs:
         place = self._source.of(value.node)
         kind = value.type
         if types.nullable(kind) and types.assignable(types.without_null(kind), wanted):
-            self._report.add(place, "nullable", f"{name} may be null, but {wanted} is expected", _default(value))
+            self._report.add(
+                place, "nullable", f"{shortened(name)} may be null, but {wanted} is expected", _default(value)
+            )
             return
         constant = types.constant(kind)
         shown = quoted(constant) if isinstance(constant, str) else str(types.widened(kind))
-        self._report.add(place, "type", f"{name} is {shown}, but {wanted} is expected", _hint(value, wanted))
+        self._report.add(place, "type", f"{shortened(name)} is {shown}, but {wanted} is expected", _hint(value, wanted))
 
 
 def _example(wanted: Object) -> str:
@@ -99,7 +101,7 @@ def _where(what: str) -> str:
 def _default(value: Template) -> str:
     if value.expression is None:
         return "add a default with `??`"
-    text = value.expression.text.strip()
+    text = shortened(value.expression.text)
     path = isinstance(value.expression.tree, (tree.Name, tree.Field))
     condition = f", or add `if: {text} != null` above" if path else ""
     return f"write ${{{{ {text if path else f'({text})'} ?? 'a default' }}}}{condition}"

@@ -1,6 +1,6 @@
 """Checks and compiles the steps of a flow, one after the other: each sees those before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connector.flows import document, types
 from connector.flows.catalogue import Catalogue, Operation
@@ -41,6 +41,8 @@ class _Seen:
     """What later steps know of a step."""
 
     output: Type
+    unsure: Type
+    """`output` or null."""
     status: Type
     guards: frozenset[str] | None
     """The parts of its condition; None where more than its condition decides whether it has an output."""
@@ -71,14 +73,16 @@ class Steps:
 
     def read_on_error(self, node: Node | None, known: Known) -> tuple[Step, ...]:
         """The steps that run after a failure, when none of the others is sure to have run."""
-        self._seen = {name: _Seen(seen.output, STATUS_AFTER_FAILURE, None) for name, seen in self._seen.items()}
+        self._seen = {
+            name: replace(seen, status=STATUS_AFTER_FAILURE, guards=None) for name, seen in self._seen.items()
+        }
         return self.read(node, "on_error", known)
 
     def seen_by(self, known: Known, condition: tree.Node | None = None) -> Known:
         """`known` with the steps so far, as a reader under `condition` sees them."""
         held = _conjuncts(condition) if condition else frozenset[str]()
         outputs = {
-            name: seen.output if seen.guards is not None and seen.guards <= held else types.union([seen.output, NULL])
+            name: seen.output if seen.guards is not None and seen.guards <= held else seen.unsure
             for name, seen in self._seen.items()
         }
         statuses = {name: seen.status for name, seen in self._seen.items()}
@@ -103,7 +107,8 @@ class Steps:
             unsure = keys.get("not_after") is not None or (step is not None and step.continue_on_error)
             guards = None if unsure else _conjuncts(when) if when else frozenset[str]()
             # A step that did not check is `any` to its readers, so that its fault is reported once.
-            self._seen[step_id] = _Seen(operation.output if operation else ANY, STATUS, guards)
+            output = operation.output if operation else ANY
+            self._seen[step_id] = _Seen(output, types.union([output, NULL]), STATUS, guards)
         self._has_nameless |= step_id is None
         return step
 

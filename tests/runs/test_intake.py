@@ -59,7 +59,13 @@ def test_false_trigger_condition_is_the_reason(bench):
     ("trigger", "rest", "payload", "reason"),
     [
         pytest.param("{uses: test.ping}", "", {"name": 42}, "name", id="a field of a wrong type"),
-        pytest.param("{uses: test.ping, if: 1 / trigger.anything > 1}", "", {"anything": 0}, "trigger.if: 1 / 0 has no value", id="if"),
+        pytest.param(
+            "{uses: test.ping, if: 1 / trigger.anything > 1}",
+            "",
+            {"anything": 0},
+            "trigger.if: 1 / 0 has no value",
+            id="if",
+        ),
         pytest.param(
             "{uses: test.ping}",
             "dedupe: {key: trigger.anything, for: 1d}",

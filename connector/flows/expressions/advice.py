@@ -5,19 +5,12 @@ from connector.flows.expressions import tree
 from connector.flows.expressions.functions import FUNCTIONS, OTHER_WORDS
 from connector.flows.expressions.narrowing import Known, Path
 from connector.flows.expressions.tree import Node
-from connector.flows.problems import Rule, did_you_mean
+from connector.flows.problems import Rule, did_you_mean, quoted, shortened
 from connector.flows.types import BOOL, DURATION, NUMBER, STR, TIME, ListOf, Object, Type
 
 NAMES_NOT_YET = frozenset("vars config inputs item index approve output".split())
 
-_MOST = 60  # characters of an expression in a message
 _OUTPUT_WORDS = ("output", "outputs", "result")
-
-
-def shortened(text: str) -> str:
-    """A part of an expression in a message: one line, not too long."""
-    line = " ".join(text.split())
-    return line if len(line) <= _MOST else f"{line[:_MOST]}…"
 
 
 def for_null(shown: str, node: Node, wanted: Type, *, is_whole: bool) -> str:
@@ -32,7 +25,7 @@ def for_null(shown: str, node: Node, wanted: Type, *, is_whole: bool) -> str:
 def for_null_field(shown: str, path: Path | None, name: str) -> str:
     """Where `shown`, of which the field `name` is read, may be null."""
     if path is not None and len(path) == 2 and path[0] == "steps":
-        return f"a step that is skipped has no output: repeat its `if` here, or write {shown}?.{name}"
+        return f"a step that is skipped has no output: write {shown}?.{name}, or read it under the same `if`"
     return f"add the condition {shown} != null, or write {shown}?.{name}"
 
 
@@ -81,29 +74,29 @@ def for_name(name: str, known: Known) -> str | None:
     hint = did_you_mean(name, known.names)
     if hint and hint.startswith("did"):
         return hint
-    return f"a text needs quotes: '{name}'"
+    return f"a text needs quotes: '{shortened(name)}'"
 
 
 def for_field(shown: str, path: Path | None, name: str, owner: Type) -> tuple[Rule, str, str | None]:
     """Rule, message and hint where `owner`, the type of `shown`, has no field `name`."""
     if not isinstance(owner, Object):
-        message = f"{shown} is {types.widened(owner)} and has no field {name!r}"
+        message = f"{shown} is {types.widened(owner)} and has no field {quoted(name)}"
         word = OTHER_WORDS.get(name.lower().replace("_", ""), name)
         item = f"pick an item first: {shown}[0]" if isinstance(owner, ListOf) else None
         return "unknown-field", message, f"write {word}({shown})" if word in FUNCTIONS else item
     hint = did_you_mean(name, owner.fields)
     if path in (("steps",), ("status",)):
         hint = hint if owner.fields else "this is the first step"
-        return "unknown-step", f"there is no step {name!r} before this one", hint
+        return "unknown-step", f"there is no step {quoted(name)} before this one", hint
     named = "" if shown == owner.name else f" ({owner.name})"
-    message = f"{shown}{named} has no field {name!r}"
+    message = f"{shown}{named} has no field {quoted(name)}"
     if path is not None and path[0] == "steps" and len(path) == 2 and not (hint or "").startswith("did"):
         if name in _OUTPUT_WORDS:
             hint = f"{shown} is the output itself: write {shown}.FIELD"
         if name == "status":
             hint = f"write status.{path[1]}"
     if owner.extra is not None and not (hint or "").startswith("did"):
-        hint = f"if the other side sends it all the same, write {shown}['{name}']"
+        hint = f"if the other side sends it all the same, write {shown}[{quoted(name)}]"
     return "unknown-field", message, hint
 
 

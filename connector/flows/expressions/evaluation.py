@@ -22,30 +22,29 @@ def closure(node: Node, time_comparisons: Collection[int] = ()) -> Evaluate:
     `time_comparisons` are the places of the operators whose texts are times, which do not order as texts do.
     """
 
-    def make(node: Node) -> Evaluate:
-        match node:
-            case tree.Literal(value):
-                return lambda _scope: value
-            case tree.ListLiteral(items):
-                return _list([make(item) for item in items])
-            case tree.Name(name):
-                return _name(name)
-            case tree.Field(target, name, optional):
-                return _field(make(target), name, optional=optional)
-            case tree.Index(target, index):
-                return _index(make(target), make(index))
-            case tree.Unary(sign, operand):
-                return unary(sign, make(operand))
-            case tree.Binary(sign, left, right, at):
-                if at in time_comparisons:
-                    return binary(sign, _time(make(left)), _time(make(right)))
-                return binary(sign, make(left), make(right))
-            case tree.Conditional(condition, then, otherwise):
-                return _conditional(make(condition), make(then), make(otherwise))
-            case tree.Call(name, arguments):
-                return _call(name, [make(argument) for argument in arguments])
+    def make(part: Node) -> Evaluate:
+        return closure(part, time_comparisons)
 
-    return make(node)
+    match node:
+        case tree.Literal(value):
+            return lambda _scope: value
+        case tree.ListLiteral(items):
+            return _list([make(item) for item in items])
+        case tree.Name(name):
+            return _name(name)
+        case tree.Field(target, name, optional):
+            return _field(make(target), name, optional=optional)
+        case tree.Index(target, index):
+            return _index(make(target), make(index))
+        case tree.Unary(sign, operand):
+            return unary(sign, make(operand))
+        case tree.Binary(sign, left, right, at):
+            sides = [_time(make(side)) if at in time_comparisons else make(side) for side in (left, right)]
+            return binary(sign, *sides)
+        case tree.Conditional(condition, then, otherwise):
+            return _conditional(make(condition), make(then), make(otherwise))
+        case tree.Call(name, arguments):
+            return _call(name, [make(argument) for argument in arguments])
 
 
 def held_to(evaluate: Evaluate, wanted: Type, text: str) -> Evaluate:

@@ -7,8 +7,10 @@ from connector.flows.expressions import advice, tree
 from connector.flows.expressions.functions import FUNCTIONS, NOT_YET
 from connector.flows.expressions.narrowing import Known, path_of
 from connector.flows.expressions.tree import Node
-from connector.flows.problems import Rule, did_you_mean
+from connector.flows.problems import Rule, did_you_mean, quoted, shortened
 from connector.flows.types import ANY, BOOL, INT, NULL, NUMBER, STR, TIME, ListOf, Object, Simple, Type
+
+_ORDER = ("<", "<=", ">", ">=")
 
 Complain = Callable[[int, int, Rule, str, str | None], None]
 """(start, end, rule, message, hint)"""
@@ -62,7 +64,7 @@ class Inference:
         return False
 
     def _shown(self, node: Node) -> str:
-        return advice.shortened(self._text[node.start : node.end])
+        return shortened(self._text[node.start : node.end])
 
     def _at(self, node: Node, rule: Rule, message: str, hint: str | None = None) -> None:
         self._complain(node.start, node.end, rule, message, hint)
@@ -71,9 +73,9 @@ class Inference:
         if (kind := known.names.get(node.name)) is not None:
             return self._narrowed(node, kind, known)
         rule: Rule = "not-yet" if node.name in advice.NAMES_NOT_YET else "unknown-name"
-        message = f"there is no {node.name!r} here"
+        message = f"there is no {quoted(node.name)} here"
         if rule == "not-yet":
-            message = f"this version has no {node.name!r} yet"
+            message = f"this version has no {quoted(node.name)} yet"
         self._at(node, rule, message, advice.for_name(node.name, known))
         return ANY
 
@@ -153,10 +155,8 @@ class Inference:
             self._equality(node, node.left, left, node.right, right)
         elif node.operator == "in":
             self._membership(node, left, right)
-        elif node.operator in ("<", "<=", ">", ">="):
-            self._ordering(node, left, right)
         else:
-            return self._arithmetic(node, left, right)
+            return (self._ordering if node.operator in _ORDER else self._arithmetic)(node, left, right)
         return BOOL
 
     def _equality(self, node: Node, left_node: Node, left: Type, right_node: Node, right: Type) -> None:
@@ -167,7 +167,7 @@ class Inference:
         for side_node, side, other in ((left_node, left, right), (right_node, right, left)):
             words = types.words_of(other)
             if isinstance(word := types.constant(side), str) and words:
-                message = f"{word!r} is not among the values {types.without_null(other)}"
+                message = f"{quoted(word)} is not among the values {types.without_null(other)}"
                 self._at(side_node, "comparison", message, did_you_mean(word, words))
                 return
         sides = [f"{self._shown(n)} is {types.widened(kind)}" for n, kind in ((left_node, left), (right_node, right))]
@@ -187,15 +187,20 @@ class Inference:
         elif right != ANY:
             self.expect(node.right, right, ListOf(ANY), "a list on the right of `in`")
 
-    def _ordering(self, node: tree.Binary, left: Type, right: Type) -> None:
-        if TIME in (types.without_null(left), types.without_null(right)):
-            self.expect(node.left, left, TIME) and self.expect(node.right, right, TIME)
+    def _ordering(self, node: tree.Binary, left: Type, right: Type) -> Type:
+        if isinstance(node.left, tree.Binary) and node.left.operator in _ORDER and left != ANY:
+            self._at(node, "type", "comparisons do not chain", "write a < b && b < c")
+            return ANY
+        present = [types.without_null(side) for side in (left, right)]
+        if TIME in present:
             self.time_comparisons.add(node.at)
-            return
-        if left == ANY or right == ANY:
-            return
-        wanted = STR if types.assignable(types.without_null(left), STR) else NUMBER
-        self.expect(node.left, left, wanted) and self.expect(node.right, right, wanted)
+            wanted = TIME
+        elif left == ANY or right == ANY:
+            return BOOL
+        else:
+            wanted = STR if types.assignable(present[0], STR) else NUMBER
+        fits = self.expect(node.left, left, wanted) and self.expect(node.right, right, wanted)
+        return BOOL if fits else ANY
 
     def _arithmetic(self, node: tree.Binary, left: Type, right: Type) -> Type:
         sides = (types.without_null(left), types.without_null(right))
@@ -220,12 +225,12 @@ class Inference:
     def _call(self, node: tree.Call, known: Known) -> Type:
         end_of_name = node.at + len(node.name)
         if node.name in NOT_YET:
-            message = f"this version has no function {node.name!r} yet"
+            message = f"this version has no function {quoted(node.name)} yet"
             self._complain(node.at, end_of_name, "not-yet", message, advice.for_function(node.name))
             return ANY
         arguments = [self.type_of(argument, known) for argument in node.arguments]
         if (function := FUNCTIONS.get(node.name)) is None:
-            message = f"there is no function {node.name!r}"
+            message = f"there is no function {quoted(node.name)}"
             self._complain(node.at, end_of_name, "unknown-function", message, advice.for_function(node.name))
             return ANY
         wanted = function.parameters

@@ -22,6 +22,7 @@ from connector.flows.expressions.tree import (
     Node,
     Unary,
 )
+from connector.flows.problems import quoted
 
 MAX_CHARACTERS = 4_000
 MAX_NODES = 200
@@ -141,7 +142,7 @@ class _Parser:
         return self._accept(mark) or self._fail(self._peek(), f"expected {mark!r} before")
 
     def _fail(self, token: _Token, what: str, hint: str | None = None) -> NoReturn:
-        shown = "the end" if token.kind == "end" else repr(token.text)
+        shown = "the end" if token.kind == "end" else quoted(token.text)
         start = max(0, token.start - 1) if token.kind == "end" else token.start
         hint = hint or _OTHER_LANGUAGES.get(token.text)
         raise SyntaxProblem(f"{what} {shown}", start, max(token.end, start + 1), hint)
@@ -256,7 +257,7 @@ class _Parser:
 
 def _number(token: _Token) -> Literal:
     if re.match(r"0[0-9]", token.text):
-        raise SyntaxProblem(f"{token.text[:40]!r} is not a JSON number", token.start, token.end, "remove the zeros")
+        raise SyntaxProblem(f"{quoted(token.text)} is not a JSON number", token.start, token.end, "remove the zeros")
     value = json.loads(token.text) if len(token.text) <= 400 else math.inf
     if value >= (_LARGEST_INT if isinstance(value, int) else math.inf):
         raise SyntaxProblem("the number is too large", token.start, token.end, "put it in quotes to make it text")

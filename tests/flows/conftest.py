@@ -1,0 +1,163 @@
+"""A small catalogue of operations, made from pydantic models as a plugin's would be."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from connector.flows.catalogue import Catalogue, Operation
+from connector.flows.check import Checked, check
+from connector.flows.problems import render
+
+
+class Input(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class LeadFilter(Input):
+    agent_id: str | None = None
+    events: list[str] | None = None
+
+
+class Page(BaseModel):
+    url: str
+    title: str | None = None
+
+
+class Lead(BaseModel):
+    lead_id: str | None
+    agent_id: str
+    captured_at: datetime
+    visitor_name: str | None = None
+    visitor_email: str | None = None
+    visitor_phone: str | None = None
+    score: int
+    source: Literal["webhook", "poll"]
+    tags: list[str]
+    pages: list[Page]
+    labels: dict[str, str]
+    data: dict[str, Any]
+
+
+class UpsertContact(Input):
+    email: str
+    name: str | None = None
+    phone: str | None = None
+    stage: Literal["new", "won", "lost"] = "new"
+    rating: float | None = None
+    properties: dict[str, Any] = Field(default_factory=dict)
+
+
+class UpsertedContact(BaseModel):
+    id: str
+    created: bool
+    owner: str | None
+
+
+class FindConversation(Input):
+    agent_id: str
+    captured_at: datetime | None = None
+    max_pages: int = 5
+    wait_up_to: Annotated[str, Field(json_schema_extra={"format": "duration"})] = "0s"
+
+
+class Conversation(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    visitor_email: str | None = None
+
+
+class FoundConversation(BaseModel):
+    conversation: Conversation | None
+    candidates: int
+    complete: bool
+
+
+class Line(Input):
+    text: str
+    amount: int | None = None
+
+
+class Options(Input):
+    colour: str
+    urgent: bool = False
+
+
+class SendMessage(Input):
+    conversation_id: str
+    content: str
+    options: Options | None = None
+    lines: list[Line] = Field(default_factory=list)
+
+
+class SentMessage(BaseModel):
+    id: str
+    created_at: datetime
+
+
+class Card(BaseModel):
+    kind: Literal["card"]
+    number: str
+
+
+class Bank(BaseModel):
+    kind: Literal["bank"]
+    iban: str | None
+
+
+class Payment(BaseModel):
+    method: Card | Bank
+    history: list[Card | Bank] = Field(default_factory=list)
+
+
+class Nothing(Input):
+    pass
+
+
+MODELS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
+    "crm.upsert": (UpsertContact, UpsertedContact),
+    "crm.find": (FindConversation, FoundConversation),
+    "crm.send": (SendMessage, SentMessage),
+    "crm.payment": (Nothing, Payment),
+}
+TRIGGER = (LeadFilter, Lead)
+
+
+def operation(input: type[BaseModel], output: type[BaseModel], effect: str | None = None) -> Operation:
+    return Operation.of(input.model_json_schema(), output.model_json_schema(mode="serialization"), effect)
+
+
+CATALOGUE = Catalogue(
+    {"crm.lead": operation(*TRIGGER)},
+    {name: operation(*models, "idempotent") for name, models in MODELS.items()},
+    {"acme": "crm", "shop": "store"},
+)
+
+
+def rendered(checked: Checked) -> str:
+    """The problems as they are printed, each followed by an empty line."""
+    return "".join(f"{render(problem, checked.source)}\n\n" for problem in checked.problems)
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    return CATALOGUE
+
+
+@pytest.fixture(scope="session")
+def models() -> dict[str, tuple[type[BaseModel], type[BaseModel]]]:
+    """The models of the actions, and under `trigger` those of the trigger."""
+    return {**MODELS, "trigger": TRIGGER}
+
+
+@pytest.fixture(scope="session")
+def check_text() -> Callable[[bytes | str], Checked]:
+    return lambda content: check(content, "leads.yaml", CATALOGUE)
+
+
+@pytest.fixture(scope="session")
+def render_problems() -> Callable[[Checked], str]:
+    return rendered
