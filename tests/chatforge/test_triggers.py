@@ -109,7 +109,7 @@ def test_data_that_is_no_object_is_named_with_its_value(trigger):
 
 
 def test_lead_without_an_agent_is_an_error_that_says_so():
-    with pytest.raises(EventError, match="^agent_id of the event 'lead.captured' is missing; expected a string$"):
+    with pytest.raises(EventError, match=r"^agent_id of the event 'lead\.captured' is missing; expected a string$"):
         LEAD.select(event(agent_id=None), LeadFilter(), RECEIVED)
 
 

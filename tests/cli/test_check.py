@@ -22,7 +22,8 @@ def test_problem_names_the_place_what_is_wrong_and_what_was_meant(chatforge, flo
     assert result.code == 1
     head, line, caret, summary = result.out.splitlines()
     assert head == (
-        "leads.yaml:29:23: steps.contact (UpsertedContact) has no field 'creatd'; did you mean 'created'? [unknown-field]"
+        "leads.yaml:29:23: steps.contact (UpsertedContact) has no field 'creatd'; "
+        "did you mean 'created'? [unknown-field]"
     )
     assert line.strip() == "if: steps.contact.creatd && steps.chat.conversation != null"
     assert line[caret.index("^") : caret.index("^") + len(caret.strip())] == "creatd"

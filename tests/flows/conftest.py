@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from random import Random
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from connector.flows.catalogue import Catalogue, Operation
 from connector.flows.check import Checked, check
 from connector.flows.problems import render
+from connector.flows.types import TIME, ListOf, Object, Type, Union
 
 
 class Input(BaseModel):
@@ -140,6 +142,37 @@ CATALOGUE = Catalogue(
 def rendered(checked: Checked) -> str:
     """The problems as they are printed, each followed by an empty line."""
     return "".join(f"{render(problem, checked.source)}\n\n" for problem in checked.problems)
+
+
+def value_of(kind: Type, random: Random) -> Any:
+    """Some JSON value of the type."""
+    if isinstance(kind, Union):
+        return value_of(random.choice(kind.members), random)
+    if isinstance(kind, ListOf):
+        return [value_of(kind.item, random) for _ in range(random.choice((0, 0, 1, 3)))]
+    if isinstance(kind, Object):
+        present = [name for name in kind.fields if name in kind.required or random.random() < 0.5]
+        extra = {"zz": value_of(kind.extra, random)} if kind.extra is not None and random.random() < 0.6 else {}
+        return extra | {name: value_of(kind.fields[name], random) for name in present}
+    if kind.words is not None:
+        return random.choice(kind.words)
+    if kind == TIME:
+        return random.choice(("2026-03-25T10:30:00Z", "2026-03-25T10:30:00+02:00", "2025-01-01T00:00:00.5Z"))
+    choices: dict[str, tuple[Any, ...]] = {
+        "null": (None,),
+        "bool": (True, False),
+        "int": (0, 1, -1, 5, 2**60),
+        "number": (0, 1, 1.5, -2.25),
+        "str": ("", "a", "new", "${{ trigger.s }}", "None", "+4917012345", "\ud800\0"),
+        "any": (None, 1, True, "x", [], {}, {"a": [1]}),
+    }
+    return random.choice(choices[kind.kind])
+
+
+@pytest.fixture(scope="session")
+def make_value() -> Callable[[Type, Random], Any]:
+    """Makes some JSON value of a type."""
+    return value_of
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,7 @@ def test_a_taken_port_is_an_error():
 def test_the_foreground_server_answers_until_a_signal_ends_it_cleanly(number):
     command = [sys.executable, "-c", FOREGROUND]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:  # noqa: S603 - our own
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
         url = process.stdout.readline().strip()
         headers = {"Authorization": f"Bearer {API_KEY}"}
         answer = httpx.get(f"{url}?action=v1-agents", headers=headers, trust_env=False)
