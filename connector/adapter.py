@@ -90,7 +90,7 @@ class Call:
     def _read_output(self, output: object) -> dict[str, Any]:
         try:
             return _plain(output, self.action.output)
-        except (TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError) as error:
             reason = self._account.hide_secrets(" ".join(str(error).split()))
         raise OutputError(f"{self.action.name} returned what it does not declare: {reason}", processed="unknown")
 

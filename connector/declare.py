@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 import httpx
-from pydantic import AfterValidator, BaseModel, BeforeValidator, RootModel, SecretStr
+from pydantic import BaseModel, BeforeValidator, RootModel, SecretStr
 
 from connector.settings import REFERENCE, Settings
 from connector.transport import Budget, HttpOptions, Purpose
@@ -176,11 +176,5 @@ def _only_by_reference(value: object) -> object:
     raise ValueError(f"a secret must be given by reference: write {REFERENCE} and nothing else")
 
 
-def _not_empty(value: SecretStr) -> SecretStr:
-    if value.get_secret_value().strip():
-        return value
-    raise ValueError("the secret is empty")
-
-
-Secret = typing.Annotated[SecretStr, BeforeValidator(_only_by_reference), AfterValidator(_not_empty)]
+Secret = typing.Annotated[SecretStr, BeforeValidator(_only_by_reference)]
 """A secret field of a connection model: settings resolve it from the environment or a file."""

@@ -193,28 +193,21 @@ def _use_wal(connection: sqlite3.Connection, end: float) -> None:
     """Here SQLite does not wait for another process, as it does elsewhere."""
     while True:
         try:
-            [mode] = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
             if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
             time.sleep(0.01)
-            continue
-        if mode != "wal":
-            raise OSError(None, "its file system cannot hold a write-ahead log")
-        return
+        else:
+            return
 
 
 def _tell(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    def settle() -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
     with suppress(RuntimeError):  # the event loop is closed, and nobody waits any more
-        future.get_loop().call_soon_threadsafe(settle)
+        if error is None:
+            future.get_loop().call_soon_threadsafe(future.set_result, result)
+        else:
+            future.get_loop().call_soon_threadsafe(future.set_exception, error)
 
 
 @contextmanager

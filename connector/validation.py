@@ -37,7 +37,7 @@ def sentence(error: ValidationError, *, quote: bool = True) -> str:
 
     `quote=False` leaves out what was given, where that may be a secret.
     """
-    details = error.errors(include_url=False)
+    details = error.errors()
     faults = [_fault(detail, quote) for detail in details[:_MOST]]
     if len(details) > _MOST:
         faults.append(f"and {len(details) - _MOST} more")

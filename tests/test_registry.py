@@ -8,7 +8,7 @@ import pytest
 
 from connector.declare import Action, Trigger
 from connector.errors import PluginError, UnknownOperationError
-from connector.registry import GROUP, load
+from connector.registry import GROUP, Registry, load
 
 HEAD = """
 import logging
@@ -259,6 +259,9 @@ def test_unknown_names_get_a_hint(built_in):
         built_in.action("contacts.upset")
     with pytest.raises(UnknownOperationError, match=r"no trigger 'chatforge\.evnt'; did you mean 'chatforge\.event'"):
         built_in.trigger("chatforge.evnt")
+    many = Registry(dict.fromkeys("abcdefghijklmn", built_in.action("contacts.find")), {}, {})
+    with pytest.raises(UnknownOperationError, match=r"^there is no action 'zzz'$"):
+        many.action("zzz")
 
 
 def test_built_in_declarations_are_complete(built_in):

@@ -237,6 +237,7 @@ def test_secret_ends_at_its_date_or_time(tmp_path, until, end):
         pytest.param("acme: {connector: x, k: {env: ../k}}", "acme: k: env is not the name", id="a path for a name"),
         pytest.param("acme: {connector: x, k: {file: no}}", "acme: k: the secret file no cannot be read", id="file"),
         pytest.param("acme: {connector: x, k: {file: void}}", "acme: k: the secret file void is empty", id="empty"),
+        pytest.param('acme: {connector: x, k: {file: "a\\0b"}}', "acme: k: the secret file a\0b cannot be", id="NUL"),
         pytest.param("acme: {connector: x, k: {env: A, file: b}}", "acme: k: a secret is {env: NAME} or", id="both"),
         pytest.param("acme: {connector: x, k: {env: A, til: 1}}", "acme: k: a secret is {env: NAME} or", id="more"),
         pytest.param(

@@ -85,8 +85,14 @@ def test_nothing_is_converted(value, expected):
         pytest.param(
             {"count": "9" * 100}, f"count: input should be a valid integer, not '{'9' * 59}…", id="long values are cut"
         ),
+        pytest.param(
+            {"count": "9" * 58}, f"count: input should be a valid integer, not '{'9' * 58}'", id="long enough"
+        ),
         pytest.param({"text": "secret"}, "orders must not be secret", id="sentence of a validator"),
         pytest.param({"text": "URL"}, "URL is no text", id="capitals stay"),
+        pytest.param(
+            {"a": 1, "b": 1, "c": 1}, "a is not known here; b is not known here; c is not known here", id="three"
+        ),
         pytest.param(
             {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1},
             "a is not known here; b is not known here; c is not known here; and 2 more",
@@ -96,6 +102,16 @@ def test_nothing_is_converted(value, expected):
 )
 def test_fault_is_one_sentence(value, expected):
     assert fault(value) == expected
+
+
+def test_strict_model_takes_lone_surrogates_beside_a_time():
+    class Strict(BaseModel):
+        model_config = ConfigDict(strict=True)
+
+        text: str
+        at: datetime
+
+    assert read(Strict, {"text": "\ud800", "at": "2026-03-25T10:30:00Z"}).at.year == 2026
 
 
 def test_missing_field_is_named():
@@ -113,6 +129,9 @@ def test_values_that_may_be_secret_are_not_quoted():
 
 CIRCLE: dict[str, Any] = {}
 CIRCLE["anything"] = CIRCLE
+DEEP: list[Any] = []
+for _ in range(100_000):
+    DEEP = [DEEP]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +141,7 @@ CIRCLE["anything"] = CIRCLE
         pytest.param({"price": float("nan")}, id="NaN"),
         pytest.param({"anything": {(1, 2): 3}}, id="key that is no text"),
         pytest.param(CIRCLE, id="circle"),
+        pytest.param({"anything": {"deep": DEEP}}, id="too deep"),
     ],
 )
 def test_value_that_json_does_not_have_is_refused(value):

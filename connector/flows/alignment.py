@@ -11,18 +11,16 @@ _WHITE_ESCAPES = frozenset(" \tntrvf_NLP")
 _HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
 
 
-def offsets(raw: str, text: str, style: str | None) -> list[int]:
+def offsets(raw: str, text: str, style: str | None) -> Iterator[int]:
     """For each character of `text` its offset in `raw`, the scalar as it was written."""
     visible = _visible(raw, style)
-    found: list[int] = []
     position = -1
     for character in text:
         if not character.isspace():
             position = next(visible, position)
         elif raw[position + 1 : position + 2].isspace():
             position += 1
-        found.append(max(position, 0))
-    return found
+        yield max(position, 0)
 
 
 def _visible(raw: str, style: str | None) -> Iterator[int]:

@@ -5,6 +5,7 @@ aliases, merge keys, tags and duplicate keys are refused, and so is what is too 
 """
 
 import bisect
+import itertools
 import json
 import math
 import re
@@ -77,7 +78,8 @@ class Source:
     def __init__(self, text: str) -> None:
         self.text = text
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
-        self._offsets: dict[int, list[int]] = {}
+        # By the start of a scalar: of its first characters, and where those of the others come from.
+        self._offsets: dict[int, tuple[list[int], Iterator[int]]] = {}
 
     def place(self, start: int, end: int) -> Place:
         """The range as a place; cut off at the end of its first line."""
@@ -99,11 +101,13 @@ class Source:
         """The place of `scalar.text[start:end]` in the file."""
         if not scalar.text:
             return self.of(scalar)
-        if (found := self._offsets.get(scalar.start)) is None:
+        if scalar.start not in self._offsets:
             raw = self.text[scalar.start : scalar.end]
-            found = self._offsets[scalar.start] = offsets(raw, scalar.text, scalar.style)
-        first = min(start, len(found) - 1)
-        last = min(max(end - 1, first), len(found) - 1)
+            self._offsets[scalar.start] = ([], offsets(raw, scalar.text, scalar.style))
+        found, more = self._offsets[scalar.start]
+        first = min(start, len(scalar.text) - 1)
+        last = min(max(end - 1, first), len(scalar.text) - 1)
+        found.extend(itertools.islice(more, max(0, last + 1 - len(found))))
         return self.place(scalar.start + found[first], scalar.start + found[last] + 1)
 
     def is_cut(self, scalar: Scalar) -> bool:
@@ -167,7 +171,7 @@ class _Reader:
         self._report = report
         self._events: Iterator[Any] = yaml.parse(source.text, Loader=_LOADER)
         self._nodes = 0
-        self._scalars: list[tuple[int, int]] = []
+        self._scalars: list[Scalar] = []
 
     def document(self) -> Mapping:
         next(self._events)  # the start of the stream
@@ -216,10 +220,10 @@ class _Reader:
 
     def _scalar(self, event: Any) -> Scalar:
         (start, end), text = _range(event), event.value
-        self._scalars.append((start, end))
-        if event.style:
-            return Scalar(text, text, event.style, start, end)
-        return Scalar(self._resolved(text, start, end), text, None, start, end)
+        value = text if event.style else self._resolved(text, start, end)
+        scalar = Scalar(value, text, event.style or None, start, end)
+        self._scalars.append(scalar)
+        return scalar
 
     def _resolved(self, text: str, start: int, end: int) -> Any:
         if text in _CONSTANTS:
@@ -263,19 +267,19 @@ class _Reader:
     def _look_into_comments(self) -> None:
         """A `#` after a space ends a plain text; where the comment holds an expression, that was not meant."""
         text, position = self._source.text, 0
-        starts = [start for start, _ in self._scalars]
+        starts = [scalar.start for scalar in self._scalars]
         while (position := text.find("${{", position)) >= 0:
-            _, end = self._scalars[bisect.bisect_right(starts, position) - 1]
-            if position < end:
-                position = end
+            before = self._scalars[bisect.bisect_right(starts, position) - 1]
+            if position < before.end:
+                position = before.end
                 continue
             line_start = text.rfind("\n", 0, position) + 1
             line_end = (text.find("\n", position) + 1 or len(text) + 1) - 1
-            comment = text.find("#", max(line_start, end))
-            if text[line_start:comment].strip():
-                hint = yaml_faults.quotes_hint(
-                    text[line_start:line_end], "put the text in quotes, or remove the comment"
-                )
+            comment = text.find("#", max(line_start, before.end))
+            if text[line_start:comment].strip():  # a line of its own may well be commented out
+                hint = "remove it from the comment"
+                if before.style is None and text[before.end : comment].isspace():
+                    hint = yaml_faults.quotes_hint(text[line_start:line_end], "put the text in quotes")
                 message = "a comment starts at this `#`, so its `${{ … }}` is never computed"
                 self._complain(comment, line_end, "comment", message, hint)
             position = line_end

@@ -6,7 +6,7 @@ from connector.flows.document import Node, Source
 from connector.flows.expressions import tree
 from connector.flows.expressions.narrowing import Known
 from connector.flows.problems import Report, closest, did_you_mean, quoted, shortened
-from connector.flows.slots import Slots, Template
+from connector.flows.slots import Expression, Slots, Template
 from connector.flows.types import STR, TIME, ListOf, Object, Type
 
 DEFAULT_CONNECTION = "default"
@@ -58,7 +58,8 @@ class Inputs:
                 self._unknown(given, name, wanted, what)
         for name in sorted(wanted.required - fields.keys() - misspelt):
             message = f"{what} needs the input {name!r} ({wanted.fields[name]})"
-            self._report.add(self._source.of(place), "missing-input", message, f"add `{name}: …` under {_where(what)}")
+            hint = f"add `{name}: …`" + (" under with" if "." in what else "")
+            self._report.add(self._source.of(place), "missing-input", message, hint)
 
     def _unknown(self, given: Template, name: str, wanted: Object, what: str) -> None:
         assert isinstance(given.node, document.Mapping)  # noqa: S101 - only mappings have fields
@@ -86,7 +87,8 @@ class Inputs:
             )
             return
         constant = types.constant(kind)
-        shown = quoted(constant) if isinstance(constant, str) else str(types.widened(kind))
+        widened = kind if types.words_of(wanted) else types.widened(kind)
+        shown = quoted(constant) if isinstance(constant, str) else str(widened)
         self._report.add(place, "type", f"{shortened(name)} is {shown}, but {wanted} is expected", _hint(value, wanted))
 
 
@@ -94,34 +96,50 @@ def _example(wanted: Object) -> str:
     return next(iter([*sorted(wanted.required), *wanted.fields]), "name")
 
 
-def _where(what: str) -> str:
-    return "with" if "." in what else what
+def _text(expression: Expression) -> str:
+    return shortened(expression.text)
 
 
 def _default(value: Template) -> str:
     if value.expression is None:
         return "add a default with `??`"
-    text = shortened(value.expression.text)
+    text = _text(value.expression)
     path = isinstance(value.expression.tree, (tree.Name, tree.Field))
     condition = f", or add `if: {text} != null` above" if path else ""
     return f"write ${{{{ {text if path else f'({text})'} ?? 'a default' }}}}{condition}"
 
 
 def _hint(value: Template, wanted: Type) -> str | None:
-    constant = types.constant(value.type)
-    if isinstance(constant, str):
-        if words := types.words_of(wanted):
-            return did_you_mean(constant, words)
-        if types.assignable(TIME, wanted):
-            return "write one such as 2026-03-25T10:30:00Z"
-        if types.assignable(types.DURATION, wanted):
-            return "write one such as 30s"
-        return "remove the quotes" if isinstance(value.node, document.Scalar) and _is_number(value.node) else None
-    if value.expression is None and constant is not None and types.assignable(STR, wanted):
-        return "put it in quotes to make it text"
-    if types.assignable(types.without_null(value.type), types.NUMBER) and types.assignable(STR, wanted):
-        return "write string(…) around it"
-    return "give it a value, or remove the line" if value.type == types.NULL else None
+    kind = value.type
+    lists = [part.item for part in types.parts(wanted) if isinstance(part, ListOf)]
+    objects = [part for part in types.parts(wanted) if isinstance(part, Object)]
+    if kind == types.NULL:
+        return "give it a value, or remove the line"
+    if isinstance(constant := types.constant(kind), str) and isinstance(value.node, document.Scalar):
+        return _hint_for_text(constant, value.node, wanted) or _hint_for_parts(lists, objects)
+    if types.assignable(types.without_null(kind), types.NUMBER) and types.assignable(STR, wanted):
+        return f"write ${{{{ string({_text(value.expression)}) }}}}" if value.expression else "put it in quotes"
+    if constant is not None and types.assignable(STR, wanted):
+        return "put it in quotes"
+    return _hint_for_parts(lists, objects)
+
+
+def _hint_for_text(text: str, node: document.Scalar, wanted: Type) -> str | None:
+    if words := types.words_of(wanted):
+        return did_you_mean(text, words)
+    if types.assignable(TIME, wanted):
+        return "write one such as 2026-03-25T10:30:00Z"
+    if types.assignable(types.DURATION, wanted):
+        return "write one such as 30s"
+    if types.assignable(types.BOOL, wanted):
+        return "write true or false without quotes"
+    return "remove the quotes" if _is_number(node) and types.assignable(types.INT, wanted) else None
+
+
+def _hint_for_parts(lists: list[Type], objects: list[Object]) -> str | None:
+    if lists:
+        return "write it as a list: [ … ]"
+    return f"write its fields: {{{_example(objects[0])}: …}}" if objects else None
 
 
 def _is_number(node: document.Scalar) -> bool:

@@ -38,7 +38,9 @@ def _meant(key: str, known: Collection[str]) -> str | None:
     if key in known:
         return None
     elsewhere = _ELSEWHERE.get(key.lower())
-    return elsewhere if elsewhere in known else closest(key, known)
+    if elsewhere in known:
+        return elsewhere
+    return None if key in NOT_YET else closest(key, known)
 
 
 _BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false", "1": "true", "0": "false"}
@@ -64,12 +66,12 @@ class Keys:
             return None
         for key, entry in node.entries.items():
             if key not in known:
-                self._unknown(entry.key, node, what, known)
+                self._unknown(entry.key, what, known)
         return node
 
-    def _unknown(self, key: Scalar, node: Mapping, what: str, known: Collection[str]) -> None:
+    def _unknown(self, key: Scalar, what: str, known: Collection[str]) -> None:
         meant = _meant(key.text, known)
-        if key.text in NOT_YET and (meant is None or meant in node.entries):
+        if meant is None and key.text in NOT_YET:
             self.complain(key, "not-yet", f"this version does not run {key.text!r} yet", "remove the key")
             return
         hint = f"write {meant}:" if meant else did_you_mean(key.text, known)
@@ -110,7 +112,7 @@ class Keys:
         if isinstance(node, Scalar) and isinstance(node.value, bool):
             return node.value
         word = _BOOLEANS.get(node.text.lower(), node.text.lower()) if isinstance(node, Scalar) else ""
-        hint = f"write {word}" if word in ("true", "false") else "write true or false"
+        hint = f"write {word if word in ('true', 'false') else 'true or false'} without quotes"
         self.complain(node, "type", f"{what} is true or false", hint)
         return default
 

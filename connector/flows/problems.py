@@ -79,6 +79,7 @@ class Report:
     def __init__(self, path: str) -> None:
         self._path = path
         self._found: set[Problem] = set()
+        self._last: list[Problem] = []
 
     def add(self, place: Place, rule: Rule, message: str, hint: str | None = None) -> None:
         if len(self._found) >= MOST:
@@ -89,11 +90,11 @@ class Report:
         """Say that there are more problems than the report holds."""
         line = max(problem.line for problem in self._found)
         message = f"the file has more than {MOST} problems; these come first"
-        self._found.add(Problem(self._path, line, 1, 2, "more-problems", message))
+        self._last = [Problem(self._path, line, 1, 2, "more-problems", message)]
 
     def problems(self) -> list[Problem]:
         """In the order of the file, each once."""
-        return sorted(self._found, key=lambda p: (p.line, p.column, p.rule, p.message))
+        return [*sorted(self._found, key=lambda p: (p.line, p.column, p.rule, p.message)), *self._last]
 
 
 def render(problem: Problem, source: str) -> str:

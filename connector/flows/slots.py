@@ -1,5 +1,6 @@
 """The two kinds of slot: bare expressions, and values in which `${{ … }}` may stand."""
 
+import itertools
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Slots:
     def expression(self, node: document.Node, known: Known, wanted: Type) -> Expression | None:
         """The bare expression at `node`, or None where it does not check."""
         if not isinstance(node, Scalar):
-            hint = "write one, such as trigger.agent_id; a list or an object needs quotes around the expression"
+            hint = "put it in quotes; it is a text, such as trigger.agent_id"
             self._report.add(self._source.of(node), "expression", "expected an expression", hint)
             return None
         if (start := node.text.find("${{")) >= 0:
@@ -202,11 +203,11 @@ def _unchecked(_scope: Scope) -> NoReturn:
 
 
 def _bare(text: str) -> str:
-    found = list(holes.find(text))
+    found = list(itertools.islice(holes.find(text), 2))
     if len(found) == 1 and found[0].end > 0:
         hole = found[0]
         text = text[: hole.start] + hole.expression.strip() + text[hole.end :]
-    return text.replace("${{", "").replace("}}", "").strip()
+    return shortened(text.replace("${{", "").replace("}}", ""))
 
 
 def _joined(pieces: Sequence[str | Expression], scope: Scope) -> str:

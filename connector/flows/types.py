@@ -176,10 +176,11 @@ def constant(kind: Type) -> Any:
 
 def widened(kind: Type) -> Type:
     """Without the words of enums: what arithmetic and functions see."""
-    return union(
-        Simple(part.kind, part.format) if isinstance(part, Simple) and part.words is not None else part
-        for part in parts(kind)
-    )
+    if isinstance(kind, Simple):
+        return Simple(kind.kind, kind.format)
+    if isinstance(kind, ListOf):
+        return ListOf(widened(kind.item))
+    return union(map(widened, kind.members)) if isinstance(kind, Union) else kind
 
 
 def words_of(kind: Type) -> list[str]:
@@ -245,3 +246,18 @@ def _object_assignable(source: Object, target: Object) -> bool:
         return True
     undeclared = [target.fields[name] for name in target.fields.keys() - source.fields.keys()]
     return target.extra is not None and all(assignable(source.extra, kind) for kind in (target.extra, *undeclared))
+
+
+def comparable(left: Type, right: Type) -> bool:
+    """Whether some value may be in both  Null may be compared with anything."""
+    if ANY in (left, right) or NULL in (left, right):
+        return True
+    return any(_overlap(a, b) for a in parts(left) for b in parts(right))
+
+
+def _overlap(left: Type, right: Type) -> bool:
+    if not (isinstance(left, Simple) and isinstance(right, Simple)):
+        return type(left) is type(right)
+    if left.words is not None and right.words is not None:
+        return bool(set(left.words) & set(right.words))
+    return left.kind == right.kind or {left.kind, right.kind} == {"int", "number"}

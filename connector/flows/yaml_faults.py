@@ -26,25 +26,33 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> Fault:
     problem, context = error.problem or "", error.context or ""
     start = min(_index(error.problem_mark, error.context_mark), max(len(text) - 1, 0))
     opened = _index(error.context_mark, error.problem_mark)
-    line = text[text.rfind("\n", 0, start) + 1 :].split("\n", 1)[0]
-    before = line[: start - text.rfind("\n", 0, start) - 1]
+    line_start = text.rfind("\n", 0, start) + 1
+    line = text[line_start:].split("\n", 1)[0]
+    head, value = _split(line)
+    if value[:1] in ("!", "&", "*"):
+        message = f"a text that starts with {value[0]} needs quotes"
+        return Fault(line_start + len(head), message, quotes_hint(line, "put the text in quotes"))
     if "mapping values are not allowed" in problem:
-        return _colon(start, line, before)
+        return _colon(start, line, line[: start - line_start])
     if "cannot start any token" in problem:
         return _character(start, text[start : start + 1], line)
     if "tab character" in problem:
         return _character(start, "\t", line)
     if "while parsing a flow" in context:
         return _in_braces(start, opened, text, line)
-    if "anchor" in context or "alias" in context or "tag" in problem:
-        hint = quotes_hint(line, "put the text in quotes")
-        return Fault(opened, "a text that starts with &, * or ! needs quotes", hint)
     if "while parsing a block" in context:
-        return _out_of_place(start, line, before)
+        return _out_of_place(start, line, line[: start - line_start])
     for pattern, message, hint in _PLAIN_WORDS:
         if pattern in f"{context}: {problem}":
             return Fault(opened, message, hint)
     return Fault(start, f"this is not YAML: {problem or 'it cannot be read'}")
+
+
+def _split(line: str) -> tuple[str, str]:
+    """What stands before the value of a line, `- key: ` for example, and the value."""
+    head = _HEAD.match(line)
+    end = head.end() if head else 0
+    return line[:end], line[end:]
 
 
 _MISFIT = "this line does not fit into the lines above it"
@@ -68,10 +76,9 @@ def _index(*marks: yaml.Mark | None) -> int:
 
 
 def _colon(start: int, line: str, before: str) -> Fault:
-    value = before[len(_HEAD.match(before)[0]) :]  # type: ignore[index]  # the pattern matches every text
-    if value.strip() and not re.fullmatch(r"[\w.-]+", value):
-        return Fault(start, "a text with a colon and a space in it needs quotes", quotes_hint(line, "put it in quotes"))
-    if re.match(r"\s*(?:-\s+)*[\w.-]+:\s", before):
+    _, value = _split(before)
+    is_key = not value.strip() or re.fullmatch(r"[\w.-]+", value)
+    if not is_key or re.match(r"\s*(?:-\s+)*[\w.-]+:\s", before):
         return Fault(start, "a text with a colon and a space in it needs quotes", quotes_hint(line, "put it in quotes"))
     hint = "start it in the same column as the keys beside it"
     return Fault(start - len(before.lstrip()), "this key is indented deeper than the line above it", hint)
@@ -93,8 +100,8 @@ def _in_braces(start: int, opened: int, text: str, line: str) -> Fault:
 
 
 def _out_of_place(start: int, line: str, before: str) -> Fault:
-    value = before[len(_HEAD.match(before)[0]) :].strip()  # type: ignore[index]  # the pattern matches every text
-    if value and value[0] in _QUOTES:
+    _, value = _split(before)
+    if value[:1] and value[0] in _QUOTES:
         return Fault(start, "a text that starts with a quote ends with it", quotes_hint(line, "quote the whole text"))
     if re.match(r"\s*[\]}]", line[len(before) :]):
         return Fault(start, "this bracket was never opened", "put the text in quotes")
@@ -103,8 +110,7 @@ def _out_of_place(start: int, line: str, before: str) -> Fault:
 
 def quotes_hint(line: str, otherwise: str) -> str:
     """The line with its value in quotes, or what to do in general."""
-    head = _HEAD.match(line)[0]  # type: ignore[index]  # the pattern matches every text
-    value = line[len(head) :].strip()
+    head, value = _split(line.rstrip())
     if len(value) > 1 and value[0] in _QUOTES and value[0] == value[-1] and not _EXPRESSION_KEY.match(line):
         value = value[1:-1]
     fixed = _in_quotes(value)

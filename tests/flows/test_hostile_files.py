@@ -18,9 +18,10 @@ LEAD = (Path(__file__).parent / "ok" / "lead.yaml").read_text("utf-8")
 TOKENS = re.findall(r"\s+|\w+|.", LEAD)
 LINES = LEAD.splitlines(keepends=True)
 SPLINTERS = (
-    "${{", "}}", "}", "{", "[", "]", "'", '"', ":", ": ", "- ", "\n", "\n  ", "\t", "#", " #", "!", "&a", "*a", "|", ">-",
-    "?", "?.", "??", "&&", "||", "==", "<", "in", "null", "true", "1e999", "9" * 30, "٣", "\u2028", "\0", "\ud800", "😀",
-    "trigger", "steps", ".", "(", ")", ",", "-", "---", "...", "%", "@", "\\", "\\u", "for_each", "contact", "id", "<<",
+    "${{", "}}", "}", "{", "[", "]", "'", '"', ":", ": ", "- ", "\n", "\n  ", "\t", "#", " #", "!", "&a", "*a", "|",
+    ">-", "?", "?.", "??", "&&", "||", "==", "<", "in", "null", "true", "1e999", "9" * 30, "٣", "\u2028", "\0",
+    "\ud800", "😀", "trigger", "steps", ".", "(", ")", ",", "-", "---", "...", "%", "@", "\\", "\\u", "for_each",
+    "contact", "id", "<<",
 )  # fmt: skip
 HEAD = "flow: a\ntrigger: {uses: crm.lead}\nsteps:\n  - id: a\n    uses: crm.upsert\n    with:\n      email: x\n"
 SIZE = 255 * 1024
@@ -41,8 +42,10 @@ BOMBS = {
     "documents": "---\n" * (SIZE // 4),
     "line breaks": "\r" * SIZE,
     "unclosed expressions": HEAD + '      note: "' + "${{ " * (SIZE // 4 - 100) + '"\n',
-    "unclosed quotes": HEAD + "      note: |\n        ${{ " + "'\\" * (SIZE // 2 - 100) + "\n",
-    "escaped quotes": HEAD + "      note: |\n        ${{ " + "'\\ }}" * (SIZE // 6) + "\n",
+    "unclosed quotes": HEAD + "      name: |\n        ${{ " + "'\\" * (SIZE // 2 - 100) + "\n",
+    "quotes across expressions": HEAD + "      name: |\n        " + "${{ ' }} '" * (SIZE // 11) + "\n",
+    "quotes in a bare expression": HEAD + "    if: |\n        " + "${{ ' }} '" * (SIZE // 11) + "\n",
+    "escaped quotes": HEAD + "      name: |\n        ${{ " + "'\\ }}" * (SIZE // 6) + "\n",
     "wrong expressions": HEAD + '      name: "' + "${{ x }}" * 199 + '"\n',
     "other braces": HEAD + '      name: "' + "{{trigger.a" * (SIZE // 12) + '"\n',
     "many items": HEAD + "      properties: {l: [" + ",".join(f"{{a{i}: 1}}" for i in range(3_000)) + "]}\n",
@@ -74,10 +77,9 @@ def assert_placed(checked: Checked) -> None:
 
 
 @pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS.keys())
-def test_bomb_gets_placed_problems(content: str, check_text: Callable[[bytes | str], Checked]) -> None:
-    checked = check_text(content)
-    assert checked.problems
-    assert_placed(checked)
+def test_bomb_gets_placed_problems_or_can_run(content: str, check_text: Callable[[bytes | str], Checked]) -> None:
+    """Where the check is not linear in the file's size, this takes minutes."""
+    assert_placed(check_text(content))
 
 
 @given(content=st.text(max_size=200) | st.binary(max_size=200) | st.lists(st.sampled_from(SPLINTERS)).map("".join))

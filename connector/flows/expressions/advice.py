@@ -2,7 +2,7 @@
 
 from connector.flows import types
 from connector.flows.expressions import tree
-from connector.flows.expressions.functions import FUNCTIONS, OTHER_WORDS
+from connector.flows.expressions.functions import FUNCTIONS, NOT_YET, OTHER_WORDS
 from connector.flows.expressions.narrowing import Known, Path
 from connector.flows.expressions.tree import Node
 from connector.flows.problems import Rule, did_you_mean, quoted, shortened
@@ -10,14 +10,20 @@ from connector.flows.types import BOOL, DURATION, NUMBER, STR, TIME, ListOf, Obj
 
 NAMES_NOT_YET = frozenset("vars config inputs item index approve output".split())
 
+_ELSEWHERE = {
+    "error": "only the steps under on_error can read it",
+    "run": "the run has not started here",
+    "steps": "no step has run here",
+    "status": "no step has run here",
+}
 _OUTPUT_WORDS = ("output", "outputs", "result")
 
 
 def for_null(shown: str, node: Node, wanted: Type, *, is_whole: bool) -> str:
     """Where `node` may be null, and may not. `is_whole` says that it is not part of another expression."""
     defaults: dict[Type, str] = {BOOL: "false", NUMBER: "0", TIME: "'2026-01-01T00:00:00Z'"}
-    default = defaults.get(wanted, "'a default'")
-    part = shown if isinstance(node, (tree.Name, tree.Field, tree.Index, tree.Call)) else f"({shown})"
+    default = "[]" if isinstance(wanted, ListOf) else defaults.get(wanted, "'a default'")
+    part = shown if not isinstance(node, (tree.Binary, tree.Conditional)) or shown[0] == "(" else f"({shown})"
     condition = f", or add the condition {shown} != null" if isinstance(node, (tree.Name, tree.Field)) else ""
     return f"write {part} ?? {default}{condition}" if is_whole else f"write ({part} ?? {default}){condition}"
 
@@ -33,22 +39,20 @@ def for_type(shown: str, node: Node, actual: Type, wanted: Type) -> str | None:
     """Where `node` is of another type than it should be."""
     present = types.without_null(actual)
     word = types.constant(actual)
-    if isinstance(node, tree.Binary) and node.operator == "??" and isinstance(node.right, tree.Binary):
-        return "?? binds loosest of all: put brackets around it"
     if words := types.words_of(wanted):
         return did_you_mean(str(word), words) if word is not None else None
     if wanted == BOOL:
         return _as_condition(shown, present, types.nullable(actual))
-    if types.assignable(present, NUMBER) and types.assignable(STR, wanted):
-        return f"write string({shown})"
+    if types.assignable(present, NUMBER) and wanted == STR:
+        return f"write '{shown}'" if isinstance(node, tree.Literal) else f"write string({shown})"
     if wanted == TIME and isinstance(node, tree.Binary):
         return "write add_duration(TIME, '15m')"
     if wanted in (TIME, DURATION) and types.assignable(present, STR):
-        return "expected a time such as '2026-03-25T10:30:00Z'" if wanted == TIME else "expected one such as '15m'"
+        return "write one such as '2026-03-25T10:30:00Z'" if wanted == TIME else "write one such as '15m'"
+    if isinstance(present, ListOf) and wanted == NUMBER:
+        return f"write size({shown})"
     if isinstance(present, ListOf) and wanted == STR:
         return f"write first({shown}) for its first item, or PART in {shown} to look for one"
-    if types.assignable(present, STR) and wanted == ListOf(types.ANY):
-        return f"write contains({shown}, PART) to look for a part of a text"
     return None
 
 
@@ -69,6 +73,10 @@ def for_name(name: str, known: Known) -> str | None:
     for owner in ("trigger", "steps", "run", "error"):
         if isinstance(kind := known.names.get(owner), Object) and name in kind.fields:
             return f"write {owner}.{name}"
+    if name in NAMES_NOT_YET:
+        return None
+    if known.names and name in _ELSEWHERE:
+        return _ELSEWHERE[name]
     if not known.names:
         return "write a constant; nothing can be computed here"
     hint = did_you_mean(name, known.names)
@@ -103,6 +111,8 @@ def for_field(shown: str, path: Path | None, name: str, owner: Type) -> tuple[Ru
 def for_function(name: str) -> str | None:
     """Where there is no such function."""
     word = name.lower().replace("_", "")
+    if name in NOT_YET and name != "default":
+        return None
     if word in ("now", "today", "utcnow"):
         return "write run.started_at"
     if word in ("coalesce", "default", "ifnull"):

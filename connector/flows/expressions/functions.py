@@ -48,9 +48,9 @@ def as_text(value: Any) -> str:
 def as_time(value: Any) -> datetime:
     """The aware UTC time that a text names; one without an offset is UTC."""
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value.upper())  # RFC 3339 allows a small t and z
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, ValueError, OverflowError) as error:
         raise EvaluationError(f"{shown(value)} is not a time such as 2026-03-25T10:30:00Z") from error
 
 

@@ -1,8 +1,10 @@
-"""Finds the `${{ … }}` in a text. Linear in its length, whatever stands in it."""
+"""Finds the `${{ … }}` in a text, in linear time whatever stands in it."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from connector.flows.expressions.syntax import MAX_CHARACTERS
 
 _NEXT = re.compile(r"""['"]|\}\}""")
 _CLOSING = {"'": re.compile(r"(?:[^'\\]|\\.)*'", re.DOTALL), '"': re.compile(r'(?:[^"\\]|\\.)*"', re.DOTALL)}
@@ -34,14 +36,15 @@ def find(text: str) -> Iterator[Hole]:
         yield Hole(start, position, text[start + 3 : closing])
 
 
-def _closing(text: str, position: int) -> int:
-    """Where the next `}}` outside of quotes starts, or -1."""
-    while found := _NEXT.search(text, position):
+def _closing(text: str, start: int) -> int:
+    """Where the next `}}` outside of quotes starts; one inside of quotes where there is no other; or -1."""
+    position, limit = start, start + MAX_CHARACTERS + 2
+    while found := _NEXT.search(text, position, limit):
         if found[0] == "}}":
             return found.start()
-        closed = _CLOSING[found[0]].match(text, found.end())
+        closed = _CLOSING[found[0]].match(text, found.end(), limit)
         if closed is None:
-            # A quote that is never closed is a fault of the expression, which the parser shows in its place.
-            return text.find("}}", found.end())
+            break
         position = closed.end()
-    return -1
+    # Most likely a quote is missing, which the parser shows in its place.
+    return text.find("}}", start)

@@ -11,9 +11,12 @@ from connector.flows.problems import Rule, did_you_mean, quoted, shortened
 from connector.flows.types import ANY, BOOL, INT, NULL, NUMBER, STR, TIME, ListOf, Object, Simple, Type
 
 _ORDER = ("<", "<=", ">", ">=")
+_CONDITIONS = ("&&", "||", "==", "!=", "in", *_ORDER)
 
 Complain = Callable[[int, int, Rule, str, str | None], None]
 """(start, end, rule, message, hint)"""
+_Side = tuple[Node, Type]
+"""One side of a comparison."""
 
 
 class Inference:
@@ -111,8 +114,9 @@ class Inference:
         target, index = self.type_of(node.target, known), self.type_of(node.index, known)
         if types.nullable(target):
             shown = self._shown(node.target)
-            hint = f"add the condition {shown} != null, or for a list write ({shown} ?? [])[…]"
-            self._at(node, "nullable", f"{shown} may be null", hint)
+            lists = any(isinstance(part, ListOf) for part in types.parts(target))
+            otherwise = f", or write ({shown} ?? [])[{self._shown(node.index)}]" if lists else ""
+            self._at(node, "nullable", f"{shown} may be null", f"add the condition {shown} != null{otherwise}")
             return ANY
         kind = types.union(self._element(node, part, index) for part in types.parts(target))
         return self._narrowed(node, kind, known)
@@ -142,6 +146,8 @@ class Inference:
         return types.widened(operand) if fits else ANY
 
     def _binary(self, node: tree.Binary, known: Known) -> Type:
+        if node.operator == "??":
+            return self._default(node, known)
         left = self.type_of(node.left, known)
         if node.operator in ("&&", "||"):
             inner = known.given(node.left, when=node.operator == "&&")
@@ -149,43 +155,63 @@ class Inference:
             self.expect(node.right, self.type_of(node.right, inner), BOOL)
             return BOOL
         right = self.type_of(node.right, known)
-        if node.operator == "??":
-            return types.union([types.without_null(left), right]) if left != NULL else right
         if node.operator in ("==", "!="):
-            self._equality(node, node.left, left, node.right, right)
+            self._equality(node, (node.left, left), (node.right, right))
         elif node.operator == "in":
             self._membership(node, left, right)
         else:
             return (self._ordering if node.operator in _ORDER else self._arithmetic)(node, left, right)
         return BOOL
 
-    def _equality(self, node: Node, left_node: Node, left: Type, right_node: Node, right: Type) -> None:
-        if isinstance(node, tree.Binary) and _are_times(left, right):
+    def _is_condition(self, node: Node) -> bool:
+        """Whether it is a comparison or the like without brackets."""
+        return isinstance(node, tree.Binary) and node.operator in _CONDITIONS and self._text[node.start] != "("
+
+    def _default(self, node: tree.Binary, known: Known) -> Type:
+        hint = "?? binds loosest of all: put brackets around it and its default"
+        if self._is_condition(node.left):
+            self._at(node, "type", f"{self._shown(node.left)} is never null", hint)
+            return ANY
+        left = self.type_of(node.left, known)
+        if self._is_condition(node.right) and not types.assignable(types.without_null(left), BOOL):
+            self._at(node, "type", f"the default of {self._shown(node.left)} is a condition", hint)
+            return ANY
+        right = self.type_of(node.right, known)
+        return types.union([types.without_null(left), right]) if left != NULL else right
+
+    def _equality(self, node: Node, left: _Side, right: _Side) -> None:
+        (left_node, left_type), (right_node, right_type) = left, right
+        if isinstance(node, tree.Binary) and _are_times(left_type, right_type):
             self.time_comparisons.add(node.at)
-        if _comparable(left, right):
+        if types.comparable(left_type, right_type):
             return
-        for side_node, side, other in ((left_node, left, right), (right_node, right, left)):
-            words = types.words_of(other)
-            if isinstance(word := types.constant(side), str) and words:
-                message = f"{quoted(word)} is not among the values {types.without_null(other)}"
-                self._at(side_node, "comparison", message, did_you_mean(word, words))
+        for (word_node, word), (other_node, other) in ((left, right), (right, left)):
+            text, words = types.constant(word), types.words_of(other)
+            if isinstance(text, str) and words and not isinstance(other_node, tree.Literal):
+                message = f"{quoted(text)} is not among the values {types.without_null(other)}"
+                self._at(word_node, "comparison", message, did_you_mean(text, words))
                 return
-        sides = [f"{self._shown(n)} is {types.widened(kind)}" for n, kind in ((left_node, left), (right_node, right))]
-        message = f"{' and '.join(sides)}: they are never equal"
-        self._at(node, "comparison", message, advice.for_comparison(left_node, left, right_node, right))
+        sides = " and ".join(f"{self._shown(side)} is {types.widened(kind)}" for side, kind in (left, right))
+        hint = advice.for_comparison(left_node, left_type, right_node, right_type)
+        self._at(node, "comparison", f"{sides}: they are never equal", hint)
 
     def _membership(self, node: tree.Binary, left: Type, right: Type) -> None:
         if isinstance(node.right, tree.ListLiteral) and isinstance(right, ListOf):
             for item in node.right.items:
                 if isinstance(item, tree.Literal):
-                    self._equality(item, node.left, left, item, types.literal(item.value))
+                    self._equality(item, (node.left, left), (item, types.literal(item.value)))
         elif isinstance(right, ListOf):
-            if not _comparable(left, right.item):
-                self._at(node, "comparison", f"{types.widened(left)} is never among {types.widened(right)}")
+            if not types.comparable(left, right.item):
+                items = f"{self._shown(node.right)} is {types.widened(right)}"
+                message = f"{self._shown(node.left)} is {types.widened(left)} and {items}: it is never among them"
+                self._at(node, "comparison", message)
         elif isinstance(right, Object):
             self.expect(node.left, left, STR)
         elif right != ANY:
-            self.expect(node.right, right, ListOf(ANY), "a list on the right of `in`")
+            shown = self._shown(node.right)
+            hint = f"write contains({shown}, {self._shown(node.left)})" if types.assignable(right, STR) else None
+            message = f"`in` needs a list or an object on its right, but {shown} is {types.widened(right)}"
+            self._at(node.right, "type", message, hint)
 
     def _ordering(self, node: tree.Binary, left: Type, right: Type) -> Type:
         if isinstance(node.left, tree.Binary) and node.left.operator in _ORDER and left != ANY:
@@ -250,21 +276,6 @@ class Inference:
         if not callable(function.result):
             return function.result
         return function.result(arguments) if all(fits) else ANY
-
-
-def _comparable(left: Type, right: Type) -> bool:
-    """Whether some value may be in both types. Null may be compared with anything."""
-    if ANY in (left, right) or NULL in (left, right):
-        return True
-    return any(_overlap(a, b) for a in types.parts(left) for b in types.parts(right))
-
-
-def _overlap(left: Type, right: Type) -> bool:
-    if not (isinstance(left, Simple) and isinstance(right, Simple)):
-        return type(left) is type(right)
-    if left.words is not None and right.words is not None:
-        return bool(set(left.words) & set(right.words))
-    return left.kind == right.kind or {left.kind, right.kind} == {"int", "number"}
 
 
 def _are_times(left: Type, right: Type) -> bool:
