@@ -193,7 +193,8 @@ BODY = json.dumps(SAMPLE).encode()
 
 def test_signed_delivery_becomes_an_event(make_adapter):
     used = make_adapter(CHATFORGE_WEBHOOK_SECRET="one,two")
-    used.require_webhook("chatforge")
+    for connector in ("chatforge", "contacts", "nobody"):
+        used.require_webhook(connector)
     delivery = used.accept_webhook("chatforge", "default", signed(BODY, "two"), BODY)
     assert (delivery.connector, delivery.connection, delivery.received_at) == ("chatforge", "default", NOW)
     assert (delivery.text, delivery.event.payload) == (BODY.decode(), SAMPLE)
@@ -281,12 +282,17 @@ class Output(BaseModel):
     text: str
 
 
+def refuse(*_: object) -> None:
+    raise EventError("its own sentence")
+
+
 @pytest.mark.parametrize(
     ("select", "input", "sentence"),
     [
         pytest.param(lambda *_: Output(text=7), {}, "text: input should be a valid string, not 7", id="wrong field"),
         pytest.param(lambda *_: {"text": ""}, {}, "TypeError: dict instead of Output", id="another output"),
         pytest.param(lambda event, *_: event.payload["no"], {}, "failed on the event 'x': KeyError: 'no'", id="raises"),
+        pytest.param(refuse, {}, "its own sentence", id="event error"),
         pytest.param(lambda *_: None, {"text": 7}, "the input of test.happened does not fit: text", id="input"),
     ],
 )
@@ -297,6 +303,7 @@ def test_event_that_a_trigger_fails_on_is_an_event_error(make_adapter, select, i
     with pytest.raises(EventError) as caught:
         used.select("test.happened", input, Event("x", "1", None, {}), NOW)
     assert sentence in str(caught.value)
+    assert ("test.happened" in str(caught.value)) == (select is not refuse)
 
 
 def test_catalogue_knows_operations_and_connections(make_adapter, built_in, tmp_path):

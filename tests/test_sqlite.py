@@ -115,7 +115,7 @@ def test_name_of_the_file_is_taken_literally(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [path.name]
 
 
-@pytest.mark.parametrize(("writes", "commits"), [(20, 1), (300, 2)])
+@pytest.mark.parametrize(("writes", "commits"), [(256, 1), (257, 2)])
 def test_writes_that_wait_share_a_commit(tmp_path, writes, commits):
     names = [str(number) for number in range(writes)]
     with opened(tmp_path / "x.sqlite") as database:
@@ -201,6 +201,8 @@ def test_database_that_stays_busy_refuses_and_then_takes_writes(tmp_path):
                 asyncio.run(database.write(insert("a")))
             with pytest.raises(StoreError, match="another process"):
                 Database(database.path, SCHEMA, patience=0.01)
+        with child(HOLD_WRITE_LOCK, tmp_path / "new.sqlite"), pytest.raises(StoreError, match="another process"):
+            Database(tmp_path / "new.sqlite", SCHEMA, patience=0.01)
         asyncio.run(database.write(insert("b")))
         assert texts(database.path) == ["b"]
 
@@ -266,19 +268,19 @@ def test_file_that_cannot_grow_refuses_and_then_takes_writes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "place",
+    ("place", "reason"),
     [
-        pytest.param("file/x.sqlite", id="the folder is a file"),
-        pytest.param("folder", id="the file is a folder"),
-        pytest.param("/proc/x.sqlite", id="a folder in which nothing can be made"),
-        pytest.param("garbage", id="not a database"),
+        pytest.param("file/x.sqlite", "File exists; check its folder", id="the folder is a file"),
+        pytest.param("folder", "unable to open database file; check its folder", id="the file is a folder"),
+        pytest.param("/proc/x.sqlite", "unable to open database file", id="a folder in which nothing can be made"),
+        pytest.param("garbage", "file is not a database; set CHATFORGE_DATABASE_URL", id="not a database"),
     ],
 )
-def test_database_that_cannot_be_opened_is_named(tmp_path, place):
+def test_database_that_cannot_be_opened_is_named(tmp_path, place, reason):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "garbage").write_bytes(b"garbage " * 1000)
-    with pytest.raises(StoreError, match=f"the database {tmp_path / place} cannot be used: "):
+    with pytest.raises(StoreError, match=f"the database {tmp_path / place} cannot be used: {reason}"):
         Database(tmp_path / place, SCHEMA)
 
 
@@ -388,17 +390,15 @@ def hold(path: Path) -> None:
 
 def test_database_is_executed_by_one_process_until_that_is_killed(tmp_path):
     path = tmp_path / "new" / "x.sqlite"
-    with child(HOLD_EXCLUSIVE, path) as process:
-        (tmp_path / "link.sqlite").symlink_to(path)
-        for name in (path, tmp_path / "link.sqlite"):
-            with pytest.raises(
-                StoreLockedError, match=rf"another chatforge process \(process id {process.pid}\); stop"
-            ):
-                hold(name)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        hold(path)
-        hold(path)
+    (tmp_path / "link.sqlite").symlink_to(path)
+    for _ in range(2):
+        with child(HOLD_EXCLUSIVE, path) as process:
+            for name in (path, tmp_path / "link.sqlite"):
+                with pytest.raises(StoreLockedError, match=rf"process \(process id {process.pid}\); stop that one"):
+                    hold(name)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            hold(path)
 
 
 def test_lock_that_cannot_be_made_is_named(tmp_path):
