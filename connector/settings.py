@@ -27,6 +27,7 @@ REFERENCE = "{env: NAME} or {file: PATH}"
 
 _ENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
 _ENV_VALUE = re.compile(r"""(?:\s*'([^']*)'|\s*"((?:[^"\\]|\\.)*)"|(?!\s*['"])((?:(?!\s#).)*))(?:\s+#.*)?""")
+_BROKEN = re.compile("[\udc80-\udcff]")  # what Python makes of bytes that are not UTF-8
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _CONNECTION = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -53,6 +54,8 @@ class Environment:
         """The value of `name` without space around it; an empty one counts as missing."""
         for layer in self.layers:
             if value := layer.get(name, "").strip():
+                if _BROKEN.search(value):
+                    raise SettingsError(f"the value of {name} is not UTF-8 text; write it as UTF-8")
                 return value
         if self.secrets_folder is None:
             return None
@@ -200,7 +203,7 @@ def _read_text(what: str, path: Path, missing: str | None = None) -> str:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SettingsError(f"{what} {path} cannot be read: {reason}; check its name and its permissions") from error
     text = content.decode("utf-8-sig", "surrogateescape")
-    if not text.isascii() and re.search("[\udc80-\udcff]", text):  # a UnicodeDecodeError would carry the content
+    if _BROKEN.search(text):  # a UnicodeDecodeError would carry the content
         raise SettingsError(f"{what} {path} cannot be read: it is not UTF-8 text; save it as UTF-8")
     return text
 

@@ -165,6 +165,12 @@ def test_bad_value_is_named_with_what_was_expected(tmp_path, name, value, shown)
     assert refused(tmp_path, **{name: value}).startswith(f"{name} is {shown}")
 
 
+def test_variable_that_is_not_utf_8_is_named(tmp_path):
+    assert refused(tmp_path, CHATFORGE_API_KEY=f"{CANARY}\udcff").startswith(
+        "the value of CHATFORGE_API_KEY is not UTF-8"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

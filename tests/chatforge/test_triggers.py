@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,11 @@ def event(**changes: Any) -> Event:
 
 def lead(**data: Any) -> Event:
     return event(data={**LEAD.sample["data"], **data})
+
+
+def test_sample_is_the_payload_of_the_reference():
+    payload = (Path(__file__).parent / "data" / "webhook_payload.json").read_text()
+    assert parse(payload).payload == LEAD.sample
 
 
 def test_sample_is_a_captured_lead():

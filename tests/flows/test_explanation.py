@@ -10,13 +10,14 @@ from connector.flows.problems import Report
 from connector.flows.slots import Slots
 from connector.flows.types import ANY, BOOL, TIME
 
-KNOWN = Known({"trigger": ANY, "steps": ANY, "flag": BOOL, "now": TIME, "then": TIME})
+KNOWN = Known({"trigger": ANY, "steps": ANY, "flag": BOOL, "now": TIME, "then": TIME, "same": TIME})
 SCOPE: dict[str, Any] = {
     "trigger": {"name": "Ann", "none": None, "score": 3, "tags": ["vip"], "text": "x" * 200, "odd": "\x1b\ud800"},
     "steps": {"contact": {"created": False}, "chat": {"found": True}},
     "flag": False,
     "now": "2026-03-25T10:30:00Z",
     "then": "2026-03-25T12:00:00+02:00",
+    "same": "2026-03-25T12:30:00+02:00",
 }
 
 
@@ -46,6 +47,7 @@ SCOPE: dict[str, Any] = {
          'now == then is false: now is "2026-03-25T10:30:00Z", then is "2026-03-25T12:00:00+02:00"'),
         ("trigger.text == ''", f"trigger.text == '' is false: trigger.text is \"{'x' * 79}…"),
         ("trigger.odd == ''", "trigger.odd == '' is false: trigger.odd is \"\\u001b\\ud800\""),
+        ("now == same && flag", "flag is false"),
         ("(trigger.none == null ? flag : trigger.none.a.b)",
          "(trigger.none == null ? flag : trigger.none.a.b) is false: trigger.none is null, flag is false"),
     ],

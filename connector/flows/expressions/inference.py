@@ -269,13 +269,9 @@ class Inference:
 
     def _result(self, node: tree.Call, arguments: Sequence[Type]) -> Type:
         function = FUNCTIONS[node.name]
-        fits = [
+        for argument, actual, wanted in zip(node.arguments, arguments, function.parameters, strict=True):
             self.expect(argument, actual, wanted)
-            for argument, actual, wanted in zip(node.arguments, arguments, function.parameters, strict=True)
-        ]
-        if not callable(function.result):
-            return function.result
-        return function.result(arguments) if all(fits) else ANY
+        return function.result(arguments) if callable(function.result) else function.result
 
 
 def _are_times(left: Type, right: Type) -> bool:

@@ -59,7 +59,7 @@ def _compared(side: Node, other: Node, equal: bool) -> frozenset[Path]:
     if not isinstance(other, tree.Literal) or (other.value is None) == equal:
         return frozenset()
     path = path_of(side)
-    if equal and other.value == "succeeded" and path is not None and len(path) == 2 and path[0] == "status":
+    if other.value == "succeeded" and path is not None and len(path) == 2 and path[0] == "status":
         return frozenset({path, ("steps", path[1])})
     return frozenset(_with_optional_targets(side))
 
