@@ -12,9 +12,12 @@ def main() -> None:
         install = "pip install 'chatforge-connector[run]'"
         print(f"chatforge needs {', '.join(missing)}; install the command with: {install}", file=sys.stderr)
         sys.exit(2)
-    from connector.cli.app import run  # only now: the core install has no command line
+    try:
+        from connector.cli.app import run  # only now: the core install has no command line
 
-    run()
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

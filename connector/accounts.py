@@ -95,8 +95,9 @@ class Accounts:
             place, raw = f"the {connector} connection", _call(connector, declared.default, self._settings)
         else:
             raise UnknownOperationError(self._describe_unknown(connector, name))
+        common = _call(connector, declared.common, self._settings)
         try:
-            return declared.model.model_validate(raw or {})
+            return declared.model.model_validate({**common, **(raw or {})})
         except ValidationError as error:
             fault = sentence(error, quote=False)
         except Exception as error:  # whatever a stranger's validator raises

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 from connector import registry as registries
 from connector import settings as setting_sources
 from connector.accounts import DEFAULT, Account, Accounts
-from connector.declare import Action, ActionContext, Event
+from connector.declare import Action, ActionContext, Effect, Event, connector_of
 from connector.errors import (
     ActionError,
     ConnectorError,
@@ -89,9 +89,13 @@ class Call:
 
     def _read_output(self, output: object) -> dict[str, Any]:
         try:
-            return _plain(output, self.action.output)
+            plain = _plain(output, self.action.output)
         except (TypeError, ValueError) as error:
             reason = self._account.hide_secrets(" ".join(str(error).split()))
+        else:
+            # An answer that repeats the key must not carry it into a journal.
+            hidden = self._account.hide_secrets(written := json.dumps(plain))
+            return plain if hidden == written else dict(json.loads(hidden))
         raise OutputError(f"{self.action.name} returned what it does not declare: {reason}", processed="unknown")
 
 
@@ -152,6 +156,10 @@ class Adapter:
         async with self.open_call(action, input, connection=connection, idempotency_key=idempotency_key) as call:
             return await call.send()
 
+    def effect(self, action: str) -> Effect:
+        """What repeating the action does."""
+        return self.registry.action(action).effect
+
     def read_input(self, action: str, input: Mapping[str, Any]) -> BaseModel:
         """The input as the action's model. Raises InputError."""
         declared = self.registry.action(action)
@@ -170,7 +178,7 @@ class Adapter:
         """
         declared = self.registry.action(action)
         values = self.read_input(action, input)
-        account = self._accounts.get(action.partition(".")[0], connection)
+        account = self._accounts.get(connector_of(action), connection)
         slot = await account.budget.take(declared.purpose) if account.budget else None
         async with open_client(account.options, account.transport, account.budget, declared.purpose, slot) as client:
             logger = logging.getLogger(f"connector.{action}")

@@ -46,6 +46,11 @@ class ActionContext(Generic[Connection]):
     log: logging.Logger
 
 
+def connector_of(operation: str) -> str:
+    """The plugin that declares an operation: `chatforge` of `chatforge.inject_message`."""
+    return operation.partition(".")[0]
+
+
 ActionFunction = Callable[[Any, ActionContext[Any]], Awaitable[BaseModel]]
 
 
@@ -163,6 +168,8 @@ class ConnectionType:
     """Where a user finds the values."""
     default: Callable[[Settings], Mapping[str, Any] | None]
     """The values of the connection called `default` from the environment, or None where it has none."""
+    common: Callable[[Settings], Mapping[str, Any]] = lambda _settings: {}
+    """Values from the environment for each connection that does not have its own, such as an address."""
     require: Callable[[Any], None] = lambda _connection: None
     """Called before an action runs; raises `SettingsError` where a value that actions need is missing."""
     http: Callable[[Any], HttpOptions] | None = None

@@ -5,6 +5,7 @@ fsync: the writer thread runs each in a savepoint of one transaction, and nobody
 """
 
 import asyncio
+import errno
 import fcntl
 import os
 import queue
@@ -171,6 +172,7 @@ def exclusive(path: Path) -> Iterator[None]:
     """Hold the right to execute the database at `path`. Raises StoreLockedError where another process has it."""
     lock = Path(os.path.realpath(path) + ".lock")  # one lock for all names of the file
     with _as_store_error(path):
+        _refuse_other_file(path)  # before anything is left beside it
         lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("ab+", buffering=0)
     with file:
@@ -187,6 +189,15 @@ def exclusive(path: Path) -> Iterator[None]:
             file.truncate(0)
             file.write(f"{os.getpid()}\n".encode())
         yield
+
+
+def _refuse_other_file(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            if file.read(16) != b"SQLite format 3\0":
+                raise sqlite3.DatabaseError("file is not a database")
 
 
 def _use_wal(connection: sqlite3.Connection, end: float) -> None:

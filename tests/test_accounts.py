@@ -82,11 +82,13 @@ def no_canary_in(error: BaseException | None) -> bool:
     return True
 
 
-def test_named_connections_have_their_own_keys_and_addresses(make_adapter, tmp_path, sandbox):
+def test_named_connections_have_keys_of_their_own_and_the_address_of_the_environment_unless_they_give_one(
+    make_adapter, tmp_path, sandbox
+):
     (tmp_path / "small_key").write_text(f"{sandbox.small_plan_key}\n")
     (tmp_path / "connections.yaml").write_text(
         f"acme: {{connector: chatforge, base_url: '{sandbox.url}', api_key: {{env: ACME}}}}\n"
-        f"small: {{connector: chatforge, base_url: '{sandbox.url}', api_key: {{file: small_key}}}}\n"
+        "small: {connector: chatforge, api_key: {file: small_key}}\n"
     )
     variables = {"ACME": sandbox.api_key, "CHATFORGE_API_KEY": "wrong", "CHATFORGE_BASE_URL": sandbox.url}
 

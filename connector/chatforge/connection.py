@@ -45,12 +45,14 @@ def _has_value(secret: object) -> bool:
     return isinstance(secret, WebhookSecret) or (isinstance(secret, dict) and "value" in secret)
 
 
+def _common(settings: Settings) -> Mapping[str, Any]:
+    return {"base_url": settings.base_url, "rate_limit": settings.rate_limit}
+
+
 def _from_settings(settings: Settings) -> Mapping[str, Any]:
     return {
-        "base_url": settings.base_url,
         "api_key": settings.api_key,
         "webhook_secrets": list(settings.webhook_secrets),
-        "rate_limit": settings.rate_limit,
     }
 
 
@@ -83,13 +85,15 @@ def _live_secrets(connection: ChatForgeConnection, now: datetime) -> Sequence[st
     return [secret.value.get_secret_value() for secret in live]
 
 
+WEBHOOK = Webhook(verify, parse, _live_secrets)
 CONNECTION = ConnectionType(
     model=ChatForgeConnection,
     title="ChatForge account",
     help=f"the API key and the webhook secret are in the ChatForge dashboard, {WHERE}",
     default=_from_settings,
+    common=_common,
     require=_require_key,
     http=_http,
     budget=lambda connection: RateBudget(connection.rate_limit),
-    webhook=Webhook(verify, parse, _live_secrets),
+    webhook=WEBHOOK,
 )

@@ -8,8 +8,10 @@ import typer
 from connector import registry, settings
 from connector.adapter import Adapter
 from connector.cli import exits, output
-from connector.cli.flow_files import check_file, flow_paths
-from connector.flows.problems import Problem, render
+from connector.cli.flow_files import check_file, flow_paths, same_names
+from connector.flows.catalogue import Catalogue
+from connector.flows.problems import render
+from connector.registry import Registry
 
 
 def check(
@@ -21,21 +23,20 @@ def check(
     Example: chatforge check docs/flows/lead-to-crm.yaml
     """
     plugins = registry.load()
-    problems: list[Problem] = []
-    count = 0
-    for path in flow_paths(files):
-        catalogue = Adapter(plugins, settings.load(Path.cwd(), path.parent)).catalogue
-        checked = check_file(path, catalogue)
-        count += 1
-        problems += checked.problems
-        if format == "text":
-            for problem in checked.problems:
-                output.console.print(render(problem, checked.source), markup=False)
+    checked = [(path, check_file(path, _catalogue(plugins, path.parent))) for path in flow_paths(files)]
+    problems = [problem for _, result in checked for problem in result.problems] + same_names(checked)
     if format == "json":
         output.write_json([problem.as_json() for problem in problems])
     else:
-        output.line(_summary(count, len(problems)))
+        sources = {str(path): result.source for path, result in checked}
+        for problem in problems:
+            output.console.print(render(problem, sources[problem.path]), markup=False)
+        output.line(_summary(len(checked), len(problems)))
     return exits.FAILED if problems else exits.DONE
+
+
+def _catalogue(plugins: Registry, folder: Path) -> Catalogue:
+    return Adapter(plugins, settings.load(Path.cwd(), folder)).catalogue
 
 
 def _summary(files: int, problems: int) -> str:

@@ -16,8 +16,9 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.cli import exits, output, timeline
+from connector.cli import exits, output
 from connector.cli.flow_files import EXAMPLE
+from connector.cli.timeline import LOOK_EVERY, Timeline, View, has_ended
 from connector.errors import ConnectorError
 from connector.runs import records
 from connector.runs.journal import Journal
@@ -123,8 +124,8 @@ def _first_lead(stage: Stage) -> None:
     _heading("1  A visitor leaves an e-mail; ChatForge sends a signed webhook")
     story = _visitor(stage, "John Smith", "john@example.com", "Hello, I am looking into estate planning.")
     run = _wait_for_run(stage, newer_than=None)
-    ended = timeline.follow(stage.database, run.id, seconds=PATIENCE)
-    stage.expect("the lead became a contact and was greeted", bool(ended and ended.status == "succeeded"))
+    ended = Timeline(stage.database, run.id).follow(has_ended, PATIENCE)
+    stage.expect("the lead became a contact and was greeted", ended.status == "succeeded")
     _show_chat(stage, story["conversation_id"])
     stage.expect("the visitor got one takeover message", len(_injected(stage, story["conversation_id"])) == 1)
 
@@ -148,16 +149,16 @@ def _crash(stage: Stage) -> None:
     earlier = _runs(stage)[0].id
     story = _visitor(stage, "Ann", "ann@example.com", "What do you charge?")
     run = _wait_for_run(stage, newer_than=earlier)
-    shown: dict[str, str] = {}
-    timeline.follow(stage.database, run.id, seconds=PATIENCE, shown=shown, until=lambda view: _is_sending(view, "chat"))
+    shown = Timeline(stage.database, run.id)
+    shown.follow(lambda view: _is_sending(view, "chat"), PATIENCE)
     port = int(stage.address.rsplit(":", 1)[1])
     stage.stop_server(signal.SIGKILL)
     output.line(output.styled("  killed (SIGKILL) ", "red bold"), "while the step chat waited for its answer")
     interrupted = _runs(stage)[0].status
     stage.start_server(port)
     output.line(output.styled("  started again    ", "bold"), f"the run was {interrupted!r} and goes on")
-    ended = timeline.follow(stage.database, run.id, seconds=PATIENCE, shown=shown)
-    stage.expect("after SIGKILL the run went on to its end", bool(ended and ended.status == "succeeded"))
+    ended = shown.follow(has_ended, PATIENCE)
+    stage.expect("after SIGKILL the run went on to its end", ended.status == "succeeded")
     _show_chat(stage, story["conversation_id"])
     stage.expect("its visitor got one takeover message, not two", len(_injected(stage, story["conversation_id"])) == 1)
 
@@ -198,7 +199,7 @@ def _wait_for_run(stage: Stage, newer_than: str | None) -> records.Run:
     while time.monotonic() < end:
         if (runs := _runs(stage)) and runs[0].id != newer_than:
             return runs[0]
-        time.sleep(timeline.LOOK_EVERY)
+        time.sleep(LOOK_EVERY)
     raise DemoError("the webhook started no run")
 
 
@@ -211,7 +212,7 @@ def _counts(stage: Stage) -> tuple[int, int]:
     return len(_runs(stage)), len(events)
 
 
-def _is_sending(view: timeline.View, step: str) -> bool:
+def _is_sending(view: View, step: str) -> bool:
     _, steps = view
     return step in steps and steps[step].status == "sending"
 

@@ -86,4 +86,7 @@ def _as_json(event: records.Event) -> dict[str, Any]:
 
 def _pretty(text: str) -> str:
     """The body as indented JSON; its escapes keep control characters from the terminal."""
-    return json.dumps(json.loads(text), indent=2)
+    try:
+        return json.dumps(json.loads(text), indent=2)
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        return output.printable(text)

@@ -31,24 +31,27 @@ def check_file(path: Path, catalogue: Catalogue) -> Checked:
     return check(content, str(path), catalogue)
 
 
+def same_names(checked: Sequence[tuple[Path, Checked]]) -> list[Problem]:
+    """A problem for each flow that has the name of another one of its folder."""
+    first: dict[tuple[Path, str], Path] = {}
+    problems = []
+    for path, result in checked:
+        if result.flow is None:
+            continue
+        earlier = first.setdefault((path.parent, result.flow.name), path)
+        if earlier != path:
+            message = f"there are two flows {result.flow.name!r}, the first in {earlier}"
+            problems.append(Problem(str(path), 1, 1, 2, "duplicate-flow", message, "give this one another name"))
+    return problems
+
+
 def load_flows(path: Path, catalogue: Catalogue) -> list[Flow]:
     """The flows of a file or a folder. Raises FlowError where one does not check or two have the same name."""
-    flows: dict[str, Flow] = {}
-    places: dict[str, Path] = {}
-    problems: list[Problem] = []
-    sources: dict[str, str] = {}
-    for file in flow_paths([path]):
-        checked = check_file(file, catalogue)
-        problems += checked.problems
-        sources[str(file)] = checked.source
-        if (flow := checked.flow) and flow.name in flows:
-            message = f"there are two flows {flow.name!r}, the first in {places[flow.name]}"
-            problems.append(Problem(str(file), 1, 1, 2, "duplicate-flow", message, "give this one another name"))
-        elif flow:
-            flows[flow.name], places[flow.name] = flow, file
+    checked = [(file, check_file(file, catalogue)) for file in flow_paths([path])]
+    problems = [problem for _, result in checked for problem in result.problems] + same_names(checked)
     if problems:
-        raise FlowError("the flows have problems", problems, sources)
-    return list(flows.values())
+        raise FlowError("the flows have problems", problems, {str(file): result.source for file, result in checked})
+    return [result.flow for _, result in checked if result.flow]
 
 
 def _in_folder(folder: Path) -> list[Path]:

@@ -63,7 +63,9 @@ def write_json(value: Any) -> None:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table; without lines and as wide as its content when piped."""
     lines = box.SIMPLE_HEAD if console.is_terminal else None
-    shown = Table(*columns, box=lines, pad_edge=False, show_edge=False, header_style="bold")
+    shown = Table(box=lines, pad_edge=False, show_edge=False, header_style="bold")
+    for number, column in enumerate(columns, 1):
+        shown.add_column(column, no_wrap=number < len(columns))  # an id that is cut is of no use
     for row in rows:
         shown.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
     wide = console if console.is_terminal else Console(highlight=False, width=10_000, file=sys.stdout)
@@ -71,8 +73,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def moment(value: datetime | None) -> str:
-    """A time in the reader's zone, to the second."""
-    return value.astimezone().strftime("%Y-%m-%d %H:%M:%S") if value else ""
+    """A time in the reader's zone, to the second; `--json` has the year."""
+    return value.astimezone().strftime("%m-%d %H:%M:%S") if value else ""
 
 
 def iso(value: datetime | None) -> str | None:

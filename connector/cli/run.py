@@ -3,6 +3,8 @@
 import asyncio
 import json
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,15 +17,15 @@ from connector.adapter import Adapter, Delivery
 from connector.cli import exits, output, timeline
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows
-from connector.cli.loading import load_adapter, load_settings
+from connector.cli.loading import load_adapter, load_settings, require_connections
 from connector.cli.send_event import sample
+from connector.declare import connector_of
 from connector.errors import ConnectorError, StoreError, StoreLockedError, WebhookError
 from connector.flows.flow import Flow
 from connector.runs.intake import Intake
 from connector.runs.journal import Journal
 from connector.runs.store import Store, Stored
 from connector.runs.worker import Worker
-from connector.server.service import require_connections
 
 
 class StartedNothingError(ConnectorError):
@@ -60,12 +62,12 @@ def run(
 
 
 def _delivery(adapter: Adapter, flow: Flow, input: str | None) -> Delivery:
-    connector = flow.trigger.uses.partition(".")[0]
-    declared = adapter.registry.connections[connector]
-    now = datetime.now(UTC)
-    text = json.dumps(sample("lead.captured", [], now)) if input is None else _read_input(input)
-    if declared.webhook is None:
+    connector = connector_of(flow.trigger.uses)
+    declared = adapter.registry.connections.get(connector)
+    if declared is None or declared.webhook is None:
         raise UsageError(f"{flow.trigger.uses} takes no webhooks, so it cannot be given an event")
+    now = datetime.now(UTC)
+    text = _read_input(input) if input else json.dumps(sample(adapter.registry.trigger(flow.trigger.uses).sample, now))
     try:
         event = declared.webhook.parse(text)
     except WebhookError as error:
@@ -91,7 +93,8 @@ async def _execute(adapter: Adapter, database: Path, flow: Flow, delivery: Deliv
         async with adapter:
             worker = Worker(adapter, store, lambda: datetime.now(UTC))
             run_id = _started(await Intake(adapter, store, [flow], worker.wake).accept(delivery))
-            await asyncio.gather(worker.finish([run_id]), asyncio.to_thread(_follow, database, run_id, quiet=quiet))
+            async with _watching(database, run_id, quiet=quiet):
+                await worker.finish([run_id])
             return run_id
     finally:
         store.close()
@@ -114,10 +117,25 @@ def _started(stored: Stored) -> str:
     raise StartedNothingError(f"the event started nothing: {reason}; give another event with --input")
 
 
+@asynccontextmanager
+async def _watching(database: Path, run_id: str, *, quiet: bool) -> AsyncIterator[None]:
+    if quiet:
+        yield
+        return
+    output.line(output.styled(run_id, "bold"))
+    shown = timeline.Timeline(database, run_id)
+    watching = asyncio.create_task(shown.watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+    shown.look()
+
+
 def _follow(database: Path, run_id: str, *, quiet: bool) -> None:
     if not quiet:
         output.line(output.styled(run_id, "bold"))
-    timeline.follow(database, run_id, quiet=quiet)
+    timeline.Timeline(database, run_id, quiet=quiet).follow(timeline.has_ended)
 
 
 def _report(database: Path, run_id: str, *, as_json: bool) -> int:

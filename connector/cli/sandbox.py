@@ -1,6 +1,7 @@
 """`chatforge sandbox`."""
 
 import json
+import os
 from typing import Annotated
 
 import typer
@@ -26,7 +27,8 @@ def sandbox(
     try:
         serve(SandboxSettings(webhook_url=webhook_url, rate_limit=rate_limit), port=port, started=_announce)
     except OSError as error:
-        raise SettingsError(f"cannot listen on 127.0.0.1:{port}: {error.strerror}; choose another --port") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise SettingsError(f"cannot listen on 127.0.0.1:{port}: {reason}; choose another --port") from error
 
 
 def _announce(sandbox: Sandbox) -> None:
@@ -35,4 +37,6 @@ def _announce(sandbox: Sandbox) -> None:
     output.line(f"  CHATFORGE_API_KEY={sandbox.api_key}")
     output.line(f"  CHATFORGE_WEBHOOK_SECRET={sandbox.webhook_secret}")
     body = json.dumps({"visitor_email": "ann@example.com"})
+    output.line("A signed sample of its agent, to a server with these settings:")
+    output.line(f"  chatforge send-event lead.captured --set agent_id={sandbox.agent_id}")
     output.line(f"A visitor leaves an e-mail: curl -d '{body}' {sandbox.control_url}/visitors")

@@ -2,14 +2,15 @@
 
 import asyncio
 import copy
-import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from connector.chatforge.connection import ChatForgeConnection
+from connector.chatforge import javascript
+from connector.chatforge.connection import WEBHOOK
 from connector.chatforge.triggers import SAMPLE
 from connector.chatforge.webhooks import SIGNATURE_HEADER, sign
 from connector.cli import exits, output
@@ -31,12 +32,9 @@ def send_event(
     Example: chatforge send-event lead.captured --set data.visitor_email=ann@example.com
     """
     adapter = load_adapter(Path.cwd())
-    connection = adapter.connection("chatforge")
-    assert isinstance(connection, ChatForgeConnection)  # noqa: S101 - it is that plugin's model
-    adapter.require_webhook("chatforge")
-    secret = connection.webhook_secrets[0].value.get_secret_value()
-    payload = sample(event, changes or [], datetime.now(UTC))
-    body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+    now = datetime.now(UTC)
+    secret = WEBHOOK.secrets(adapter.connection("chatforge"), now)[0]
+    body = javascript.write(sample(SAMPLE, now, event, changes or [])).encode()
     status, answer = asyncio.run(_post(to, body, sign(body, secret)))
     output.line(f"{status} ", answer)
     if status == 401:
@@ -44,10 +42,15 @@ def send_event(
     return exits.DONE if 200 <= status < 300 else exits.FAILED
 
 
-def sample(event: str, changes: list[str], now: datetime) -> dict[str, Any]:
-    """The vendor's sample payload under that name, of now, with the changes."""
-    payload: dict[str, Any] = copy.deepcopy(dict(SAMPLE))
-    payload |= {"event": event, "timestamp": now.isoformat(timespec="seconds").replace("+00:00", "Z")}
+def sample(
+    original: Mapping[str, Any], now: datetime, event: str | None = None, changes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A sample payload, dated now, under another name where given, and with the changes."""
+    payload: dict[str, Any] = copy.deepcopy(dict(original))
+    if "timestamp" in payload:
+        payload["timestamp"] = now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    if event is not None:
+        payload["event"] = event
     for change in changes:
         path, equals, value = change.partition("=")
         *parents, name = path.split(".")

@@ -10,7 +10,8 @@ from connector import registry
 from connector.adapter import Adapter
 from connector.cli import output
 from connector.cli.flow_files import load_flows
-from connector.cli.loading import load_settings
+from connector.cli.loading import load_settings, require_connections
+from connector.declare import connector_of
 from connector.flows.flow import Flow
 from connector.server import service
 from connector.settings import Settings
@@ -32,11 +33,13 @@ def serve(
     plugins = registry.load()
     adapter = Adapter(plugins, settings)
     loaded = load_flows(flows, adapter.catalogue)
-    service.require_connections(adapter, loaded)
+    require_connections(adapter, loaded)
     listener = service.listen(host, port)
     with listener:
-        address = f"http://{host}:{listener.getsockname()[1]}"
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listener.getsockname()[1]}"
         service.serve(plugins, settings, loaded, listener, lambda: _announce(address, settings, loaded))
+    output.line("stopped")
 
 
 def _announce(address: str, settings: Settings, flows: list[Flow]) -> None:
@@ -45,7 +48,7 @@ def _announce(address: str, settings: Settings, flows: list[Flow]) -> None:
     for flow in flows:
         off = "" if flow.enabled else " (off)"
         output.line(f"flow      {flow.name}, started by {flow.trigger.uses}{off}")
-    webhooks = {(flow.trigger.uses.partition(".")[0], flow.trigger.connection) for flow in flows}
+    webhooks = {(connector_of(flow.trigger.uses), flow.trigger.connection) for flow in flows}
     for connector, connection in sorted(webhooks):
         path = f"/webhooks/{connector}" + ("" if connection == "default" else f"/{connection}")
         output.line(f"webhooks  {settings.public_url or address}{path}")

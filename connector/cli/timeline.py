@@ -1,5 +1,6 @@
 """Shows a run, all at once or as it goes on."""
 
+import asyncio
 import json
 import math
 import time
@@ -48,33 +49,43 @@ def step_as_json(step: records.Step) -> dict[str, Any]:
     }
 
 
-def follow(
-    database: Path,
-    run_id: str,
-    *,
-    until: Callable[[View], bool] | None = None,
-    seconds: float = math.inf,
-    quiet: bool = False,
-    shown: dict[str, str] | None = None,
-) -> records.Run | None:
-    """Print each step when it ends, until the run has ended; the run, or None where time ran out.
+class Timeline:
+    """Prints the steps of one run as they end, unless `quiet`. Another process may write the database."""
 
-    `until` stops earlier; `shown` remembers what was printed, for a call that goes on where another stopped. The
-    database may be written by another process.
-    """
-    shown = {} if shown is None else shown
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        run, steps = view = read_file(database, lambda connection: _view(Journal(connection), run_id))
+    def __init__(self, database: Path, run_id: str, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._database = database
+        self._run_id = run_id
+        self._shown: dict[str, str] = {}
+
+    def look(self) -> View:
+        """Print what is new, and return what there is."""
+        run, steps = read_file(self._database, lambda connection: _view(Journal(connection), self._run_id))
         for step in steps.values():
             state = f"{step.status} {step.attempts}"
-            if not quiet and shown.get(step.id) != state and step.status not in ("started", "sending"):
+            if self._quiet or step.status in ("started", "sending"):
+                continue
+            if self._shown.get(step.id) != state:
                 show_step(run, step)
-                shown[step.id] = state
-        if run.status in records.ENDED or (until and until(view)):
-            return run
-        time.sleep(LOOK_EVERY)
-    return None
+                self._shown[step.id] = state
+        return run, steps
+
+    def follow(self, until: Callable[[View], bool], seconds: float = math.inf) -> records.Run:
+        """Look until it is so; the run, however far it is when time has run out."""
+        end = time.monotonic() + seconds
+        while not until(view := self.look()) and time.monotonic() < end:
+            time.sleep(LOOK_EVERY)
+        return view[0]
+
+    async def watch(self) -> None:
+        """Look until cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_EVERY)
+
+
+def has_ended(view: View) -> bool:
+    return view[0].status in records.ENDED
 
 
 def show_step(run: records.Run, step: records.Step) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from connector.flows import document, types, yaml_faults
 from connector.flows.document import Scalar, Source
 from connector.flows.expressions import holes, syntax
-from connector.flows.expressions.evaluation import Evaluate, Scope, closure, held_to
+from connector.flows.expressions.evaluation import Evaluate, Scope, closure, held_to, metered
 from connector.flows.expressions.functions import MAX_RESULT, EvaluationError, as_text
 from connector.flows.expressions.inference import Inference
 from connector.flows.expressions.narrowing import Known
@@ -181,7 +181,7 @@ class Slots:
 
 
 def _expression(text: str, tree: Node, kind: Type, times: Collection[int], wanted: Type) -> Expression:
-    evaluate = closure(tree, times)
+    evaluate = metered(closure(tree, times))
     if kind == ANY and wanted not in (ANY, _INSIDE_TEXT):
         evaluate = held_to(evaluate, wanted, shortened(text))
     return Expression(text, tree, kind, evaluate, frozenset(times))

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector.adapter import Adapter, Delivery
+from connector.declare import connector_of
 from connector.errors import EventError
 from connector.flows.explanation import why_false
 from connector.flows.expressions.evaluation import Scope
-from connector.flows.expressions.functions import EvaluationError
+from connector.flows.expressions.functions import EvaluationError, from_time
 from connector.flows.flow import Flow
 from connector.flows.slots import Expression
 from connector.runs.store import Decision, NewEvent, Store, Stored
@@ -46,7 +47,7 @@ class Intake:
         return stored
 
     def _concerns(self, flow: Flow, delivery: Delivery) -> bool:
-        connector = flow.trigger.uses.partition(".")[0]
+        connector = connector_of(flow.trigger.uses)
         return flow.enabled and (connector, flow.trigger.connection) == (delivery.connector, delivery.connection)
 
     def _decide(self, flow: Flow, delivery: Delivery) -> Decision | None:
@@ -59,11 +60,11 @@ class Intake:
             trigger = self.adapter.select(flow.trigger.uses, flow.trigger.input, delivery.event, delivery.received_at)
             if trigger is None:
                 return None
-            age = delivery.received_at - (delivery.event.occurred_at or delivery.received_at)
-            if age > TOO_OLD:
-                return no(f"it happened {age.days} days ago, and after 7 days an event starts nothing")
-            if age < -TOO_EARLY:
-                return no(f"it says that it will happen in {-age}, which cannot be", held=True)
+            happened = delivery.event.occurred_at or delivery.received_at
+            if delivery.received_at - happened > TOO_OLD:
+                return no(f"it happened at {from_time(happened)}, and after 7 days an event starts nothing")
+            if happened - delivery.received_at > TOO_EARLY:
+                return no(f"its time is {from_time(happened)}, more than 5 minutes in the future", held=True)
             return self._start(flow, trigger, delivery.received_at, no)
         except (EventError, EvaluationError) as error:
             return no(str(error), held=True)

@@ -80,8 +80,12 @@ class _Progress:
             await self._succeed(flow)
             return
         self._scope["error"] = {**failure.as_json(), "kind": "held"} if held else failure.as_json()
-        await self._all(flow.on_error)
-        await self._store.finish_run(self._run, "held" if held else "failed", self._clock(), error=failure)
+        second, second_held = await self._all(flow.on_error)
+        if second_held and not held:
+            failure, held = second or failure, True  # what may have been done twice comes before what failed
+        status: records.RunStatus = "held" if held else "failed"
+        await self._store.finish_run(self._run, status, self._clock(), error=failure)
+        log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, status, failure.message)
 
     async def _succeed(self, flow: Flow) -> None:
         try:
@@ -107,35 +111,37 @@ class _Progress:
     async def _do(self, step: Step, record: records.Step | None) -> records.Step:
         if self._interpreter.stopping():
             raise _Paused
+        attempts = record.attempts if record else 0
         if record and record.status == "sending" and not self._is_repeatable(step):
-            return await self._hold_after_crash(step, record.attempts)
+            return await self._hold_after_crash(step, attempts)
         try:
-            if reason := self._reason_to_skip(step, first=record is None):
+            if reason := self._reason_to_skip(step, record):
                 return await self._end(step, "skipped", reason=reason)
             given = record.input if record and record.input is not None else step.input.render(self._scope)
         except EvaluationError as error:
-            return await self._fail(step, str(error), "expression", 0)
+            return await self._fail(step, str(error), "expression", attempts)
         # An attempt that was started and sent nothing is not counted twice.
-        number = record.attempts + (record.status != "started") if record else 1
+        number = attempts if record and record.status == "started" else attempts + 1
         return await self._attempt(step, given, number)
 
-    def _reason_to_skip(self, step: Step, *, first: bool) -> str | None:
-        if first and step.condition and not step.condition.evaluate(self._scope):
+    def _reason_to_skip(self, step: Step, record: records.Step | None) -> str | None:
+        if record is None and step.condition and not step.condition.evaluate(self._scope):
             return f"if: {why_false(step.condition, self._scope)}"
+        if record and record.status == "sending":
+            return None  # it may have acted, so nobody may say that it was skipped
         if step.not_after and self._clock() > as_time(limit := step.not_after.evaluate(self._scope)):
             return f"not_after: it is later than {limit}"
         return None
 
     async def _hold_after_crash(self, step: Step, number: int) -> records.Step:
         message = (
-            f"the process ended while {step.uses} was being sent, and nobody knows whether it took effect; "
+            f"there is no record of how the call of {step.uses} ended, and nobody knows whether it took effect; "
             "look at the other side before you decide"
         )
         return await self._end(step, "held", error=Failure(step.id, step.uses, message, "ambiguous", number))
 
     async def _attempt(self, step: Step, input: dict[str, Any], number: int) -> records.Step:
         try:
-            self._adapter.read_input(step.uses, input)
             await self._store.start_attempt(self._run, step.id, step.uses, input, number, self._clock())
             output = await self._call(step, input, number)
         except ActionError as error:
@@ -161,7 +167,7 @@ class _Progress:
                 raise StepTimeoutError(message, processed="unknown", transient=True) from error
 
     def _is_repeatable(self, step: Step) -> bool:
-        return self._adapter.registry.action(step.uses).effect in ("read", "idempotent")
+        return self._adapter.effect(step.uses) in ("read", "idempotent")
 
     async def _after_error(self, step: Step, error: ActionError, number: int) -> records.Step:
         """Try again, hold or fail: what is certain, and what repeating would do, decide."""

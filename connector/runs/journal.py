@@ -2,12 +2,19 @@
 
 import json
 import sqlite3
+from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from connector.errors import StoreError
 from connector.runs import records
 from connector.runs.records import Failure, read_time
+
+Record = TypeVar("Record")
+
+
+class DamagedRowError(StoreError):
+    """A row that this package did not write like that."""
 
 
 class Journal:
@@ -63,9 +70,13 @@ class Journal:
             raise StoreError(f"the database has no revision {revision!r}; restore it from a backup")
         return str(_value(row["source"]))
 
-    def next_wake(self) -> datetime | None:
-        """When the next waiting run goes on."""
-        row = self._connection.execute("SELECT min(wake_at) AS at FROM runs WHERE status = 'waiting'").fetchone()
+    def next_wake(self, only: Collection[str] | None = None) -> datetime | None:
+        """When the next waiting run goes on; of `only` where given."""
+        row = self._connection.execute(
+            "SELECT min(wake_at) AS at FROM runs WHERE status = 'waiting' "
+            "AND (:only IS NULL OR id IN (SELECT value FROM json_each(:only)))",
+            {"only": None if only is None else json.dumps(sorted(only))},
+        ).fetchone()
         return _time(row["at"])
 
 
@@ -81,6 +92,20 @@ def _failure(text: str | None) -> Failure | None:
     return None if text is None else Failure(**json.loads(text))
 
 
+def _undamaged(read: Callable[[sqlite3.Row], Record]) -> Callable[[sqlite3.Row], Record]:
+    """`read`, which raises DamagedRowError where the row cannot be read."""
+
+    def read_row(row: sqlite3.Row) -> Record:
+        try:
+            return read(row)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            place = ", ".join(f"{key} {row[key]!r}" for key in ("id", "run_id", "step") if key in row.keys())  # noqa: SIM118 - a Row is no mapping
+            raise DamagedRowError(f"the row with {place} is damaged; restore the database from a backup") from error
+
+    return read_row
+
+
+@_undamaged
 def _event(row: sqlite3.Row) -> records.Event:
     return records.Event(
         id=row["id"],
@@ -94,6 +119,7 @@ def _event(row: sqlite3.Row) -> records.Event:
     )
 
 
+@_undamaged
 def run_of(row: sqlite3.Row) -> records.Run:
     return records.Run(
         id=row["id"],
@@ -112,6 +138,7 @@ def run_of(row: sqlite3.Row) -> records.Run:
     )
 
 
+@_undamaged
 def _step(row: sqlite3.Row) -> records.Step:
     return records.Step(
         id=row["step"],
@@ -127,6 +154,7 @@ def _step(row: sqlite3.Row) -> records.Step:
     )
 
 
+@_undamaged
 def _attempt(row: sqlite3.Row) -> records.Attempt:
     return records.Attempt(
         step=row["step"],

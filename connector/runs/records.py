@@ -90,7 +90,7 @@ class Attempt:
 
 def write_time(moment: datetime) -> str:
     """Fixed width, so that times order as texts."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def read_time(text: str) -> datetime:

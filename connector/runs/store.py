@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from connector.errors import StoreError
 from connector.runs import records
-from connector.runs.journal import Journal, run_of
+from connector.runs.journal import DamagedRowError, Journal, run_of
 from connector.runs.records import Failure, read_time, write_time
 from connector.sqlite import Database
 
@@ -97,7 +97,7 @@ class Store:
         return self._database.read(lambda connection: query(Journal(connection)))
 
     async def ping(self) -> None:
-        """Raise StoreError unless the database takes writes."""
+        """Raise StoreError unless the database can be locked for writing."""
         await self._database.write(lambda connection: connection.execute("UPDATE runs SET epoch = epoch WHERE id = ''"))
 
     async def add_event(self, event: NewEvent, decisions: Sequence[Decision]) -> Stored:
@@ -108,9 +108,10 @@ class Store:
         """Take up to `limit` runs that are queued or whose wait is over, oldest first; of `only` where given."""
 
         def work(connection: sqlite3.Connection) -> list[records.Run]:
-            values = {"now": write_time(now), "limit": limit, "only": _json(sorted(only)) if only else None}
-            rows = connection.execute(_CLAIM, values)
-            return sorted((run_of(row) for row in rows.fetchall()), key=lambda run: run.id)
+            listed = None if only is None else json.dumps(sorted(only))
+            rows = connection.execute(_CLAIM, {"now": write_time(now), "limit": limit, "only": listed}).fetchall()
+            runs = [run for row in rows if (run := _run_or_hold(connection, row))]
+            return sorted(runs, key=lambda run: run.id)
 
         return await self._database.write(work)
 
@@ -134,8 +135,8 @@ class Store:
             _guard(connection, run)
             moment = write_time(now)
             connection.execute(_START_STEP, (run.id, step, action, json.dumps(input), number, moment))
-            # An attempt that is still open here was cut off by the end of its process.
-            _finish_attempt(connection, run.id, step, now, "the process ended before there was a result", number)
+            # An attempt that is still open here was cut off: its process ended, or its result could not be written.
+            _finish_attempt(connection, run.id, step, now, "there is no record of how it ended", number)
             connection.execute(
                 "INSERT INTO attempts (run_id, step, number, started_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (run.id, step, number, moment),
@@ -281,6 +282,19 @@ def _deduplicate(
         "INSERT OR REPLACE INTO dedupe VALUES (?, ?, ?, ?)", (decision.flow, key, write_time(now), run_id)
     )
     return None
+
+
+def _run_or_hold(connection: sqlite3.Connection, row: sqlite3.Row) -> records.Run | None:
+    """The run; None where its row is damaged, which then holds it and keeps no other run waiting."""
+    try:
+        return run_of(row)
+    except DamagedRowError as error:
+        failure = Failure("", "", str(error), "damaged", 0)
+        connection.execute(
+            "UPDATE runs SET status = 'held', trigger = 'null', outputs = NULL, error = ? WHERE id = ?",
+            (json.dumps(failure.as_json()), row["id"]),
+        )
+        return None
 
 
 def _guard(connection: sqlite3.Connection, run: records.Run) -> None:

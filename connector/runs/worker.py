@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
@@ -12,6 +13,7 @@ from connector.flows.check import check
 from connector.flows.flow import Flow
 from connector.runs import records
 from connector.runs.interpreter import Interpreter
+from connector.runs.journal import DamagedRowError
 from connector.runs.records import Failure
 from connector.runs.store import StaleRunError, Store
 
@@ -23,12 +25,20 @@ LOOK_EVERY = 1.0  # seconds; other processes leave runs in the database without 
 class Worker:
     """Executes a database; only one worker may do so. `wake()` tells it that there is something to do."""
 
-    def __init__(self, adapter: Adapter, store: Store, clock: Callable[[], datetime], *, parallel: int = 100) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        store: Store,
+        clock: Callable[[], datetime],
+        *,
+        jitter: Callable[[], float] = random.random,
+        parallel: int = 100,
+    ) -> None:
         self._adapter = adapter
         self._store = store
         self._clock = clock
         self._parallel = parallel
-        self._interpreter = Interpreter(adapter, store, clock, stopping=lambda: self._stopping)
+        self._interpreter = Interpreter(adapter, store, clock, jitter, stopping=lambda: self._stopping)
         self._flows: dict[str, Flow | str] = {}
         self._active: dict[str, asyncio.Task[None]] = {}
         self._broken: set[str] = set()
@@ -54,7 +64,7 @@ class Worker:
                 if not failing:
                     log.error("no runs are taken up until this ends: %s", error)  # noqa: TRY400 - the sentence says it all
                 failing = True
-            await self._rest()
+            await self._rest(failing=failing)
         for run_id, task in self._active.items():
             if run_id not in self._interpreter.in_flight:
                 task.cancel()  # it waits, or does what can be repeated
@@ -74,7 +84,7 @@ class Worker:
             await self._start_due(run_ids)
             if all(self._has_ended(run_id) for run_id in run_ids):
                 return
-            await self._rest()
+            await self._rest(run_ids)
 
     async def _start_due(self, only: Collection[str] | None = None) -> None:
         self._something.clear()
@@ -89,38 +99,49 @@ class Worker:
         run = self._store.read(lambda journal: journal.run(run_id))
         return run is None or run.status in records.ENDED
 
-    async def _rest(self) -> None:
+    async def _rest(self, only: Collection[str] | None = None, *, failing: bool = False) -> None:
         """Until there is something to do, or a wait is over, or it is time to look."""
+        seconds = LOOK_EVERY
+        if not failing and len(self._active) < self._parallel:
+            with suppress(StoreError):  # the next look reports it
+                if wake_at := self._store.read(lambda journal: journal.next_wake(only)):
+                    seconds = max(0.0, min(LOOK_EVERY, (wake_at - self._clock()).total_seconds()))
         try:
-            async with asyncio.timeout(self._seconds_to_rest()):
+            async with asyncio.timeout(seconds):
                 await self._something.wait()
         except TimeoutError:
             return
 
-    def _seconds_to_rest(self) -> float:
-        try:
-            wake_at = self._store.read(lambda journal: journal.next_wake())
-        except StoreError:
-            return LOOK_EVERY
-        return LOOK_EVERY if wake_at is None else min(LOOK_EVERY, max(0.0, (wake_at - self._clock()).total_seconds()))
-
     async def _advance(self, run: records.Run) -> None:
+        try:
+            await self._interpret(run)
+        except StaleRunError as error:
+            log.warning("%s", error)
+        except StoreError as error:
+            log.error("the run %s was interrupted and will be taken up again: %s", run.id, error)  # noqa: TRY400 - the sentence says it all
+            self._broken.add(run.id)
+        finally:
+            del self._active[run.id]
+            if run.id not in self._broken:
+                self.wake()
+
+    async def _interpret(self, run: records.Run) -> None:
+        """Let the interpreter work on the run; hold it where that is not possible."""
         try:
             flow = self._flow(run)
             if isinstance(flow, Flow):
                 await self._interpreter.advance(run, flow)
-            else:
-                error = Failure("", "", flow, "revision", 0)
-                await self._store.finish_run(run, "held", self._clock(), error=error)
-        except StaleRunError as error:
-            log.warning("%s", error)
-        except Exception:
-            # Most likely the database: the run stays claimed until it can be given back.
-            log.exception("the run %s was interrupted and will be taken up again", run.id)
-            self._broken.add(run.id)
-        finally:
-            del self._active[run.id]
-            self.wake()
+                return
+            failure = Failure("", "", flow, "revision", 0)
+        except DamagedRowError as error:
+            failure = Failure("", "", str(error), "damaged", 0)
+        except StoreError:
+            raise
+        except Exception as error:
+            log.exception("the run %s is held after a fault of this program", run.id)
+            reason = f"a fault of this program, {type(error).__name__}: {error}; report it with the log"
+            failure = Failure("", "", reason, "internal", 0)
+        await self._store.finish_run(run, "held", self._clock(), error=failure)
 
     def _flow(self, run: records.Run) -> Flow | str:
         """The flow that the run is pinned to, or why it cannot run."""

@@ -71,7 +71,7 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY:
-            raise WebhookError(f"the body is longer than {MAX_BODY} bytes; nothing of it was read", status=413)
+            raise WebhookError(f"the body is longer than {MAX_BODY} bytes; send a smaller one", status=413)
     return bytes(body)
 
 

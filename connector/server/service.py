@@ -1,6 +1,7 @@
 """Runs the server: one process, one database, one worker, the webhooks."""
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -43,21 +44,13 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise SettingsError(
             f"cannot listen on {host}:{port}: {reason}; choose another address with --host and --port"
         ) from error
     # asyncio does this only for sockets that it makes itself; without it an answer may wait for 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-def require_connections(adapter: Adapter, flows: Sequence[Flow]) -> None:
-    """Raise SettingsError unless each connection that the flows use has what it needs."""
-    for flow in flows:
-        adapter.require_webhook(flow.trigger.uses.partition(".")[0], flow.trigger.connection)
-        for step in (*flow.steps, *flow.on_error):
-            adapter.require_connection(step.uses.partition(".")[0], step.connection)
 
 
 def serve(
@@ -70,8 +63,16 @@ def serve(
     """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError."""
 
     async def work() -> None:
-        async with Adapter(registry, settings) as adapter, _working(adapter, settings, flows) as (webhooks, ready):
+        async with (
+            Adapter(registry, settings) as adapter,
+            _working(adapter, settings, flows) as (
+                webhooks,
+                ready,
+                working,
+            ),
+        ):
             server = _Server(_configure(create_app(webhooks, ready)))
+            working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
             announcing = asyncio.create_task(_announce(server, started))
             await server.serve(sockets=[listener])
             await announcing
@@ -95,7 +96,7 @@ def _configure(app: Starlette) -> uvicorn.Config:
 @asynccontextmanager
 async def _working(
     adapter: Adapter, settings: Settings, flows: Sequence[Flow]
-) -> AsyncIterator[tuple[Webhooks, Ready]]:
+) -> AsyncIterator[tuple[Webhooks, Ready, asyncio.Task[None]]]:
     store = Store(settings.database)
     worker = Worker(adapter, store, _now)
     working = asyncio.create_task(worker.work())
@@ -110,11 +111,13 @@ async def _working(
         return None
 
     try:
-        yield Webhooks(adapter, Intake(adapter, store, flows, worker.wake)), ready
+        yield Webhooks(adapter, Intake(adapter, store, flows, worker.wake)), ready, working
     finally:
         worker.stop()
-        await working
-        store.close()
+        try:
+            await working
+        finally:
+            store.close()
 
 
 async def _announce(server: uvicorn.Server, started: Callable[[], None]) -> None:

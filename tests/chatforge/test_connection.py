@@ -23,7 +23,8 @@ def test_default_connection_has_the_settings_of_the_environment(tmp_path):
         "CHATFORGE_WEBHOOK_SECRET": "one,two",
         "CHATFORGE_RATE_LIMIT": "7",
     }
-    values = connection(**CONNECTION.default(load(tmp_path, environ=environ)))
+    settings = load(tmp_path, environ=environ)
+    values = connection(**CONNECTION.common(settings), **CONNECTION.default(settings))
     CONNECTION.require(values)
     options = CONNECTION.http(values)
     assert (options.base_url, options.headers) == ("http://127.0.0.1:8000/api", {"Authorization": "Bearer cf_canary"})

@@ -69,3 +69,4 @@ def test_two_flows_of_one_name_are_not_served(chatforge, flow, tmp_path):
     result = chatforge("serve", "--flows", ".")
     assert result.code == 1
     assert "there are two flows 'lead-to-crm', the first in leads.yaml" in result.error
+    assert "[duplicate-flow]" in chatforge("check", ".").out

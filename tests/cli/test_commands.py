@@ -1,7 +1,15 @@
 """The commands at work, against a sandbox."""
 
+import hashlib
+import hmac
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
 import pytest
@@ -116,3 +124,64 @@ def test_no_secret_is_printed_or_stored(chatforge, flow, sandbox, settings, tmp_
     stored = [path.read_bytes().decode("latin-1") for path in tmp_path.glob("*.sqlite*")]
     assert result.code == 3
     assert not [text for text in printed + stored if "canary" in text]
+
+
+def test_interrupted_run_ends_at_once_and_is_kept(chatforge, flow, sandbox, settings, tmp_path):
+    fault = {"action": "v1-conversations", "delay_seconds": 30, "times": 1}
+    httpx.post(f"{sandbox.control_url}/faults", json=fault)
+    command = [sys.executable, "-m", "connector", "run", flow, "--input", event(sandbox, "ann@example.com")]
+    environment = settings | {"PATH": os.environ["PATH"], "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as running_flow:
+        assert running_flow.stdout
+        while "contact" not in running_flow.stdout.readline():
+            pass
+        running_flow.send_signal(signal.SIGINT)
+        assert running_flow.wait(10) == 130
+        assert "Traceback" not in running_flow.communicate()[1]
+    assert [run["status"] for run in json.loads(chatforge("runs", "list", "--json").out)] == ["running"]
+
+
+def test_event_with_a_number_that_python_does_not_read_is_shown(chatforge, flow, sandbox, settings):
+    fields = '"event": "lead.captured", "agent_id": "a", "timestamp": "0001-01-01T00:00:00Z"'
+    body = f'{{{fields}, "data": {{"n": {"9" * 5000}}}}}'
+    assert "started nothing" in chatforge("run", flow, "--input", body, **settings).error
+    [stored] = json.loads(chatforge("events", "list", "--json").out)
+    assert "999999" in chatforge("events", "show", stored["id"]).out
+
+
+def test_event_is_signed_with_a_secret_that_is_live(chatforge, sandbox, tmp_path):
+    (tmp_path / "connections.yaml").write_text(
+        "default:\n  connector: chatforge\n  webhook_secrets: [{env: OLD, until: 2020-01-01}, {env: NEW}]\n"
+    )
+    with Receiver() as receiver:
+        chatforge("send-event", "lead.captured", "--to", receiver.url, OLD="the old secret", NEW="the new secret")
+    body, signature = receiver.got
+    assert signature == hmac.new(b"the new secret", body, hashlib.sha256).hexdigest()
+
+
+class Receiver:
+    """Takes one POST."""
+
+    def __enter__(self) -> "Receiver":
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.got = (body, self.headers["X-ChatForge-Signature"])
+                self.send_response(202)
+                self.end_headers()
+
+            def log_message(self, format: str, *arguments: object) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        self._thread = threading.Thread(target=self._server.handle_request)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join(20)
+        self._server.server_close()

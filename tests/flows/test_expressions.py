@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from connector.flows.expressions import holes, syntax, tree
-from connector.flows.expressions.evaluation import closure
+from connector.flows.expressions.evaluation import closure, metered
 from connector.flows.expressions.functions import MAX_RESULT, EvaluationError, as_time, from_time
 from connector.flows.expressions.syntax import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES, SyntaxProblem, parse
 
@@ -223,6 +223,38 @@ def test_result_beyond_one_megabyte_raises_evaluation_error(text: str) -> None:
 @pytest.mark.parametrize("text", ["large", "replace(large, 'a', 'b')", "[many]", "upper(large)"])
 def test_result_of_one_megabyte_is_allowed(text: str) -> None:
     assert evaluate(text, LARGE)
+
+
+BUSY = {
+    "text": "é" * MAX_RESULT,
+    "many": ["a"] * 60_000,
+    "object": {str(number): [number] for number in range(60_000)},
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "many == many",
+        "many != many",
+        "object == object",
+        "'x' in many",
+        "[many]",
+        " && ".join(["upper(text) != ''"] * 6),
+        " && ".join(["contains(text, 'x') || true"] * 11),
+        "text" + ".upper().lower()" * 6,
+        " && ".join(["text + '' != ''"] * 11),
+    ],
+)
+def test_much_to_read_raises_evaluation_error(text: str) -> None:
+    with pytest.raises(EvaluationError, match="the expression has too much to read"):
+        metered(closure(parse(text)))(BUSY)
+
+
+def test_each_evaluation_has_its_own_limit() -> None:
+    evaluate = metered(closure(parse("text.upper().lower().trim() == text")))
+    assert [evaluate(BUSY) for _ in range(3)] == [True] * 3
+    assert "" not in BUSY
 
 
 def test_values_nested_deeply_are_compared() -> None:

@@ -1,7 +1,7 @@
 import asyncio
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -132,6 +132,15 @@ def test_run_is_pinned_to_the_text_of_its_flow(bench):
             return store.read(lambda journal: journal.source(run.revision))
 
     assert asyncio.run(work()) == bench.flow(SAY).source
+
+
+def test_time_before_the_year_1000_can_be_read_again(bench):
+    async def work() -> datetime | None:
+        async with bench.working(bench.flow(SAY)) as (store, intake, _worker):
+            await intake.accept(bench.delivery(occurred_at=datetime(1, 1, 1, tzinfo=UTC)))
+            return store.read(lambda journal: journal.events(1))[0].occurred_at
+
+    assert asyncio.run(work()) == datetime(1, 1, 1, tzinfo=UTC)
 
 
 def test_stored_texts_are_ascii(bench):

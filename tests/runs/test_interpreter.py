@@ -146,6 +146,14 @@ def test_held_run_tells_its_error_steps_that_it_is_held(bench):
     assert bench.calls[1][:2] == ("put", "held")
 
 
+def test_ambiguous_step_after_a_failure_holds_the_run(bench):
+    bench.answers |= {"look": [GONE], "say": [CUT]}
+    run, steps = bench.run(bench.flow(LOOK, "on_error:\n- {id: tell, uses: test.say}"))
+    assert (run.status, steps["tell"].status) == ("held", "held")
+    assert run.error
+    assert run.error.step == "tell"
+
+
 def test_step_that_may_fail_does_not_end_the_run(bench):
     bench.answers["look"] = [GONE]
     flow = bench.flow(
@@ -158,8 +166,10 @@ def test_step_that_may_fail_does_not_end_the_run(bench):
 
 
 def test_input_of_a_wrong_type_fails_the_step_before_anything_is_sent(bench):
-    run, _ = bench.run(bench.flow("- {id: say, uses: test.say, with: {text: '${{ trigger.anything }}'}}"), anything=42)
+    flow = bench.flow("- {id: say, uses: test.say, with: {text: '${{ trigger.anything }}'}}")
+    run, steps = bench.run(flow, anything=42)
     assert not bench.calls
+    assert steps["say"].input == {"text": 42}
     assert run.error
     assert run.error.kind == "input"
     assert "text: input should be a valid string, not 42" in run.error.message

@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -106,7 +108,7 @@ def test_attempt_that_a_crash_cut_off_is_told_from_the_next_one(bench):
             attempts = store.read(lambda journal: journal.attempts(run_id))
             return [(attempt.number, attempt.error) for attempt in attempts]
 
-    assert asyncio.run(work()) == [(1, "the process ended before there was a result"), (2, None)]
+    assert asyncio.run(work()) == [(1, "there is no record of how it ended"), (2, None)]
 
 
 def test_stop_does_not_wait_for_what_can_be_repeated(bench):
@@ -240,6 +242,72 @@ def test_flow_that_no_longer_checks_holds_its_runs(bench):
     run = asyncio.run(work())
     assert run.error
     assert run.error.message == "the flow no longer checks: there is no action 'test.say'"
+
+
+def test_damaged_run_is_held_and_keeps_no_other_waiting(bench):
+    async def work() -> Run:
+        async with bench.working(bench.flow(SAY)) as (store, intake, worker):
+            damaged, good = [await queue(bench, intake) for _ in range(2)]
+            with closing(sqlite3.connect(bench.database)) as connection, connection:
+                connection.execute("UPDATE runs SET trigger = '{' WHERE id = ?", (damaged,))
+            async with at_work(worker):
+                await until_status(store, good, "succeeded")
+                return await until_status(store, damaged, "held")
+
+    held = asyncio.run(work())
+    assert held.error
+    assert f"the row with id '{held.id}' is damaged" in held.error.message
+
+
+def test_run_whose_steps_are_damaged_is_held(bench):
+    async def work() -> Run:
+        async with bench.working(bench.flow(SAY)) as (store, intake, worker):
+            run_id = await queue(bench, intake)
+            [run] = await store.claim(bench.now, 1)
+            await store.start_attempt(run, "say", "test.say", {"text": "a"}, 1, bench.now)
+            with closing(sqlite3.connect(bench.database)) as connection, connection:
+                connection.execute("UPDATE steps SET input = 'no JSON'")
+            async with at_work(worker):
+                return await until_status(store, run_id, "held")
+
+    assert "is damaged" in str(asyncio.run(work()).error)
+    assert not bench.calls
+
+
+def test_fault_of_the_program_holds_the_run_and_is_not_repeated(bench):
+    """A wait beyond the calendar's end stands for any fault that is not the database's."""
+    bench.answers["look"] = [NetworkError("no", transient=True, retry_after=1e15)]
+
+    async def work() -> Run:
+        async with bench.working(bench.flow(LOOK)) as (store, intake, worker), at_work(worker):
+            return await until_status(store, await queue(bench, intake), "held", "failed")
+
+    run = asyncio.run(work())
+    assert (run.status, len(bench.calls)) == ("held", 1)
+    assert "a fault of this program, OverflowError" in str(run.error)
+
+
+def test_nothing_is_claimed_where_nothing_is_asked_for(bench):
+    async def work() -> None:
+        async with bench.working(bench.flow(SAY)) as (store, intake, _):
+            await queue(bench, intake)
+            assert not await store.claim(bench.now, 10, only=[])
+
+    asyncio.run(work())
+
+
+def test_rest_ends_for_the_runs_that_are_worked_on_only(bench):
+    bench.answers["look"] = [NetworkError("no", transient=True)]
+
+    async def work() -> None:
+        async with bench.working(bench.flow(LOOK)) as (store, intake, worker):
+            waiting = await queue(bench, intake)
+            async with at_work(worker):
+                await until_status(store, waiting, "waiting")
+            assert store.read(lambda journal: journal.next_wake([waiting]))
+            assert store.read(lambda journal: journal.next_wake(["another"])) is None
+
+    asyncio.run(work())
 
 
 def test_many_runs_at_once_all_end(bench):

@@ -9,11 +9,12 @@ from typing import Any
 from connector.flows import types
 from connector.flows.expressions import tree
 from connector.flows.expressions.functions import FUNCTIONS, MAX_RESULT, EvaluationError, as_time, shown
-from connector.flows.expressions.operators import Evaluate, Scope, binary, truth, unary
+from connector.flows.expressions.operators import binary, truth, unary
 from connector.flows.expressions.tree import Node
+from connector.flows.expressions.work import PER_VALUE, Evaluate, Scope, metered, spend
 from connector.flows.types import Type
 
-__all__ = ["Evaluate", "Scope", "closure", "held_to"]
+__all__ = ["Evaluate", "Scope", "closure", "held_to", "metered"]
 
 
 def closure(node: Node, time_comparisons: Collection[int] = ()) -> Evaluate:
@@ -82,18 +83,19 @@ _OF_KIND: dict[str, frozenset[type]] = {
 def _list(items: list[Evaluate]) -> Evaluate:
     def evaluate(scope: Scope) -> list[Any]:
         values = [item(scope) for item in items]
-        if _size(values) > MAX_RESULT:
+        if _size(scope, values) > MAX_RESULT:
             raise EvaluationError(f"the list is longer than {MAX_RESULT} characters")
         return values
 
     return evaluate
 
 
-def _size(value: Any) -> int:
+def _size(scope: Scope, value: Any) -> int:
     """About the number of characters of `value` as JSON; no more exact beyond the limit."""
     total, pending = 0, [value]
     while pending and total <= MAX_RESULT:
         value = pending.pop()
+        spend(scope, PER_VALUE)
         total += len(value) if isinstance(value, str) else 4
         if isinstance(value, dict):
             pending += [*value.keys(), *value.values()]
@@ -161,9 +163,13 @@ def _call(name: str, arguments: list[Evaluate]) -> Evaluate:
             if type(value := argument(scope)) not in kinds:
                 raise EvaluationError(f"{name} cannot be applied to {shown(value)}")
             values.append(value)
+            if type(value) is str:
+                spend(scope, len(value))
         result = call(*values)
-        if type(result) is str and len(result) > MAX_RESULT:
-            raise EvaluationError(f"the result of {name} is longer than {MAX_RESULT} characters")
+        if type(result) is str:
+            spend(scope, len(result))
+            if len(result) > MAX_RESULT:
+                raise EvaluationError(f"the result of {name} is longer than {MAX_RESULT} characters")
         return result
 
     return evaluate

@@ -2,13 +2,11 @@
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from connector.flows.expressions.functions import MAX_RESULT, EvaluationError, shown
-
-Scope = Mapping[str, Any]
-Evaluate = Callable[[Scope], Any]
+from connector.flows.expressions.work import PER_VALUE, Evaluate, Scope, spend
 
 _LARGEST_INT = 2**63
 
@@ -19,9 +17,9 @@ def binary(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
         "&&": lambda scope: truth(left(scope)) and truth(right(scope)),
         "||": lambda scope: truth(left(scope)) or truth(right(scope)),
         "??": lambda scope: right(scope) if (value := left(scope)) is None else value,
-        "==": lambda scope: equal(left(scope), right(scope)),
-        "!=": lambda scope: not equal(left(scope), right(scope)),
-        "in": lambda scope: _contains(right(scope), left(scope)),
+        "==": lambda scope: _equal(scope, left(scope), right(scope)),
+        "!=": lambda scope: not _equal(scope, left(scope), right(scope)),
+        "in": lambda scope: _contains(scope, right(scope), left(scope)),
     }
     if sign in lazy:
         return lazy[sign]
@@ -49,11 +47,12 @@ def truth(value: Any) -> bool:
     raise EvaluationError(f"{shown(value)} is neither true nor false")
 
 
-def equal(a: Any, b: Any) -> bool:
+def _equal(scope: Scope, a: Any, b: Any) -> bool:
     """JSON's equality: true is not 1, and 1 is 1.0."""
     pending = [(a, b)]  # no recursion: what the other side sends may be nested deeply
     while pending:
         a, b = pending.pop()
+        spend(scope, PER_VALUE)
         if type(a) is not type(b) and not (_is_number(a) and _is_number(b)):
             return False
         if type(a) is list and len(a) == len(b):
@@ -65,11 +64,11 @@ def equal(a: Any, b: Any) -> bool:
     return True
 
 
-def _contains(container: Any, item: Any) -> bool:
+def _contains(scope: Scope, container: Any, item: Any) -> bool:
     if type(container) is dict and type(item) is str:
         return item in container
     if type(container) is list:
-        return any(equal(item, other) for other in container)
+        return any(_equal(scope, item, other) for other in container)
     raise EvaluationError(f"`in` needs a list on its right, not {shown(container)}")
 
 
@@ -101,7 +100,7 @@ def _arithmetic(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
     def evaluate(scope: Scope) -> Any:
         a, b = left(scope), right(scope)
         if sign == "+" and type(a) is type(b) is str:
-            return _joined(a, b)
+            return _joined(scope, a, b)
         if not (_is_number(a) and _is_number(b)):
             raise EvaluationError(f"{shown(a)} {sign} {shown(b)} needs two numbers")
         try:
@@ -135,7 +134,8 @@ def _bounded(number: int | float) -> int | float:
     raise OverflowError
 
 
-def _joined(a: str, b: str) -> str:
+def _joined(scope: Scope, a: str, b: str) -> str:
+    spend(scope, len(a) + len(b))
     if len(a) + len(b) > MAX_RESULT:
         raise EvaluationError(f"the text is longer than {MAX_RESULT} characters")
     return a + b
