@@ -139,7 +139,8 @@ def test_interrupted_run_ends_at_once_and_is_kept(chatforge, flow, sandbox, sett
         running_flow.send_signal(signal.SIGINT)
         assert running_flow.wait(10) == 130
         assert "Traceback" not in running_flow.communicate()[1]
-    assert [run["status"] for run in json.loads(chatforge("runs", "list", "--json").out)] == ["running"]
+    [run] = json.loads(chatforge("runs", "list", "--json").out)
+    assert run["status"] in ("running", "waiting"), "either is taken up by the next server"
 
 
 def test_event_with_a_number_that_python_does_not_read_is_shown(chatforge, flow, sandbox, settings):
