@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import pluggy
 from pydantic import ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
 
 from connector import hookspecs
 from connector.declare import Action, ConnectionType, Trigger
@@ -59,11 +61,22 @@ def load(points: Iterable[EntryPoint] | None = None) -> Registry:
     )
 
 
+class _AsDumped(GenerateJsonSchema):
+    """The schema of what `model_dump` gives: each field of a model is there, also one with a default."""
+
+    def field_is_required(
+        self,
+        field: core_schema.ModelField | core_schema.DataclassField | core_schema.TypedDictField,
+        total: bool,
+    ) -> bool:
+        return field["type"] == "model-field" or super().field_is_required(field, total)
+
+
 def operation_of(declared: Action | Trigger) -> Operation:
     """The types of an action or a trigger, for the checker."""
     return Operation.of(
         declared.input.model_json_schema(mode="validation"),
-        declared.output.model_json_schema(mode="serialization"),
+        declared.output.model_json_schema(mode="serialization", by_alias=False, schema_generator=_AsDumped),
         declared.effect if isinstance(declared, Action) else None,
     )
 

@@ -8,7 +8,7 @@ import pytest
 
 from connector.declare import Action, Trigger
 from connector.errors import PluginError, UnknownOperationError
-from connector.registry import GROUP, Registry, load
+from connector.registry import GROUP, Registry, load, operation_of
 
 HEAD = """
 import logging
@@ -272,3 +272,9 @@ def test_built_in_declarations_are_complete(built_in):
         one for one in built_in.actions.values() if any(f.is_required() for f in one.input.model_fields.values())
     ]
     assert [one.name for one in needing if not one.example] == []
+
+
+def test_field_that_is_made_by_a_factory_is_always_there(built_in):
+    page = operation_of(built_in.action("contacts.list")).output
+    [contact] = [page.fields["contacts"].item]
+    assert {"notes", "properties"} <= contact.required

@@ -47,7 +47,7 @@ NotBlank = Annotated[str, AfterValidator(_not_blank), Field(json_schema_extra={"
 Id = NotBlank
 """An open string: the reference shows `uuid` in one place and `abc123` in another."""
 
-Duration = Annotated[str, AfterValidator(_check_duration), Field(json_schema_extra={"format": "duration"})]
+Duration = Annotated[str, AfterValidator(_check_duration), Field(json_schema_extra={"format": "flow-duration"})]
 """A duration of the flow language, such as `30s`."""
 
 AgentId = Annotated[Id, Field(description="The agent, by the id that List agents gives.")]

@@ -12,8 +12,9 @@ _SIMPLE: dict[str, Kind] = {
     "number": "number",
     "string": "str",
 }
-# Other formats (uuid, uri, email) only describe; these two are also compared and added up.
-_FORMATS = frozenset({"date-time", "duration"})
+# Other formats (uuid, uri, email) only describe; these two are also compared and added up. JSON Schema's own
+# `duration` is ISO 8601's, which flows do not write.
+_FORMATS = {"date-time": "date-time", "flow-duration": "duration"}
 
 
 def read(schema: Mapping[str, Any], *, written: bool = False) -> Type:
@@ -56,8 +57,7 @@ class _Reader:
         if isinstance(name, list):
             return union(self.type_of({**schema, "type": one}) for one in name)
         if name in _SIMPLE:
-            text_format = schema.get("format")
-            return Simple(_SIMPLE[name], text_format if text_format in _FORMATS else None)
+            return Simple(_SIMPLE[name], _FORMATS.get(schema.get("format", "")))
         if name == "array":
             return ListOf(self.type_of(schema.get("items")))
         return self._object(schema) if name == "object" else ANY

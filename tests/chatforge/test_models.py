@@ -159,4 +159,4 @@ def test_every_input_describes_itself(model: type[BaseModel]) -> None:
 def test_formats_of_times_and_durations_reach_the_flow_checker() -> None:
     properties = FindConversation.model_json_schema()["properties"]
     assert properties["captured_at"]["anyOf"][0]["format"] == "date-time"
-    assert properties["wait_up_to"]["format"] == "duration"
+    assert properties["wait_up_to"]["format"] == "flow-duration"

@@ -62,7 +62,7 @@ class FindConversation(Input):
     agent_id: str
     captured_at: datetime | None = None
     max_pages: int = 5
-    wait_up_to: Annotated[str, Field(json_schema_extra={"format": "duration"})] = "0s"
+    wait_up_to: Annotated[str, Field(json_schema_extra={"format": "flow-duration"})] = "0s"
 
 
 class Conversation(BaseModel):

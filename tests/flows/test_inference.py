@@ -254,6 +254,8 @@ def test_condition_that_does_not_rule_out_null_leaves_a_problem(text: str) -> No
         ("b + 1", ANY, "b is bool, but number is expected [type]"),
         ("-s", ANY, "s is str, but number is expected [type]"),
         ("!s", ANY, "s is str, but bool is expected; write s != '' [type]"),
+        ("sn || 'x'", ANY, "sn is str | null, but bool is expected; for a default write sn ?? 'x' [type]"),
+        ("s || b", ANY, "s is str, but bool is expected; write s != '' [type]"),
         ("s && b", ANY, "s is str, but bool is expected; write s != '' [type]"),
         ("s ? 1 : 2", ANY, "s is str, but bool is expected; write s != '' [type]"),
         ("sn ?? '' == 'x'", ANY, "the default of sn is a condition"),

@@ -94,7 +94,7 @@ def for_field(shown: str, path: Path | None, name: str, owner: Type) -> tuple[Ru
         return "unknown-field", message, f"write {word}({shown})" if word in FUNCTIONS else item
     hint = did_you_mean(name, owner.fields)
     if path in (("steps",), ("status",)):
-        hint = hint if owner.fields else "this is the first step"
+        hint = hint if owner.fields else "this is the first step, and a step sees only those above it"
         return "unknown-step", f"there is no step {quoted(name)} before this one", hint
     named = "" if shown == owner.name else f" ({owner.name})"
     message = f"{shown}{named} has no field {quoted(name)}"

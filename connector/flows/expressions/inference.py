@@ -151,9 +151,7 @@ class Inference:
         left = self.type_of(node.left, known)
         if node.operator in ("&&", "||"):
             inner = known.given(node.left, when=node.operator == "&&")
-            self.expect(node.left, left, BOOL)
-            self.expect(node.right, self.type_of(node.right, inner), BOOL)
-            return BOOL
+            return self._logical(node, left, self.type_of(node.right, inner))
         right = self.type_of(node.right, known)
         if node.operator in ("==", "!="):
             self._equality(node, (node.left, left), (node.right, right))
@@ -161,6 +159,17 @@ class Inference:
             self._membership(node, left, right)
         else:
             return (self._ordering if node.operator in _ORDER else self._arithmetic)(node, left, right)
+        return BOOL
+
+    def _logical(self, node: tree.Binary, left: Type, right: Type) -> Type:
+        if node.operator == "||" and not any(
+            types.assignable(types.without_null(side), BOOL) for side in (left, right)
+        ):
+            hint = f"for a default write {self._shown(node.left)} ?? {self._shown(node.right)}"
+            self._at(node, "type", f"{self._shown(node.left)} is {types.widened(left)}, but bool is expected", hint)
+            return ANY
+        self.expect(node.left, left, BOOL)
+        self.expect(node.right, right, BOOL)
         return BOOL
 
     def _is_condition(self, node: Node) -> bool:
