@@ -116,11 +116,8 @@ def _refuse_content_encoding(headers: Mapping[str, str]) -> None:
 def _read_signature(headers: Mapping[str, str]) -> bytes:
     values = _header_values(headers, SIGNATURE_HEADER.lower())
     if len(values) != 1:
-        raise WebhookError(
-            f"there are {len(values)} {SIGNATURE_HEADER} headers, expected exactly one; "
-            "sign the body with the webhook secret",
-            status=401,
-        )
+        found = f"came {len(values)} times, expected it once" if values else "is missing"
+        raise WebhookError(f"the {SIGNATURE_HEADER} header {found}; sign the body with the webhook secret", status=401)
     match = _SIGNATURE.fullmatch(values[0]) if isinstance(values[0], str) else None
     if match is None:
         # The value is not quoted: a sender that is set up wrongly may have put the secret there.
