@@ -7,6 +7,7 @@ It keeps no state of runs or events: a host that calls `accept_webhook` stores t
 delivery by `event.identity`.
 """
 
+import asyncio
 import json
 import logging
 import traceback
@@ -31,13 +32,14 @@ from connector.errors import (
     EventError,
     InputError,
     OutputError,
+    StepTimeoutError,
     UnknownOperationError,
     WebhookError,
 )
 from connector.flows.catalogue import Catalogue
 from connector.registry import Registry, operation_of
 from connector.settings import Settings
-from connector.transport import open_client
+from connector.transport import Budget, Purpose, Slot, open_client
 from connector.validation import read, sentence
 
 __all__ = ["DEFAULT", "Adapter", "Call", "Clock", "Delivery"]
@@ -66,11 +68,23 @@ class Call:
     input: BaseModel
     context: ActionContext[Any]
     _account: Account = field(repr=False)
+    _budget: "_PausingBudget" = field(repr=False)
 
-    async def send(self) -> dict[str, Any]:
-        """Run the action; the output is plain JSON. Raises ActionError and nothing else."""
+    async def send(self, seconds: float | None = None) -> dict[str, Any]:
+        """Run the action; the output is plain JSON. Raises ActionError and nothing else.
+
+        After `seconds` it is a StepTimeoutError; waits for the budget do not count.
+        """
         try:
-            output = await self.action.run(self.input, self.context)
+            async with asyncio.timeout(seconds) as limit:
+                self._budget.limit = limit
+                output = await self.action.run(self.input, self.context)
+        except TimeoutError as error:
+            if not limit.expired():
+                reason = self._describe(error)
+            else:
+                message = f"{self.action.name} did not finish within its timeout of {seconds:g} s"
+                raise StepTimeoutError(message, processed="unknown", transient=True) from None
         except ActionError as error:
             error.args = (self._account.hide_secrets(str(error)),)
             raise
@@ -97,6 +111,27 @@ class Call:
             hidden = self._account.hide_secrets(written := json.dumps(plain))
             return plain if hidden == written else dict(json.loads(hidden))
         raise OutputError(f"{self.action.name} returned what it does not declare: {reason}", processed="unknown")
+
+
+@dataclass(slots=True)
+class _PausingBudget:
+    """A budget whose waits stop the clock of the call that waits."""
+
+    budget: Budget | None
+    limit: asyncio.Timeout | None = None
+
+    async def take(self, purpose: Purpose) -> Slot:
+        assert self.budget is not None  # noqa: S101 - it is handed on only where there is one
+        end = self.limit.when() if self.limit else None
+        if self.limit is None or end is None:
+            return await self.budget.take(purpose)
+        now = asyncio.get_running_loop().time
+        left = end - now()
+        self.limit.reschedule(None)
+        try:
+            return await self.budget.take(purpose)
+        finally:
+            self.limit.reschedule(now() + left)
 
 
 class Adapter:
@@ -180,10 +215,12 @@ class Adapter:
         values = self.read_input(action, input)
         account = self._accounts.get(connector_of(action), connection)
         slot = await account.budget.take(declared.purpose) if account.budget else None
-        async with open_client(account.options, account.transport, account.budget, declared.purpose, slot) as client:
+        pausing = _PausingBudget(account.budget)
+        budget = pausing if account.budget else None
+        async with open_client(account.options, account.transport, budget, declared.purpose, slot) as client:
             logger = logging.getLogger(f"connector.{action}")
             context = ActionContext(account.values, client, idempotency_key, self._clock(), logger)
-            yield Call(declared, values, context, account)
+            yield Call(declared, values, context, account, pausing)
 
     def accept_webhook(self, connector: str, connection: str, headers: Mapping[str, str], body: bytes) -> Delivery:
         """Authenticate and read a delivery. Raises WebhookError, whose `status` is the answer.

@@ -13,18 +13,20 @@ from pydantic import BaseModel
 from connector import settings
 from connector.adapter import Adapter
 from connector.chatforge.triggers import SAMPLE
-from connector.declare import Action, ActionContext, Event, Trigger
+from connector.declare import Action, ActionContext, ConnectionType, Event, Trigger
 from connector.errors import (
     EventError,
     InputError,
     NetworkError,
     OutputError,
     SettingsError,
+    StepTimeoutError,
     UnknownOperationError,
     WebhookError,
 )
 from connector.registry import Registry
 from connector.sandbox import Sandbox
+from connector.transport import HttpOptions, Purpose, Slot
 
 NOW = datetime(2026, 3, 25, 10, 30, tzinfo=UTC)
 
@@ -311,3 +313,54 @@ def test_catalogue_knows_operations_and_connections(make_adapter, built_in, tmp_
     assert catalogue.triggers.keys() == built_in.triggers.keys()
     assert catalogue.actions["chatforge.inject_message"].effect == "once"
     assert catalogue.connections == {"acme": "chatforge"}
+
+
+class SlowBudget:
+    """Grants each request after a wait."""
+
+    async def take(self, _purpose: Purpose) -> Slot:
+        await asyncio.sleep(0.8)
+        return NoSlot()
+
+
+class NoSlot:
+    def answered(self) -> None: ...
+
+    def lost(self) -> None: ...
+
+    def unused(self) -> None: ...
+
+
+@pytest.mark.parametrize(("timeout", "ends"), [(1.5, False), (0.01, True)], ids=["waits only", "slow itself"])
+def test_timeout_of_a_call_does_not_count_its_waits_for_the_budget(make_adapter, sandbox, timeout, ends):
+    async def look_three_times(_input: Text, context: ActionContext[Any]) -> Text:
+        for _ in range(3):
+            await context.http.get(f"{sandbox.control_url}/health")
+        if ends:
+            await asyncio.sleep(5)
+        return Text()
+
+    declared = Action("test.look", "", "", "read", "action", Text, Text, {}, look_three_times)
+    connection = ConnectionType(
+        model=Empty,
+        title="",
+        help="",
+        default=lambda _settings: {},
+        http=lambda _values: HttpOptions(sandbox.control_url),
+        budget=lambda _values: SlowBudget(),
+    )
+    adapter = make_adapter(Registry({"test.look": declared}, {}, {"test": connection}))
+
+    async def call() -> None:
+        async with adapter, adapter.open_call("test.look", {}) as opened:
+            await opened.send(timeout)
+
+    if ends:
+        with pytest.raises(StepTimeoutError, match=r"did not finish within its timeout of 0\.01 s"):
+            asyncio.run(call())
+    else:
+        asyncio.run(call())
+
+
+class Empty(BaseModel):
+    pass

@@ -35,6 +35,7 @@ _QUOTED = 200
 _QUOTED_PAGE = 80
 _PREFIX = 20_000
 """How much of an error body is looked at, in bytes."""
+_LONGEST_RETRY_AFTER = 86_400.0  # seconds
 _SHORTEST_SECRET = 8
 """Hiding a shorter text would garble sentences."""
 
@@ -224,15 +225,21 @@ def _shorten(text: str, limit: int) -> str:
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Read `Retry-After`, seconds or an HTTP date, as seconds from `now`; None where it makes no sense."""
-    if value is None:
-        return None
+    """Read `Retry-After`, seconds or an HTTP date, as seconds from `now`; None where it makes no sense.
+
+    More than a day makes none: the vendor counts by the minute.
+    """
+    seconds = None if value is None else _read_retry_after(value, now)
+    return None if seconds is None or seconds > _LONGEST_RETRY_AFTER else max(0.0, seconds)
+
+
+def _read_retry_after(value: str, now: datetime) -> float | None:
     if re.fullmatch(r"\s*-?[0-9]{1,9}(\.[0-9]{1,9})?\s*", value):
-        return max(0.0, float(value))
+        return float(value)
     try:
         moment = parsedate_to_datetime(value)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - now).total_seconds())
+        return (moment - now).total_seconds()
     except (ValueError, OverflowError):
         return None

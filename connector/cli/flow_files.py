@@ -17,10 +17,17 @@ def flow_paths(paths: Sequence[Path]) -> list[Path]:
     """The files, and the flow files of the folders."""
     found: list[Path] = []
     for path in paths:
-        if not path.exists():
+        if not _exists(path):
             raise UsageError(f"there is no file {str(path)!r}; give the path of a flow file or of a folder of them")
         found += _in_folder(path) if path.is_dir() else [path]
     return found
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def check_file(path: Path, catalogue: Catalogue) -> Checked:

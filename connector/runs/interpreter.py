@@ -4,7 +4,6 @@ For an attempt: `started`, wait until the account may send, `sending`, the call,
 read back and never done again. A step that a crash left in `sending` is ambiguous, and its effect class decides.
 """
 
-import asyncio
 import logging
 import random
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector.adapter import Adapter
-from connector.errors import ActionError, ConnectorError, StepTimeoutError, StoreError
+from connector.errors import ActionError, ConnectorError, StoreError
 from connector.flows.explanation import why_false
 from connector.flows.expressions.functions import EvaluationError, as_time, from_time
 from connector.flows.flow import Flow, Retry, Step
@@ -25,6 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class _Paused(Exception):  # noqa: N818 - the run goes on later: after a wait, or in the next process
+    pass
+
+
+class _TooLate(Exception):  # noqa: N818 - the step is skipped
     pass
 
 
@@ -114,6 +117,9 @@ class _Progress:
         attempts = record.attempts if record else 0
         if record and record.status == "sending" and not self._is_repeatable(step):
             return await self._hold_after_crash(step, attempts)
+        if record and record.status == "sending" and attempts >= step.retry.max_attempts:
+            message = f"there is no record of how the call of {step.uses} ended, and it was the last attempt"
+            return await self._fail(step, message, "ambiguous", attempts)
         try:
             if reason := self._reason_to_skip(step, record):
                 return await self._end(step, "skipped", reason=reason)
@@ -129,6 +135,9 @@ class _Progress:
             return f"if: {why_false(step.condition, self._scope)}"
         if record and record.status == "sending":
             return None  # it may have acted, so nobody may say that it was skipped
+        return self._too_late(step)
+
+    def _too_late(self, step: Step) -> str | None:
         if step.not_after and self._clock() > as_time(limit := step.not_after.evaluate(self._scope)):
             return f"not_after: it is later than {limit}"
         return None
@@ -144,6 +153,8 @@ class _Progress:
         try:
             await self._store.start_attempt(self._run, step.id, step.uses, input, number, self._clock())
             output = await self._call(step, input, number)
+        except _TooLate as late:
+            return await self._end(step, "skipped", reason=str(late))
         except ActionError as error:
             return await self._after_error(step, error, number)
         except ConnectorError as error:
@@ -156,15 +167,12 @@ class _Progress:
         key = f"{self._run.id}:{step.id}"
         opened = self._adapter.open_call(step.uses, input, connection=step.connection, idempotency_key=key)
         async with opened as call:
+            if reason := self._too_late(step):  # the wait for the budget may have been long
+                raise _TooLate(reason)
             if not self._is_repeatable(step):
                 self._interpreter.in_flight.add(self._run.id)
             await self._store.mark_sending(self._run, step.id, number, self._clock())
-            try:
-                async with asyncio.timeout(step.timeout):
-                    return await call.send()
-            except TimeoutError as error:
-                message = f"{step.uses} did not finish within its timeout of {step.timeout:g} s"
-                raise StepTimeoutError(message, processed="unknown", transient=True) from error
+            return await call.send(step.timeout)
 
     def _is_repeatable(self, step: Step) -> bool:
         return self._adapter.effect(step.uses) in ("read", "idempotent")

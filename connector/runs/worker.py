@@ -89,8 +89,9 @@ class Worker:
     async def _start_due(self, only: Collection[str] | None = None) -> None:
         self._something.clear()
         if self._broken:
-            await self._store.requeue(sorted(self._broken))
-            self._broken.clear()
+            broken = sorted(self._broken)  # others may break meanwhile
+            await self._store.requeue(broken)
+            self._broken.difference_update(broken)
         free = self._parallel - len(self._active)
         for run in await self._store.claim(self._clock(), free, only) if free > 0 else ():
             self._active[run.id] = asyncio.create_task(self._advance(run), name=run.id)

@@ -1,5 +1,6 @@
 """The HTTP face: webhooks come in, probes ask. It reads raw bytes and parses nothing."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from connector.runs.intake import Intake
 log = logging.getLogger(__name__)
 
 MAX_BODY = 1_048_576  # bytes
+BODY_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,14 @@ def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]]) -
 async def _body(request: Request) -> bytes:
     """The raw body; refused as soon as it is longer than allowed, whatever its header says."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise WebhookError(f"the body is longer than {MAX_BODY} bytes; send a smaller one", status=413)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise WebhookError(f"the body is longer than {MAX_BODY} bytes; send a smaller one", status=413)
+    except TimeoutError:
+        raise WebhookError(f"the body did not come within {BODY_SECONDS} s; send it again", status=408) from None
     return bytes(body)
 
 

@@ -4,9 +4,10 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from types import FrameType
 
 import uvicorn
 import uvloop
@@ -23,12 +24,19 @@ from connector.runs.worker import Worker
 from connector.server.app import Webhooks, create_app
 from connector.settings import Settings
 
-GRACE_SECONDS = 10
-
-Ready = Callable[[], Awaitable[str | None]]
+GRACE_SECONDS = 3
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, stop_working: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stop_working = stop_working
+
+    def handle_exit(self, number: int, frame: FrameType | None) -> None:
+        """No new step starts from now on, even while uvicorn waits for slow clients."""
+        self._stop_working()
+        super().handle_exit(number, frame)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """uvicorn raises the signal again when it ends, which would end the process before its last writes."""
@@ -63,15 +71,9 @@ def serve(
     """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError."""
 
     async def work() -> None:
-        async with (
-            Adapter(registry, settings) as adapter,
-            _working(adapter, settings, flows) as (
-                webhooks,
-                ready,
-                working,
-            ),
-        ):
-            server = _Server(_configure(create_app(webhooks, ready)))
+        async with Adapter(registry, settings) as adapter, _working(adapter, settings, flows) as parts:
+            app, working, stop_working = parts
+            server = _Server(_configure(app), stop_working)
             working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
             announcing = asyncio.create_task(_announce(server, started))
             await server.serve(sockets=[listener])
@@ -96,7 +98,8 @@ def _configure(app: Starlette) -> uvicorn.Config:
 @asynccontextmanager
 async def _working(
     adapter: Adapter, settings: Settings, flows: Sequence[Flow]
-) -> AsyncIterator[tuple[Webhooks, Ready, asyncio.Task[None]]]:
+) -> AsyncIterator[tuple[Starlette, asyncio.Task[None], Callable[[], None]]]:
+    """The app, the task of the worker behind it, and what makes the worker stop."""
     store = Store(settings.database)
     worker = Worker(adapter, store, _now)
     working = asyncio.create_task(worker.work())
@@ -111,7 +114,8 @@ async def _working(
         return None
 
     try:
-        yield Webhooks(adapter, Intake(adapter, store, flows, worker.wake)), ready, working
+        webhooks = Webhooks(adapter, Intake(adapter, store, flows, worker.wake))
+        yield create_app(webhooks, ready), working, worker.stop
     finally:
         worker.stop()
         try:

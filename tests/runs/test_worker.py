@@ -287,6 +287,21 @@ def test_fault_of_the_program_holds_the_run_and_is_not_repeated(bench):
     assert "a fault of this program, OverflowError" in str(run.error)
 
 
+def test_attempts_that_leave_no_result_end_too(bench):
+    async def work() -> Run:
+        async with bench.working(bench.flow("- {id: look, uses: test.look, retry: {max_attempts: 2}}")) as parts:
+            store, intake, worker = parts
+            run_id = await queue(bench, intake)
+            [run] = await store.claim(bench.now, 1)
+            await store.start_attempt(run, "look", "test.look", {"text": ""}, 2, bench.now)
+            await store.mark_sending(run, "look", 2, bench.now)
+            async with at_work(worker):
+                return await until_status(store, run_id, "failed", "succeeded")
+
+    assert asyncio.run(work()).status == "failed"
+    assert not bench.calls
+
+
 def test_nothing_is_claimed_where_nothing_is_asked_for(bench):
     async def work() -> None:
         async with bench.working(bench.flow(SAY)) as (store, intake, _):
