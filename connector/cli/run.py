@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from connector.cli.send_event import sample
 from connector.declare import connector_of
 from connector.errors import ConnectorError, StoreError, StoreLockedError, WebhookError
 from connector.flows.flow import Flow
+from connector.runs import records
 from connector.runs.intake import Intake
 from connector.runs.journal import Journal
 from connector.runs.store import Store, Stored
@@ -57,7 +58,7 @@ def run(
             run_id = asyncio.run(_execute(adapter, database, flow, delivery, quiet=as_json))
     except StoreLockedError:
         run_id = asyncio.run(_leave(adapter, database, flow, delivery))
-        _follow(database, run_id, quiet=as_json)
+        _follow(adapter, database, run_id, quiet=as_json)
     return _report(database, run_id, as_json=as_json)
 
 
@@ -132,10 +133,24 @@ async def _watching(database: Path, run_id: str, *, quiet: bool) -> AsyncIterato
     shown.look()
 
 
-def _follow(database: Path, run_id: str, *, quiet: bool) -> None:
+def _follow(adapter: Adapter, database: Path, run_id: str, *, quiet: bool) -> None:
+    """Watch the process that executes the database do the run; where that process has left, do it here."""
     if not quiet:
         output.line(output.styled(run_id, "bold"))
-    timeline.Timeline(database, run_id, quiet=quiet).follow(timeline.has_ended)
+    shown = timeline.Timeline(database, run_id, quiet=quiet)
+    while shown.follow(timeline.has_ended, seconds=1).status not in records.ENDED:
+        with suppress(StoreLockedError), sqlite.exclusive(database):
+            asyncio.run(_finish(adapter, database, run_id))
+
+
+async def _finish(adapter: Adapter, database: Path, run_id: str) -> None:
+    store = Store(database)
+    try:
+        async with adapter:
+            await store.requeue([run_id])
+            await Worker(adapter, store, lambda: datetime.now(UTC)).finish([run_id])
+    finally:
+        store.close()
 
 
 def _report(database: Path, run_id: str, *, as_json: bool) -> int:

@@ -8,14 +8,20 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
 
+from connector.errors import StoreError
+from connector.runs.journal import Journal
 from connector.sandbox import Sandbox
 from connector.sandbox.server import running
+from connector.sqlite import exclusive, read_file
 
 
 @pytest.fixture
@@ -141,6 +147,26 @@ def test_interrupted_run_ends_at_once_and_is_kept(chatforge, flow, sandbox, sett
         assert "Traceback" not in running_flow.communicate()[1]
     [run] = json.loads(chatforge("runs", "list", "--json").out)
     assert run["status"] in ("running", "waiting"), "either is taken up by the next server"
+
+
+def _has_runs(database: Path) -> bool:
+    try:
+        return bool(read_file(database, lambda connection: Journal(connection).runs(1)))
+    except StoreError:  # it is being made
+        return False
+
+
+def test_run_is_done_here_when_the_process_that_had_the_database_leaves(chatforge, flow, sandbox, settings, tmp_path):
+    database = tmp_path / "runs.sqlite"
+    holding = exclusive(database)
+    holding.__enter__()
+    with ThreadPoolExecutor() as threads:
+        done = threads.submit(chatforge, "run", flow, "--input", event(sandbox, "ann@example.com"), **settings)
+        while not _has_runs(database):
+            time.sleep(0.02)
+        holding.__exit__(None, None, None)
+        result = done.result(60)
+    assert (result.code, result.out.splitlines()[-1]) == (0, "succeeded")
 
 
 def test_event_with_a_number_that_python_does_not_read_is_shown(chatforge, flow, sandbox, settings):

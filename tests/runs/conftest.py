@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from connector import settings
 from connector.adapter import Adapter, Delivery
-from connector.declare import ActionContext, Event, Trigger, action
+from connector.declare import ActionContext, ConnectionType, Event, Trigger, action
 from connector.flows.check import check
 from connector.flows.flow import Flow
 from connector.registry import Registry
@@ -22,6 +22,7 @@ from connector.runs import records
 from connector.runs.intake import Intake
 from connector.runs.store import Store
 from connector.runs.worker import Worker
+from connector.transport import HttpOptions, Purpose
 
 START = datetime(2026, 3, 25, 10, 30, tzinfo=UTC)
 
@@ -46,6 +47,8 @@ class Bench:
     """(action, text, idempotency key) of each call."""
     answers: dict[str, list[str | Exception | Callable[[], Awaitable[None]]]] = field(default_factory=dict)
     received: int = 0
+    budget_wait: timedelta | None = None
+    """How long each call waits until it may send."""
 
     def clock(self) -> datetime:
         return self.now
@@ -56,7 +59,8 @@ class Bench:
 
     def adapter(self) -> Adapter:
         actions = {declared.name: declared for declared in self._actions()}
-        registry = Registry(actions, {"test.ping": PING}, {})
+        connections = {"test": self._connection()} if self.budget_wait else {}
+        registry = Registry(actions, {"test.ping": PING}, connections)
         return Adapter(registry, settings.load(self.folder, environ={}), self.clock)
 
     def flow(self, steps: str, rest: str = "", trigger: str = "{uses: test.ping}", name: str = "example") -> Flow:
@@ -103,6 +107,23 @@ class Bench:
         run = store.read(lambda journal: journal.run(run_id))
         assert run
         return run, store.read(lambda journal: journal.steps(run_id))
+
+    def _connection(self) -> ConnectionType:
+        return ConnectionType(
+            model=NoInput,
+            title="Test",
+            help="",
+            default=lambda _settings: {},
+            http=lambda _values: HttpOptions("http://127.0.0.1:9"),
+            budget=lambda _values: self,
+        )
+
+    async def take(self, _purpose: Purpose) -> "Bench":
+        self.now += self.budget_wait or timedelta()
+        return self
+
+    def unused(self) -> None:
+        """A slot is given back."""
 
     def _actions(self) -> list[Any]:
         @action(effect="read", title="Look")

@@ -70,6 +70,14 @@ def test_time_is_looked_at_again_before_each_attempt(bench):
     assert steps["say"].status == "skipped"
 
 
+def test_time_is_looked_at_again_after_the_wait_for_the_budget(bench):
+    bench.budget_wait = timedelta(minutes=1)
+    flow = bench.flow("- {id: say, not_after: \"add_duration(trigger.at, '30s')\", uses: test.say}")
+    _, steps = bench.run(flow)
+    assert not bench.calls
+    assert (steps["say"].status, steps["say"].reason) == ("skipped", "not_after: it is later than 2026-03-25T10:30:30Z")
+
+
 @pytest.mark.parametrize(
     ("action", "error", "status", "calls"),
     [
