@@ -41,6 +41,8 @@ class Webhooks:
         except StoreError as error:
             log.error("could not store a delivery: %s", error)  # noqa: TRY400 - the sentence says it all
             return _json({"error": "the event could not be stored; send it again later"}, 503)
+        except asyncio.CancelledError:  # the server stops and has waited long enough
+            return _json({"error": "the server is stopping; send the event again"}, 503)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         answer = {"event_id": stored.event_id, "seen": not stored.new}
