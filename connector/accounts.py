@@ -38,6 +38,7 @@ class Account:
     transport: httpx.AsyncBaseTransport
     budget: Budget | None
     secrets: Collection[str] = field(repr=False)
+    memory: Any = None
 
     def hide_secrets(self, text: str) -> str:
         """The text with `[secret]` for each secret of the connection."""
@@ -81,7 +82,8 @@ class Accounts:
         _call(connector, declared.require, values)
         options = _call(connector, declared.http, values) if declared.http else _UNCONNECTED
         budget = _call(connector, declared.budget, values) if declared.budget else None
-        return Account(values, options, open_transport(options), budget, _secrets_of(values))
+        memory = _call(connector, declared.memory, values) if declared.memory else None
+        return Account(values, options, open_transport(options), budget, _secrets_of(values), memory)
 
     def _read(self, connector: str, name: str) -> BaseModel:
         declared = self._registry.connections.get(connector)

@@ -3,46 +3,46 @@
     async with Adapter.from_environment() as adapter:
         output = await adapter.run("chatforge.list_agents", {})
 
-It keeps no state of runs or events: a host that calls `accept_webhook` stores the event and recognises a second
-delivery by `event.identity`.
+It keeps no state of runs or events: a host that calls `accept_webhook` or `poll` stores the events, with the state
+of the poll, and recognises an event that comes twice by `event.identity`; `select` makes a trigger's output of it.
+A host without an event loop uses `connector.blocking`.
 """
 
-import asyncio
-import json
 import logging
-import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import httpx
 from pydantic import BaseModel, ValidationError
 
+from connector import polling
 from connector import registry as registries
 from connector import settings as setting_sources
-from connector.accounts import DEFAULT, Account, Accounts
-from connector.declare import Action, ActionContext, Effect, Event, connector_of
+from connector.accounts import DEFAULT, Accounts
+from connector.call import Call, PausingBudget
+from connector.declare import ActionContext, Effect, Event, Page, connector_of
 from connector.errors import (
-    ActionError,
     ConnectorError,
     EventError,
     InputError,
-    OutputError,
-    StepTimeoutError,
+    NotFoundError,
     UnknownOperationError,
     WebhookError,
 )
 from connector.flows.catalogue import Catalogue
+from connector.polling import Polled
 from connector.registry import Registry, operation_of
 from connector.settings import Settings
-from connector.transport import Budget, Purpose, Slot, open_client
-from connector.validation import read, sentence
+from connector.transport import Purpose, open_client
+from connector.validation import read, sentence, write
 
-__all__ = ["DEFAULT", "Adapter", "Call", "Clock", "Delivery"]
+__all__ = ["DEFAULT", "Adapter", "Call", "Clock", "Delivery", "Polled"]
 
 log = logging.getLogger(__name__)
 
@@ -58,80 +58,6 @@ class Delivery:
     event: Event
     text: str
     received_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One attempt of an action that may send now."""
-
-    action: Action
-    input: BaseModel
-    context: ActionContext[Any]
-    _account: Account = field(repr=False)
-    _budget: "_PausingBudget" = field(repr=False)
-
-    async def send(self, seconds: float | None = None) -> dict[str, Any]:
-        """Run the action; the output is plain JSON. Raises ActionError and nothing else.
-
-        After `seconds` it is a StepTimeoutError; waits for the budget do not count.
-        """
-        try:
-            async with asyncio.timeout(seconds) as limit:
-                self._budget.limit = limit
-                output = await self.action.run(self.input, self.context)
-        except TimeoutError as error:
-            if not limit.expired():
-                reason = self._describe(error)
-            else:
-                message = f"{self.action.name} did not finish within its timeout of {seconds:g} s"
-                raise StepTimeoutError(message, processed="unknown", transient=True) from None
-        except ActionError as error:
-            error.args = (self._account.hide_secrets(str(error)),)
-            raise
-        except Exception as error:  # a fault in a plugin; nobody knows how far it came
-            reason = self._describe(error)
-        else:
-            return self._read_output(output)
-        raise ActionError(reason, processed="unknown")  # only now: as its context, the first one may show a secret
-
-    def _describe(self, error: Exception) -> str:
-        if isinstance(error, ConnectorError):
-            return self._account.hide_secrets(str(error))
-        trace = "".join(traceback.format_exception(error)).rstrip()
-        self.context.log.error("%s", self._account.hide_secrets(trace))
-        return self._account.hide_secrets(f"{self.action.name} failed unexpectedly: {type(error).__name__}: {error}")
-
-    def _read_output(self, output: object) -> dict[str, Any]:
-        try:
-            plain = _plain(output, self.action.output)
-        except (TypeError, ValueError) as error:
-            reason = self._account.hide_secrets(" ".join(str(error).split()))
-        else:
-            # An answer that repeats the key must not carry it into a journal.
-            hidden = self._account.hide_secrets(written := json.dumps(plain))
-            return plain if hidden == written else dict(json.loads(hidden))
-        raise OutputError(f"{self.action.name} returned what it does not declare: {reason}", processed="unknown")
-
-
-@dataclass(slots=True)
-class _PausingBudget:
-    """A budget whose waits stop the clock of the call that waits."""
-
-    budget: Budget | None
-    limit: asyncio.Timeout | None = None
-
-    async def take(self, purpose: Purpose) -> Slot:
-        assert self.budget is not None  # noqa: S101 - it is handed on only where there is one
-        end = self.limit.when() if self.limit else None
-        if self.limit is None or end is None:
-            return await self.budget.take(purpose)
-        now = asyncio.get_running_loop().time
-        left = end - now()
-        self.limit.reschedule(None)
-        try:
-            return await self.budget.take(purpose)
-        finally:
-            self.limit.reschedule(now() + left)
 
 
 class Adapter:
@@ -184,6 +110,16 @@ class Adapter:
         if declared is not None and declared.webhook is not None:
             declared.webhook.secrets(self.connection(connector, name), self._clock())
 
+    async def check_connection(self, connector: str, name: str = DEFAULT) -> dict[str, Any]:
+        """Show that the connection works, by the read action that its plugin names for that; returns its output.
+
+        Raises ConnectorError, UnknownOperationError where the plugin names no such action.
+        """
+        declared = self.registry.connections.get(connector)
+        if declared is None or declared.test is None:
+            raise UnknownOperationError(f"the connector {connector[:60]!r} has no connection that can be checked")
+        return await self.run(f"{connector}.{declared.test}", {}, connection=name)
+
     async def run(
         self, action: str, input: Mapping[str, Any], *, connection: str = DEFAULT, idempotency_key: str = ""
     ) -> dict[str, Any]:
@@ -205,7 +141,13 @@ class Adapter:
 
     @asynccontextmanager
     async def open_call(
-        self, action: str, input: Mapping[str, Any], *, connection: str = DEFAULT, idempotency_key: str = ""
+        self,
+        action: str,
+        input: Mapping[str, Any],
+        *,
+        connection: str = DEFAULT,
+        idempotency_key: str = "",
+        purpose: Purpose | None = None,
     ) -> AsyncIterator[Call]:
         """Wait until the action may send its first request; the caller then calls `send` of what it gets.
 
@@ -214,13 +156,47 @@ class Adapter:
         declared = self.registry.action(action)
         values = self.read_input(action, input)
         account = self._accounts.get(connector_of(action), connection)
-        slot = await account.budget.take(declared.purpose) if account.budget else None
-        pausing = _PausingBudget(account.budget)
+        slot = await account.budget.take(purpose or declared.purpose) if account.budget else None
+        pausing = PausingBudget(account.budget)
         budget = pausing if account.budget else None
-        async with open_client(account.options, account.transport, budget, declared.purpose, slot) as client:
+        async with open_client(account.options, account.transport, budget, purpose or declared.purpose, slot) as client:
             logger = logging.getLogger(f"connector.{action}")
-            context = ActionContext(account.values, client, idempotency_key, self._clock(), logger)
+            context = ActionContext(account.values, client, idempotency_key, self._clock(), logger, account.memory)
             yield Call(declared, values, context, account, pausing)
+
+    @asynccontextmanager
+    async def open_http(self, connector: str, name: str = DEFAULT) -> AsyncIterator[httpx.AsyncClient]:
+        """The HTTP client that actions of the connection get: for looking at answers as they come."""
+        account = self._accounts.get(connector, name)
+        async with open_client(account.options, account.transport, account.budget, "interactive") as client:
+            yield client
+
+    async def poll(
+        self,
+        trigger: str,
+        input: Mapping[str, Any],
+        state: Mapping[str, Any] | None = None,
+        *,
+        connection: str = DEFAULT,
+    ) -> Polled:
+        """One step of a poll: at most one request. `state` is what the step before returned, None at first.
+
+        Raises ConnectorError; then nothing was lost, and the same state may be used again.
+        """
+        declared = self.registry.trigger(trigger)
+        wanted = self._read_trigger_input(trigger, input)
+        asked = polling.ask(declared, wanted, state, self._clock())
+        if asked.request is None:
+            return asked.polled
+        page = await self._fetch(f"{connector_of(trigger)}.{asked.request.action}", asked.request.input, connection)
+        return polling.ask(declared, wanted, asked.polled.state, self._clock(), page).polled
+
+    async def _fetch(self, action: str, input: Mapping[str, Any], connection: str) -> Page:
+        try:
+            async with self.open_call(action, input, connection=connection, purpose="background") as call:
+                return await call.send()
+        except NotFoundError as error:
+            return error
 
     def accept_webhook(self, connector: str, connection: str, headers: Mapping[str, str], body: bytes) -> Delivery:
         """Authenticate and read a delivery. Raises WebhookError, whose `status` is the answer.
@@ -255,13 +231,10 @@ class Adapter:
         Raises EventError where the event is for it, but a field has a wrong type; also where the trigger fails.
         """
         declared = self.registry.trigger(trigger)
-        try:
-            wanted = read(declared.input, input)
-        except ValidationError as error:
-            raise EventError(f"the input of {trigger} does not fit: {sentence(error)}") from error
+        wanted = self._read_trigger_input(trigger, input)
         try:
             output = declared.select(event, wanted, received_at)
-            return None if output is None else _plain(output, declared.output)
+            return None if output is None else write(declared.output, output)
         except EventError:
             raise
         except ValidationError as error:
@@ -270,11 +243,8 @@ class Adapter:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise EventError(f"{trigger} failed on the event {event.name!r}: {reason}") from error
 
-
-def _plain(output: object, model: type[BaseModel]) -> dict[str, Any]:
-    """The output as JSON; TypeError or ValueError where it is not of `model`, or cannot be written as JSON."""
-    if not isinstance(output, model):
-        raise TypeError(f"{type(output).__name__} instead of {model.__name__}")
-    plain = output.model_dump(mode="json", warnings="error")
-    json.dumps(plain, allow_nan=False)
-    return plain
+    def _read_trigger_input(self, trigger: str, input: Mapping[str, Any]) -> BaseModel:
+        try:
+            return read(self.registry.trigger(trigger).input, input)
+        except ValidationError as error:
+            raise EventError(f"the input of {trigger} does not fit: {sentence(error)}") from error

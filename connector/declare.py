@@ -15,8 +15,12 @@ from typing import Any, Generic, Literal, TypeVar
 import httpx
 from pydantic import BaseModel, BeforeValidator, RootModel, SecretStr
 
+from connector.errors import NotFoundError
 from connector.settings import REFERENCE, Settings
 from connector.transport import Budget, HttpOptions, Purpose
+
+CONTRACT_VERSION = 1
+"""Rises when a host or a plugin that follows this module would have to change."""
 
 Effect = Literal["read", "idempotent", "once", "destructive"]
 """What repeating an action does.
@@ -44,6 +48,8 @@ class ActionContext(Generic[Connection]):
     now: datetime
     """When the attempt began; aware, UTC."""
     log: logging.Logger
+    memory: Any = None
+    """What the plugin's `ConnectionType.memory` made; all calls of the connection share it."""
 
 
 def connector_of(operation: str) -> str:
@@ -113,6 +119,10 @@ def _require_word(action_name: str, what: str, word: str, words: Sequence[str]) 
         raise TypeError(f"action {action_name!r}: {what} is {word!r}, expected one of {', '.join(words)}")
 
 
+Source = Literal["webhook", "poll", "schedule", "manual"]
+"""What brought an event."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened at the other side, as its plugin read it."""
@@ -124,6 +134,7 @@ class Event:
     occurred_at: datetime | None
     payload: Mapping[str, Any]
     """The whole body as plain JSON; written by strangers even when the signature is right."""
+    source: Source = "webhook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +147,33 @@ class Webhook:
     """The authenticated text → the event; raises `WebhookError`."""
     secrets: Callable[[Any, datetime], Sequence[str]]
     """(connection, now) → the secrets that are live now; raises `SettingsError` where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollRequest:
+    """What a poll wants to see next: the output of an action of the same plugin."""
+
+    action: str
+    """Without the plugin's name: `list_leads`."""
+    input: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PollStep:
+    """What one page told. Whoever polls keeps `state` and `events` together, in one transaction."""
+
+    events: Sequence[Event]
+    state: Mapping[str, Any]
+    """Plain JSON; handed to the next step as it is."""
+    request: PollRequest | None
+    """What to ask next; None at the end of a round, after which the poll rests for a while."""
+
+
+Page = Mapping[str, Any] | NotFoundError | None
+"""What the last request gave: an output, or the error where it asked for something gone; None begins a round."""
+
+Poll = Callable[[Any, Mapping[str, Any] | None, Page, datetime], PollStep]
+"""(input, state, page, now) → the step. Pure: it neither waits nor sends. The state of the first round is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +192,27 @@ class Trigger:
 
     Raises `EventError` when the event is wanted but a field of it has a wrong type.
     """
-    sample: Mapping[str, Any]
-    """A payload of an event that this trigger wants."""
+    sample: Event
+    """An event that this trigger wants."""
+    sources: tuple[Source, ...] = ("webhook",)
+    """What brings its events."""
+    poll: Poll | None = None
+    """How its events are found, where they are polled."""
+    joins: tuple[str, ...] = ()
+    """The triggers, without the plugin's name, whose events are joined here: what both tell of starts a flow once.
+
+    That takes an executor that remembers; another host uses the joined triggers one by one.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What the other side allows."""
+
+    requests: int
+    seconds: int
+    per: str
+    """What is counted: `API key`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +231,14 @@ class ConnectionType:
     """Called before an action runs; raises `SettingsError` where a value that actions need is missing."""
     http: Callable[[Any], HttpOptions] | None = None
     budget: Callable[[Any], Budget] | None = None
+    memory: Callable[[Any], Any] | None = None
+    """Makes what the calls of one connection share while the process lives; it may be lost at any time."""
     webhook: Webhook | None = None
+    help_url: str | None = None
+    """The page where a user finds the values."""
+    rate_limit: RateLimit | None = None
+    test: str | None = None
+    """The action, without the plugin's name, that shows that the connection works: a `read` one without input."""
 
 
 def _only_by_reference(value: object) -> object:

@@ -14,10 +14,11 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from connector import hookspecs
-from connector.declare import Action, ConnectionType, Trigger
+from connector.declare import Action, ConnectionType, Trigger, connector_of
 from connector.errors import PluginError, UnknownOperationError
 from connector.flows.catalogue import Operation
 from connector.flows.problems import did_you_mean, one_of
+from connector.plugins import starts
 from connector.validation import read, sentence
 
 GROUP = "connector.plugins"
@@ -54,9 +55,10 @@ def load(points: Iterable[EntryPoint] | None = None) -> Registry:
     collected = _Collected()
     for plugin, _ in manager.list_name_plugin():
         collected.collect(manager, plugin)
+        collected.require_whole(plugin)
     return Registry(
         MappingProxyType(dict(collected.actions)),
-        MappingProxyType(dict(collected.triggers)),
+        MappingProxyType({**collected.triggers, **{trigger.name: trigger for trigger in starts.TRIGGERS}}),
         MappingProxyType(dict(collected.connections)),
     )
 
@@ -136,6 +138,24 @@ class _Collected:
                 if inspect.iscoroutine(value):
                     value.close()
                 raise PluginError(plugin, f"{hook} returned {value!r}; it must be a plain function that only registers")
+
+    def require_whole(self, plugin: str) -> None:
+        """Raise PluginError where one declaration of the plugin names another one that does not fit."""
+        connection = self.connections.get(plugin)
+        if connection is not None and connection.test is not None:
+            test = self.actions.get(f"{plugin}.{connection.test}")
+            if test is None or test.effect != "read":
+                raise PluginError(plugin, f"the test of its connection, {connection.test!r}, is no read action of it")
+        for name, trigger in self.triggers.items():
+            if connector_of(name) != plugin:
+                continue
+            if ("poll" in trigger.sources) != (trigger.poll is not None or bool(trigger.joins)):
+                raise PluginError(plugin, f"{name} has sources {trigger.sources!r}; 'poll' goes with a poll function")
+            if "webhook" in trigger.sources and (connection is None or connection.webhook is None):
+                raise PluginError(plugin, f"{name} takes webhooks, but the plugin's connection has none")
+            for part in trigger.joins:
+                if f"{plugin}.{part}" not in self.triggers:
+                    raise PluginError(plugin, f"{name} joins {part!r}, which the plugin does not declare")
 
     def _connection(self, plugin: str, declared: object) -> None:
         if not isinstance(declared, ConnectionType):

@@ -1,4 +1,4 @@
-"""Reads plain JSON into pydantic models, strictly, and says in one sentence what does not fit."""
+"""Reads plain JSON into pydantic models, strictly, writes it, and says in one sentence what does not fit."""
 
 import json
 import re
@@ -30,6 +30,15 @@ def read(model: type[Model], value: Mapping[str, Any]) -> Model:
     # pydantic's JSON reader refuses lone surrogates, which a visitor may well type. Its Python reader takes them,
     # but it also converts, so it only sees what was found to fit.
     return read if whole == text else model.model_validate(value, strict=False)
+
+
+def write(model: type[BaseModel], value: object) -> dict[str, Any]:
+    """The instance of `model` as plain JSON; TypeError or ValueError where it is none, or cannot be JSON."""
+    if not isinstance(value, model):
+        raise TypeError(f"{type(value).__name__} instead of {model.__name__}")
+    plain = value.model_dump(mode="json", warnings="error")
+    json.dumps(plain, allow_nan=False)
+    return plain
 
 
 def sentence(error: ValidationError, *, quote: bool = True) -> str:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from connector import settings
 from connector.adapter import Adapter
-from connector.chatforge.triggers import SAMPLE
+from connector.chatforge.samples import EVENT as SAMPLE
 from connector.declare import Action, ActionContext, ConnectionType, Event, Trigger
 from connector.errors import (
     EventError,

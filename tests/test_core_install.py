@@ -10,7 +10,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from connector.chatforge.triggers import SAMPLE
+from connector.chatforge.samples import EVENT as SAMPLE
 from connector.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]

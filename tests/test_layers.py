@@ -23,6 +23,8 @@ LAYERS = [
     chatforge plugins
     registry
     accounts
+    call
+    polling
     adapter
     runs
     server

@@ -27,7 +27,8 @@ class Greeting(BaseModel):
 async def say_hello(input: Name, context: ActionContext[None]) -> Greeting:
     return Greeting(text=f"Hello {input.name}")
 
-GREETED = Trigger("greeted", "Greeted", "", Name, Greeting, lambda event, input, at: None, {})
+PING = Event("ping", "1", None, {}, "manual")
+GREETED = Trigger("greeted", "Greeted", "", Name, Greeting, lambda event, input, at: None, PING, ("manual",))
 
 def connection(model):
     return ConnectionType(model=model, title="", help="", default=lambda settings: None)

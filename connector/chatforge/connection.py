@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from connector.chatforge.budget import RateBudget
 from connector.chatforge.webhooks import parse, verify
-from connector.declare import ConnectionType, Secret, Webhook
+from connector.declare import ConnectionType, RateLimit, Secret, Webhook
 from connector.errors import SettingsError
 from connector.settings import DEFAULT_BASE_URL, DEFAULT_RATE_LIMIT, WHERE, Settings
 from connector.transport import HttpOptions
@@ -96,4 +96,7 @@ CONNECTION = ConnectionType(
     http=_http,
     budget=lambda connection: RateBudget(connection.rate_limit),
     webhook=WEBHOOK,
+    help_url="https://chatforge.aiedge247.com",
+    rate_limit=RateLimit(DEFAULT_RATE_LIMIT, 60, "API key"),
+    test="list_agents",
 )

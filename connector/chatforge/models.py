@@ -53,6 +53,18 @@ Duration = Annotated[str, AfterValidator(_check_duration), Field(json_schema_ext
 AgentId = Annotated[Id, Field(description="The agent, by the id that List agents gives.")]
 
 
+def _check_start(text: str) -> str:
+    if text in ("now", "all"):
+        return text
+    moment = _read_time(text)
+    assert isinstance(moment, datetime)  # noqa: S101 - it was a text
+    return moment.isoformat()
+
+
+Start = Annotated[str, AfterValidator(_check_start)]
+"""`now`, `all` or a time."""
+
+
 class _Resource(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 

@@ -26,5 +26,11 @@ def register_actions(register: Callable[[Action], None]) -> None:
 
 @hookimpl
 def register_triggers(register: Callable[[Trigger], None]) -> None:
-    register(triggers.EVENT)
-    register(triggers.LEAD)
+    for declared in (
+        triggers.EVENT,
+        triggers.LEAD,
+        triggers.NEW_LEAD,
+        triggers.NEW_CONVERSATION,
+        triggers.CONVERSATION_CHANGED,
+    ):
+        register(declared)

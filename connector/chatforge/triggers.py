@@ -1,16 +1,18 @@
 """The triggers of ChatForge. What an event says was typed by a visitor, even when its signature is right."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from connector.chatforge import polled, samples, webhooks
+from connector.chatforge.models import Conversation, Duration, Lead, Start
+from connector.chatforge.sweep import make_poll
 from connector.declare import Event, Trigger
 from connector.errors import EventError
 from connector.validation import quoted
-
-LEAD_CAPTURED = "lead.captured"
 
 _JSON_WORDS: Mapping[type, str] = {
     bool: "a boolean",  # before int, of which it is a kind
@@ -19,20 +21,6 @@ _JSON_WORDS: Mapping[type, str] = {
     str: "a string",
     list: "an array",
     dict: "an object",
-}
-
-# The vendor's reference, "Webhook Payload".
-SAMPLE: Mapping[str, Any] = {
-    "event": LEAD_CAPTURED,
-    "agent_id": "abc123",
-    "timestamp": "2026-03-25T10:30:00Z",
-    "data": {
-        "visitor_name": "John Smith",
-        "visitor_email": "john@example.com",
-        "visitor_phone": "480-555-1234",
-        "conversation_summary": "Asked about estate planning services",
-        "page_url": "https://example.com/services",
-    },
 }
 
 
@@ -53,10 +41,22 @@ class ReceivedEvent(BaseModel):
     received_at: datetime
 
 
-class LeadFilter(BaseModel):
+class PollFilter(BaseModel):
+    """What is polled, how often, and from when on."""
+
     model_config = ConfigDict(extra="forbid")
 
-    agent_id: str | None = Field(None, description="Only leads of this agent.")
+    agent_id: str | None = Field(None, description="Only this agent; all agents of the account without it.")
+    every: Duration = Field("1m", description="The pause between two rounds.")
+    start: Start = Field("now", description="What is taken at first: now (nothing older), all, or a time to begin at.")
+
+
+class LeadFilter(PollFilter):
+    """Which leads, and how long a webhook waits to be joined with a listed lead."""
+
+    wait_for_lead: Duration = Field(
+        "2m", description="How long to wait for the lead in the list before the webhook alone starts the flow."
+    )
 
 
 class CapturedLead(BaseModel):
@@ -70,11 +70,24 @@ class CapturedLead(BaseModel):
     visitor_phone: str | None = None
     conversation_summary: str | None = None
     page_url: str | None = None
-    source: str = Field(description="How the lead became known: webhook.")
+    source: Literal["webhook", "poll"] = Field(description="How the lead became known.")
+
+
+class ListedConversation(BaseModel):
+    """A conversation, as List conversations shows it."""
+
+    conversation_id: str
+    agent_id: str
+    began_at: datetime | None
+    visitor_name: str | None
+    visitor_email: str | None
+    lead_captured: bool | None
+    message_count: int | None
+    page_url: str | None
 
 
 def _select_event(event: Event, input: EventFilter, received_at: datetime) -> ReceivedEvent | None:
-    if input.events is not None and event.name not in input.events:
+    if event.source != "webhook" or (input.events is not None and event.name not in input.events):
         return None
     agent = _optional_text(event, event.payload, "agent_id")
     if input.agent_id is not None and agent != input.agent_id:
@@ -88,9 +101,9 @@ def _select_event(event: Event, input: EventFilter, received_at: datetime) -> Re
     )
 
 
-def _select_lead(event: Event, input: LeadFilter, received_at: datetime) -> CapturedLead | None:
-    if event.name != LEAD_CAPTURED:
-        return None
+def _select_captured(event: Event, input: LeadFilter, received_at: datetime) -> CapturedLead | None:
+    if event.name != "lead.captured":
+        return _select_listed(event, input, received_at)
     agent = _optional_text(event, event.payload, "agent_id")
     if input.agent_id is not None and agent != input.agent_id:
         return None
@@ -104,6 +117,45 @@ def _select_lead(event: Event, input: LeadFilter, received_at: datetime) -> Capt
         captured_at=event.occurred_at or received_at,
         source="webhook",
         **{name: _optional_text(event, data, name) for name in fields},
+    )
+
+
+def _select_listed(event: Event, input: PollFilter, received_at: datetime) -> CapturedLead | None:
+    if not _is_polled(event, polled.LEAD_LISTED, input):
+        return None
+    lead = Lead.model_validate(event.payload["lead"])
+    return CapturedLead(
+        lead_id=lead.id,
+        agent_id=event.payload["agent_id"],
+        captured_at=lead.created_at or received_at,
+        visitor_name=lead.visitor_name,
+        visitor_email=lead.visitor_email,
+        visitor_phone=lead.visitor_phone,
+        conversation_summary=lead.conversation_summary,
+        page_url=lead.source_page_url,
+        source="poll",
+    )
+
+
+def _select_new_conversation(event: Event, input: PollFilter, _received_at: datetime) -> ListedConversation | None:
+    return _read_conversation(event) if _is_polled(event, polled.CONVERSATION_LISTED, input) else None
+
+
+def _select_updated_conversation(event: Event, input: PollFilter, _received_at: datetime) -> ListedConversation | None:
+    return _read_conversation(event) if _is_polled(event, polled.CONVERSATION_UPDATED, input) else None
+
+
+def _is_polled(event: Event, name: str, input: PollFilter) -> bool:
+    return event.name == name and event.source == "poll" and input.agent_id in (None, event.payload["agent_id"])
+
+
+def _read_conversation(event: Event) -> ListedConversation:
+    conversation = Conversation.model_validate(event.payload["conversation"])
+    return ListedConversation(
+        conversation_id=conversation.id,
+        agent_id=event.payload["agent_id"],
+        began_at=conversation.created_at,
+        **conversation.model_dump(include={*ListedConversation.model_fields}),
     )
 
 
@@ -128,6 +180,8 @@ def _misfit(event: Event, name: str, value: object, expected: str) -> EventError
     return EventError(f"{name} of the event {event.name!r} is {quoted(value)}, {kind}; expected {expected}")
 
 
+_SAMPLE = webhooks.parse(json.dumps(samples.EVENT))
+
 EVENT = Trigger(
     name="event",
     title="Webhook event",
@@ -135,14 +189,51 @@ EVENT = Trigger(
     input=EventFilter,
     output=ReceivedEvent,
     select=_select_event,
-    sample=SAMPLE,
+    sample=_SAMPLE,
 )
 LEAD = Trigger(
     name="lead_captured",
     title="Lead captured",
-    description="A visitor left an e-mail, a phone number or a name.",
+    description="A visitor left an e-mail, a phone number or a name; told by webhook or found in the list of leads.",
     input=LeadFilter,
     output=CapturedLead,
-    select=_select_lead,
-    sample=SAMPLE,
+    select=_select_captured,
+    sample=_SAMPLE,
+    sources=("webhook", "poll"),
+    joins=("event", "new_lead"),
+)
+NEW_LEAD = Trigger(
+    name="new_lead",
+    title="New lead",
+    description="A lead that was not in the list of leads before. Found by polling; needs no webhook.",
+    input=PollFilter,
+    output=CapturedLead,
+    select=_select_listed,
+    sample=polled.lead_event("uuid", samples.LEAD),
+    sources=("poll",),
+    poll=make_poll(polled.NEW_LEADS),
+)
+NEW_CONVERSATION = Trigger(
+    name="new_conversation",
+    title="New conversation",
+    description="A conversation that was not in the list of conversations before. Found by polling.",
+    input=PollFilter,
+    output=ListedConversation,
+    select=_select_new_conversation,
+    sample=polled.conversation_event(polled.CONVERSATION_LISTED, "uuid", samples.CONVERSATION),
+    sources=("poll",),
+    poll=make_poll(polled.NEW_CONVERSATIONS),
+)
+CONVERSATION_CHANGED = Trigger(
+    name="conversation_updated",
+    title="Conversation updated",
+    description=(
+        "The number of messages of a conversation has risen. Found by polling: several messages may be one event."
+    ),
+    input=PollFilter,
+    output=ListedConversation,
+    select=_select_updated_conversation,
+    sample=polled.conversation_event(polled.CONVERSATION_UPDATED, "uuid", samples.CONVERSATION),
+    sources=("poll",),
+    poll=make_poll(polled.UPDATED_CONVERSATIONS),
 )

@@ -68,7 +68,11 @@ def _delivery(adapter: Adapter, flow: Flow, input: str | None) -> Delivery:
     if declared is None or declared.webhook is None:
         raise UsageError(f"{flow.trigger.uses} takes no webhooks, so it cannot be given an event")
     now = datetime.now(UTC)
-    text = _read_input(input) if input else json.dumps(sample(adapter.registry.trigger(flow.trigger.uses).sample, now))
+    text = (
+        _read_input(input)
+        if input
+        else json.dumps(sample(adapter.registry.trigger(flow.trigger.uses).sample.payload, now))
+    )
     try:
         event = declared.webhook.parse(text)
     except WebhookError as error:

@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.chatforge import javascript
+from connector.chatforge import javascript, samples
 from connector.chatforge.connection import WEBHOOK
-from connector.chatforge.triggers import SAMPLE
 from connector.chatforge.webhooks import SIGNATURE_HEADER, sign
 from connector.cli import exits, output
 from connector.cli.exits import UsageError
@@ -34,7 +33,7 @@ def send_event(
     adapter = load_adapter(Path.cwd())
     now = datetime.now(UTC)
     secret = WEBHOOK.secrets(adapter.connection("chatforge"), now)[0]
-    body = javascript.write(sample(SAMPLE, now, event, changes or [])).encode()
+    body = javascript.write(sample(samples.EVENT, now, event, changes or [])).encode()
     status, answer = asyncio.run(_post(to, body, sign(body, secret)))
     output.line(f"{status} ", answer)
     if status == 401:

@@ -9,17 +9,25 @@ from connector.sandbox.sandbox import Sandbox
 from connector.sandbox.settings import (
     AGENT_ID,
     API_KEY,
+    OTHER_AGENT_ID,
+    OTHER_API_KEY,
     SMALL_PLAN_KEY,
     WEBHOOK_SECRET,
+    InvalidSettingError,
     SandboxSettings,
 )
+from connector.sandbox.storage import StorageError
 
 __all__ = [
     "AGENT_ID",
     "API_KEY",
+    "OTHER_AGENT_ID",
+    "OTHER_API_KEY",
     "SMALL_PLAN_KEY",
     "WEBHOOK_SECRET",
+    "InvalidSettingError",
     "Sandbox",
     "SandboxSettings",
+    "StorageError",
     "create_app",
 ]

@@ -2,24 +2,26 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from connector.sandbox import shapes
+from connector.sandbox.account import Account
 from connector.sandbox.fields import Fields
+from connector.sandbox.listing import Item, Late, drop_recent
 from connector.sandbox.refusals import bad_request
 from connector.sandbox.sandbox import Sandbox
 
 DEFAULT_LIMIT = 50
 AGENT_TEXTS = ("welcome_message", "system_prompt", "knowledge_base", "primary_color")
 
-Item = TypeVar("Item")
 Reply = tuple[int, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a request asks for. `fields` is None for methods that carry no body."""
+    """What a request asks for, in the account of its key. `fields` is None for methods that carry no body."""
 
+    account: Account
     query: Mapping[str, str]
     fields: Fields | None = None
 
@@ -47,24 +49,24 @@ class Call:
         return int(text)
 
 
-def list_agents(sandbox: Sandbox, _call: Call) -> Reply:
+def list_agents(sandbox: Sandbox, call: Call) -> Reply:
     """GET v1-agents."""
-    agents = _order(sandbox, list(sandbox.account.agents.values()))
+    agents = _arrange(sandbox, f"agents {call.account.name}", list(call.account.agents.values()))
     return 200, {"agents": [shapes.agent_item(agent) for agent in agents]}
 
 
-def create_agent(sandbox: Sandbox, call: Call) -> Reply:
+def create_agent(_sandbox: Sandbox, call: Call) -> Reply:
     """POST v1-agents."""
     values = {"name": call.body.required_text("name")} | _read_agent_texts(call.body)
-    return 201, {"agent": shapes.short_agent(sandbox.account.create_agent(values))}
+    return 201, {"agent": shapes.short_agent(call.account.create_agent(values))}
 
 
-def get_agent(sandbox: Sandbox, call: Call) -> Reply:
+def get_agent(_sandbox: Sandbox, call: Call) -> Reply:
     """GET v1-agent."""
-    return 200, {"agent": shapes.full_agent(sandbox.account.get_agent(call.agent_id))}
+    return 200, {"agent": shapes.full_agent(call.account.get_agent(call.agent_id))}
 
 
-def update_agent(sandbox: Sandbox, call: Call) -> Reply:
+def update_agent(_sandbox: Sandbox, call: Call) -> Reply:
     """PUT v1-agent. The answer is not in the reference; it is that of Get Agent."""
     values: dict[str, Any] = dict(_read_agent_texts(call.body))
     if "name" in call.body.values:
@@ -72,45 +74,45 @@ def update_agent(sandbox: Sandbox, call: Call) -> Reply:
     active = call.body.flag("active")
     if active is not None:
         values["active"] = active
-    return 200, {"agent": shapes.full_agent(sandbox.account.update_agent(call.agent_id, values))}
+    return 200, {"agent": shapes.full_agent(call.account.update_agent(call.agent_id, values))}
 
 
-def delete_agent(sandbox: Sandbox, call: Call) -> Reply:
+def delete_agent(_sandbox: Sandbox, call: Call) -> Reply:
     """DELETE v1-agent. The answer is not in the reference."""
-    sandbox.account.delete_agent(call.agent_id)
+    call.account.delete_agent(call.agent_id)
     return 200, {"success": True}
 
 
 def list_conversations(sandbox: Sandbox, call: Call) -> Reply:
     """GET v1-conversations, the one list that repeats limit and offset."""
-    conversations = sandbox.account.conversations_of(call.agent_id)
+    conversations = _drop_recent(sandbox, call.account.conversations_of(call.agent_id))
     limit, offset = _read_page(sandbox, call)
-    page = _order(sandbox, conversations)[offset : offset + limit]
+    page = _arrange(sandbox, f"conversations {call.agent_id}", conversations)[offset : offset + limit]
     items = [shapes.conversation_item(item) for item in page]
     return 200, {"conversations": items, "limit": limit, "offset": offset}
 
 
 def list_leads(sandbox: Sandbox, call: Call) -> Reply:
     """GET v1-leads."""
-    leads = sandbox.account.leads_of(call.agent_id)
+    leads = _drop_recent(sandbox, call.account.leads_of(call.agent_id))
     limit, offset = _read_page(sandbox, call)
-    page = _order(sandbox, leads)[offset : offset + limit]
+    page = _arrange(sandbox, f"leads {call.agent_id}", leads)[offset : offset + limit]
     return 200, {"leads": [shapes.lead_item(item) for item in page]}
 
 
 def get_analytics(sandbox: Sandbox, call: Call) -> Reply:
     """GET v1-analytics."""
-    conversations = sandbox.account.conversations_of(call.agent_id)
-    leads = sandbox.account.leads_of(call.agent_id)
+    conversations = _drop_recent(sandbox, call.account.conversations_of(call.agent_id))
+    leads = _drop_recent(sandbox, call.account.leads_of(call.agent_id))
     return 200, shapes.analytics(conversations, leads, sandbox.clock())
 
 
-def inject_message(sandbox: Sandbox, call: Call) -> Reply:
+def inject_message(_sandbox: Sandbox, call: Call) -> Reply:
     """POST v1-message."""
-    agent = sandbox.account.get_agent(call.agent_id)
+    agent = call.account.get_agent(call.agent_id)
     conversation_id = call.body.required_text("conversation_id")
     content = call.body.required_text("content")
-    message = sandbox.account.inject_message(agent.id, conversation_id, content)
+    message = call.account.inject_message(agent.id, conversation_id, content)
     return 201, {"message": shapes.message_item(message)}
 
 
@@ -137,6 +139,9 @@ def _read_page(sandbox: Sandbox, call: Call) -> tuple[int, int]:
     return limit, call.whole("offset", 0, 0)
 
 
-def _order(sandbox: Sandbox, oldest_first: Sequence[Item]) -> list[Item]:
-    newest_first = sandbox.settings.list_order == "newest_first"
-    return list(reversed(oldest_first)) if newest_first else list(oldest_first)
+def _drop_recent(sandbox: Sandbox, items: list[Late]) -> list[Late]:
+    return drop_recent(items, sandbox.settings.list_lag, sandbox.clock())
+
+
+def _arrange(sandbox: Sandbox, name: str, items: Sequence[Item]) -> list[Item]:
+    return sandbox.lists.arrange(name, items, sandbox.settings.list_order)

@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connector.sandbox.account import Conversation, Visitor
 from connector.sandbox.answers import answer
 from connector.sandbox.delivery import Delivery, Webhook
-from connector.sandbox.effects import Effect
 from connector.sandbox.faults import parse_fault
 from connector.sandbox.fields import Fields
+from connector.sandbox.live_settings import change_settings, show_settings
+from connector.sandbox.records import Conversation, Effect, Visitor
 from connector.sandbox.refusals import bad_request
 from connector.sandbox.sandbox import Sandbox
 from connector.sandbox.shapes import conversation_item, message_item, render_time
@@ -29,6 +29,8 @@ VISITOR_FIELDS = (
     "conversation_summary",
     "messages",
     "capture_lead",
+    "created_at",
+    "webhook",
 )
 
 
@@ -42,6 +44,8 @@ class Controls:
         """All endpoints, relative to `/sandbox`."""
         return [
             Route("/health", self.show_health),
+            Route("/settings", self.show_settings),
+            Route("/settings", self.change_settings, methods=["PATCH"]),
             Route("/visitors", self.receive_visitor, methods=["POST"]),
             Route("/conversations/{conversation_id}", self.show_conversation),
             Route("/conversations/{conversation_id}/close", self.close_conversation, methods=["POST"]),
@@ -60,11 +64,21 @@ class Controls:
         """GET /health → {status, agent_id}."""
         return answer({"status": "ok", "agent_id": self._sandbox.agent_id})
 
-    async def receive_visitor(self, request: Request) -> Response:
-        """POST /visitors {agent_id?, visitor_name?, …, messages?: [text], capture_lead? = true}.
+    async def show_settings(self, _request: Request) -> Response:
+        """GET /settings → the settings without keys and secret."""
+        return answer(show_settings(self._sandbox.settings))
 
+    async def change_settings(self, request: Request) -> Response:
+        """PATCH /settings {list_order?, …} → the settings, which hold from the next request on."""
+        self._sandbox.settings = change_settings(self._sandbox.settings, Fields(await request.body()))
+        return answer(show_settings(self._sandbox.settings))
+
+    async def receive_visitor(self, request: Request) -> Response:
+        """POST /visitors {agent_id?, visitor_name?, …, messages?: [text], capture_lead? = true, created_at?, webhook?}.
+
+        `agent_id` decides the account. `created_at` back-dates the chat and the lead. `webhook: false` loses it.
         → {agent_id, conversation_id, lead_id, delivery_id}. The last two are null without a lead;
-        `delivery_id` is null too where no webhook is configured, and the first one's where several are.
+        `delivery_id` is null too where no webhook is sent, and the first one's where several are.
         """
         fields = Fields(await request.body())
         fields.only(*VISITOR_FIELDS)
@@ -74,6 +88,8 @@ class Controls:
             _read_visitor(fields),
             fields.texts("messages"),
             capture_lead=fields.flag("capture_lead") is not False,
+            created_at=fields.time("created_at"),
+            webhook=fields.flag("webhook") is not False,
         )
         story = {
             "agent_id": agent_id,
@@ -85,26 +101,30 @@ class Controls:
 
     async def show_conversation(self, request: Request) -> Response:
         """GET /conversations/{id} → the chat as its visitor sees it."""
-        conversation = self._sandbox.account.get_conversation(request.path_params["conversation_id"])
+        _, conversation = self._sandbox.find_conversation(request.path_params["conversation_id"])
         return answer(_show_conversation(conversation))
 
     async def close_conversation(self, request: Request) -> Response:
         """POST /conversations/{id}/close → the chat, no longer active."""
-        conversation = self._sandbox.account.get_conversation(request.path_params["conversation_id"])
-        conversation.active = False
+        conversation = self._sandbox.close_conversation(request.path_params["conversation_id"])
         return answer(_show_conversation(conversation))
 
     async def add_webhook(self, request: Request) -> Response:
-        """POST /webhooks {url, secret?} → {urls}. Events go to all of them."""
+        """POST /webhooks {url, secret?, agent_id?} → {urls}. The account's events go to all of them.
+
+        `agent_id` decides the account.
+        """
         fields = Fields(await request.body())
-        fields.only("url", "secret")
+        fields.only("url", "secret", "agent_id")
+        agent_id = fields.text("agent_id")
+        account = self._sandbox.account if agent_id is None else self._sandbox.find_account(agent_id)
         secret = fields.text("secret") or self._sandbox.webhook_secret
-        self._sandbox.courier.add_webhook(Webhook(fields.required_text("url"), secret))
-        return answer({"urls": [webhook.url for webhook in self._sandbox.courier.webhooks]}, 201)
+        account.add_webhook(Webhook(fields.required_text("url"), secret))
+        return answer({"urls": [webhook.url for webhook in account.webhooks]}, 201)
 
     async def remove_webhooks(self, _request: Request) -> Response:
-        """DELETE /webhooks → {urls: []}."""
-        self._sandbox.webhook_url = None
+        """DELETE /webhooks → {urls: []}, for both accounts."""
+        self._sandbox.account.webhooks = self._sandbox.other_account.webhooks = ()
         return answer({"urls": []})
 
     async def list_deliveries(self, request: Request) -> Response:

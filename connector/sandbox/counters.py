@@ -3,7 +3,7 @@
 from collections import Counter
 
 CUT = "cut"
-"""Stands in the place of a status where the connection was closed without an answer."""
+"""Stands in the place of a status where the connection was closed without a whole answer."""
 
 
 class RequestCounters:

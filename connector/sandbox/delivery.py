@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -12,8 +12,9 @@ from uuid import uuid4
 import httpx
 
 from connector.sandbox import jsontext
-from connector.sandbox.account import Clock
+from connector.sandbox.clock import Clock
 from connector.sandbox.refusals import bad_request, not_found
+from connector.sandbox.settings import SandboxSettings
 
 SIGNATURE_HEADER = "X-ChatForge-Signature"
 
@@ -63,14 +64,12 @@ class Delivery:
 
 
 class Courier:
-    """Sends events to all webhooks. Must be closed after the last event."""
+    """Sends events to webhooks. Must be closed after the last event."""
 
-    def __init__(self, clock: Clock, delays: Sequence[float], timeout: float) -> None:
-        self.webhooks: tuple[Webhook, ...] = ()
+    def __init__(self, clock: Clock, read_settings: Callable[[], SandboxSettings]) -> None:
         self.deliveries: dict[str, Delivery] = {}
         self._clock = clock
-        self._delays = tuple(delays)
-        self._timeout = timeout
+        self._read_settings = read_settings
         self._rounds: set[asyncio.Task[None]] = set()
         self._http: httpx.AsyncClient | None = None
 
@@ -82,15 +81,13 @@ class Courier:
         if self._http is not None:
             await self._http.aclose()
 
-    def add_webhook(self, webhook: Webhook) -> None:
-        """Send events to this one too; one with the same URL is replaced."""
-        self.webhooks = (*(other for other in self.webhooks if other.url != webhook.url), webhook)
-
-    def announce(self, payload: dict[str, Any]) -> list[Delivery]:
-        """Start to deliver an event to every webhook."""
+    def announce(self, payload: dict[str, Any], webhooks: Sequence[Webhook]) -> list[Delivery]:
+        """Start to deliver an event to each webhook, in as many copies as the settings say."""
         body = jsontext.render(payload)
         deliveries = [
-            Delivery(str(uuid4()), payload["event"], webhook, body, self._clock()) for webhook in self.webhooks
+            Delivery(str(uuid4()), payload["event"], webhook, body, self._clock())
+            for webhook in webhooks
+            for _ in range(self._read_settings().webhook_copies)
         ]
         for delivery in deliveries:
             self.deliveries[delivery.id] = delivery
@@ -117,7 +114,7 @@ class Courier:
         task.add_done_callback(self._rounds.discard)
 
     async def _deliver(self, delivery: Delivery) -> None:
-        for delay in (0.0, *self._delays):
+        for delay in (0.0, *self._read_settings().redelivery_delays):
             await asyncio.sleep(delay)
             attempt = await self._attempt(delivery)
             delivery.attempts.append(attempt)
@@ -131,7 +128,7 @@ class Courier:
         signature = sign(delivery.body, delivery.webhook.secret)
         headers = {"Content-Type": "application/json", SIGNATURE_HEADER: signature}
         if self._http is None:  # made late: most sandboxes never send, and TLS set-up takes a while
-            self._http = httpx.AsyncClient(timeout=self._timeout, trust_env=False)
+            self._http = httpx.AsyncClient(timeout=self._read_settings().webhook_timeout, trust_env=False)
         try:
             response = await self._http.post(delivery.webhook.url, content=delivery.body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -6,46 +6,60 @@ from typing import Any
 
 from starlette.responses import Response
 
-from connector.sandbox.answers import answer
+from connector.sandbox.answers import answer, write_error
 from connector.sandbox.fields import Fields
 from connector.sandbox.refusals import bad_request
 
-CUTS = ("before_effect", "after_effect")
+MID_ANSWER = "mid_answer"
+CUTS = ("before_effect", "after_effect", MID_ANSWER)
 STYLES = ("json", "text", "html", "empty")
+CONNECTIONS = ("fresh", "reused")
 
 
 @dataclass(slots=True)
 class Fault:
-    """What goes wrong with the next `times` requests that match `action` and `method` (None: any).
+    """What goes wrong with the next `times` requests that match, after `skip` such requests have passed.
 
-    With a `status` the request takes no effect and is answered with `body`, written in `style`; without a
-    `body` there is a usual one. With `cut` the connection is closed without an answer, before or after the
-    request takes effect. `delay_seconds` pass between the effect, if there is one, and what follows it.
+    A request matches with its `action`, its `method` and its `connection`: "fresh" is the first request of a TCP
+    connection, "reused" a later one; None is any. A request that an earlier fault takes has not passed this one.
+    With a `status` the request is answered with `body`, written in `style`; without a `body` there is a usual
+    one. Such a request takes no effect, unless `after_effect` is true. With `cut` the connection is closed:
+    without an answer before or after the request takes effect, or in the middle of the answer, of which half the
+    body was sent. `delay_seconds` pass between the effect, if there is one, and what follows it.
     `headers` are added to the answer, also to an ordinary one.
     """
 
     action: str | None = None
     method: str | None = None
+    connection: str | None = None
     status: int | None = None
     body: Any = None
     style: str = "json"
     headers: dict[str, str] = field(default_factory=dict)
+    after_effect: bool = False
     delay_seconds: float = 0.0
     cut: str | None = None
+    skip: int = 0
     times: int = 1
 
     @property
     def lets_effect_happen(self) -> bool:
         """Whether the request is carried out although it is faulty."""
-        return self.status is None and self.cut != "before_effect"
+        return (self.status is None or self.after_effect) and self.cut != "before_effect"
 
-    def matches(self, action: str, method: str) -> bool:
+    @property
+    def leaves_no_answer(self) -> bool:
+        """Whether the connection is closed before anything was answered."""
+        return self.cut in ("before_effect", "after_effect")
+
+    def matches(self, action: str, method: str, connection: str) -> bool:
         """Whether the fault is meant for such a request."""
-        return self.action in (None, action) and self.method in (None, method)
+        pairs = ((self.action, action), (self.method, method), (self.connection, connection))
+        return all(wanted in (None, given) for wanted, given in pairs)
 
     def apply(self, response: Response | None) -> Response | None:
-        """What becomes of the real answer; None: the connection is to be cut."""
-        if self.cut is not None:
+        """What becomes of the real answer; None: there is to be no answer."""
+        if self.leaves_no_answer:
             return None
         if self.status is not None:
             response = self._write(self.status)
@@ -54,14 +68,11 @@ class Fault:
         return response
 
     def _write(self, status: int) -> Response:
+        if self.body is None or self.style == "empty":
+            return write_error(_phrase(status), status, self.style)  # type: ignore[arg-type]  # one of STYLES
         if self.style == "json":
-            return answer({"error": _phrase(status)} if self.body is None else self.body, status)
-        if self.style == "empty":
-            return Response(status_code=status)
-        if self.style == "text":
-            return Response(self.body or _phrase(status), status, media_type="text/plain")
-        page = f"<html><body><h1>{_phrase(status)}</h1></body></html>"
-        return Response(self.body or page, status, media_type="text/html")
+            return answer(self.body, status)
+        return Response(self.body, status, media_type="text/plain" if self.style == "text" else "text/html")
 
 
 class FaultQueue:
@@ -83,14 +94,18 @@ class FaultQueue:
         """Forget all faults."""
         self._faults.clear()
 
-    def take(self, action: str, method: str) -> Fault | None:
-        """Use up one turn of the first fault that matches."""
+    def take(self, action: str, method: str, connection: str) -> Fault | None:
+        """Use up one turn of the first fault that matches, and one pass of each before it that skips."""
         for fault in self._faults:
-            if fault.matches(action, method):
-                fault.times -= 1
-                if fault.times == 0:
-                    self._faults.remove(fault)
-                return fault
+            if not fault.matches(action, method, connection):
+                continue
+            if fault.skip:
+                fault.skip -= 1
+                continue
+            fault.times -= 1
+            if fault.times == 0:
+                self._faults.remove(fault)
+            return fault
         return None
 
 
@@ -100,29 +115,40 @@ def parse_fault(fields: Fields) -> Fault:
     fault = Fault(
         action=fields.text("action"),
         method=fields.text("method"),
+        connection=fields.choice("connection", CONNECTIONS),
         status=fields.whole("status"),
         body=fields.values.get("body"),
         style=fields.choice("style", STYLES) or "json",
         headers=fields.mapping("headers"),
+        after_effect=fields.flag("after_effect") or False,
         delay_seconds=fields.seconds("delay_seconds") or 0.0,
         cut=fields.choice("cut", CUTS),
+        skip=fields.whole("skip", least=0) or 0,
         times=fields.whole("times") or 1,
     )
-    _check(fault, fields)
+    _check_status(fault, fields)
+    _check_cut(fault)
+    if not (fault.status or fault.cut or fault.headers or fault.delay_seconds):
+        raise bad_request("the fault changes nothing; give status, cut, headers or delay_seconds")
     return fault
 
 
-def _check(fault: Fault, fields: Fields) -> None:
+def _check_status(fault: Fault, fields: Fields) -> None:
     if fault.status is not None and not 200 <= fault.status <= 599:
         raise bad_request(f"status is {fault.status}; expected 200 to 599")
-    if fault.status is None and fields.values.keys() & {"body", "style"}:
-        raise bad_request("body and style need a status")
-    if fault.cut is not None and (fault.status is not None or fault.headers):
-        raise bad_request("a cut has no answer, so it goes with neither status nor headers")
+    if fault.status is None and fields.values.keys() & {"body", "style", "after_effect"}:
+        raise bad_request("body, style and after_effect need a status")
     if fault.style in ("text", "html") and not isinstance(fault.body, str | None):
         raise bad_request(f"body must be a string in the style {fault.style!r}")
-    if not (fault.status or fault.cut or fault.headers or fault.delay_seconds):
-        raise bad_request("the fault changes nothing; give status, cut, headers or delay_seconds")
+    if fault.status in (204, 304) and fault.style != "empty":
+        raise bad_request(f"an answer with the status {fault.status} has no body; give the style 'empty'")
+
+
+def _check_cut(fault: Fault) -> None:
+    if fault.leaves_no_answer and (fault.status is not None or fault.headers):
+        raise bad_request(f"the cut {fault.cut!r} leaves no answer, so it goes with neither status nor headers")
+    if fault.cut == MID_ANSWER and fault.style == "empty":
+        raise bad_request("an empty answer cannot be cut in the middle; give another style")
 
 
 def _phrase(status: int) -> str:

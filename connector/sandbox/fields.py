@@ -1,7 +1,8 @@
 """Reads typed fields out of a JSON object. Whatever is missing or of another type is refused with 400."""
 
 from collections.abc import Collection
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NoReturn
 
 from connector.sandbox import jsontext
 from connector.sandbox.refusals import bad_request
@@ -42,11 +43,11 @@ class Fields:
         value: bool | None = self._typed(name, (bool,), "true or false")
         return value
 
-    def whole(self, name: str) -> int | None:
-        """A whole number, 1 or more."""
+    def whole(self, name: str, least: int = 1) -> int | None:
+        """A whole number, `least` or more."""
         value: int | None = self._typed(name, (int,), "a whole number")
-        if value is not None and value < 1:
-            raise bad_request(f"{name} must be 1 or more")
+        if value is not None and value < least:
+            raise bad_request(f"{name} must be {least} or more")
         return value
 
     def seconds(self, name: str) -> float | None:
@@ -55,6 +56,17 @@ class Fields:
         if value is not None and value < 0:
             raise bad_request(f"{name} must be 0 or more")
         return value
+
+    def time(self, name: str) -> datetime | None:
+        """An ISO 8601 time with an offset from UTC."""
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(text)
+            return moment.astimezone(UTC) if moment.tzinfo else _refuse_time(name, text)
+        except (ValueError, OverflowError):
+            return _refuse_time(name, text)
 
     def choice(self, name: str, options: Collection[str]) -> str | None:
         """One of the given words."""
@@ -68,6 +80,15 @@ class Fields:
         values = self._typed(name, (list,), "a list of strings") or []
         if not all(isinstance(value, str) for value in values):
             raise bad_request(f"{name} must be a list of strings")
+        return list(values)
+
+    def numbers(self, name: str) -> list[float] | None:
+        """A list of numbers."""
+        values = self._typed(name, (list,), "a list of numbers")
+        if values is None:
+            return None
+        if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+            raise bad_request(f"{name} must be a list of numbers")
         return list(values)
 
     def mapping(self, name: str) -> dict[str, str]:
@@ -84,3 +105,7 @@ class Fields:
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise bad_request(f"{name} must be {expected}")
         return value
+
+
+def _refuse_time(name: str, text: str) -> NoReturn:
+    raise bad_request(f"{name} is {text!r}; expected a time with its offset, such as 2026-03-25T10:00:00Z")

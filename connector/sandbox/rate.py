@@ -1,74 +1,69 @@
-"""How many requests a key may send: 100 a minute in the reference, which does not say what kind of minute."""
+"""How many requests a key may send: 100 a minute in the reference, which does not say what kind of minute.
 
-from collections import deque
-from collections.abc import Callable
+A window reads the moments of the requests that were admitted, so that its kind and limit can change at any time.
+"""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
 
-from connector.sandbox.settings import RateWindow
+from connector.sandbox.settings import RateWindow, SandboxSettings
 
-
-class Window(Protocol):
-    """Counts the requests of one key."""
-
-    def admit(self, now: datetime) -> bool:
-        """Whether a request at `now` is within the limit; it counts only if it is."""
-        ...
+Window = Callable[[Sequence[float], int, float, float], float]
+"""(moments admitted, ascending; limit; seconds; now) → seconds until one more is within the limit, 0.0 when it is."""
 
 
-class SlidingWindow:
+def wait_sliding(admitted: Sequence[float], limit: int, seconds: float, now: float) -> float:
     """At most `limit` requests in any stretch of `seconds`."""
-
-    def __init__(self, limit: int, seconds: float) -> None:
-        self._limit = limit
-        self._seconds = seconds
-        self._admitted: deque[float] = deque()
-
-    def admit(self, now: datetime) -> bool:
-        """Whether a request at `now` is within the limit; it counts only if it is."""
-        moment = now.timestamp()
-        while self._admitted and moment - self._admitted[0] >= self._seconds:
-            self._admitted.popleft()
-        if len(self._admitted) >= self._limit:
-            return False
-        self._admitted.append(moment)
-        return True
+    counted = len(admitted) - bisect_right(admitted, now - seconds)
+    return admitted[-limit] + seconds - now if counted >= limit else 0.0
 
 
-class FixedWindow:
+def wait_fixed(admitted: Sequence[float], limit: int, seconds: float, now: float) -> float:
     """At most `limit` requests between two strokes of the clock, `seconds` apart."""
-
-    def __init__(self, limit: int, seconds: float) -> None:
-        self._limit = limit
-        self._seconds = seconds
-        self._current = 0
-        self._admitted = 0
-
-    def admit(self, now: datetime) -> bool:
-        """Whether a request at `now` is within the limit; it counts only if it is."""
-        current = int(now.timestamp() // self._seconds)
-        if current != self._current:
-            self._current, self._admitted = current, 0
-        if self._admitted >= self._limit:
-            return False
-        self._admitted += 1
-        return True
+    start = now // seconds * seconds
+    counted = len(admitted) - bisect_left(admitted, start)
+    return start + seconds - now if counted >= limit else 0.0
 
 
-WINDOWS: dict[RateWindow, Callable[[int, float], Window]] = {"sliding": SlidingWindow, "fixed": FixedWindow}
+def wait_weighted(admitted: Sequence[float], limit: int, seconds: float, now: float) -> float:
+    """At most `limit` by an estimate: those since the last stroke, and of those before it the part that still overlaps.
+
+    An estimate of a sliding window from two counters, which counts the earlier requests as if they were evenly spread.
+    """
+    start = now // seconds * seconds
+    current = len(admitted) - bisect_left(admitted, start)
+    previous = len(admitted) - bisect_left(admitted, start - seconds) - current
+    if current >= limit:  # wait for the next stroke, and then until these overlap little enough
+        return start + seconds * (1 + _share_to_pass(current, limit - 1)) - now
+    return max(0.0, start + seconds * _share_to_pass(previous, limit - 1 - current) - now)
+
+
+def _share_to_pass(earlier: int, room: int) -> float:
+    """The part of the window after which `earlier` requests count for no more than `room`."""
+    return 1 - room / earlier if earlier > room else 0.0
+
+
+WINDOWS: dict[RateWindow, Window] = {"sliding": wait_sliding, "fixed": wait_fixed, "weighted": wait_weighted}
 
 
 class RateLimit:
-    """One window per key."""
+    """Remembers the requests of every key for two windows."""
 
-    def __init__(self, kind: RateWindow, limit: int, seconds: float) -> None:
-        self._kind = kind
-        self._limit = limit
-        self._seconds = seconds
-        self._windows: dict[str, Window] = {}
+    def __init__(self, read_settings: Callable[[], SandboxSettings]) -> None:
+        self._read_settings = read_settings
+        self._admitted: defaultdict[str, list[float]] = defaultdict(list)
 
-    def admit(self, key: str, now: datetime) -> bool:
-        """Whether a request with this key at `now` is within the limit."""
-        if key not in self._windows:
-            self._windows[key] = WINDOWS[self._kind](self._limit, self._seconds)
-        return self._windows[key].admit(now)
+    def admit(self, key: str, now: datetime) -> int:
+        """0 for a request within the limit, which counts; else the whole seconds until one would be."""
+        settings, moment = self._read_settings(), now.timestamp()
+        admitted = self._admitted[key]
+        wait = WINDOWS[settings.rate_window](admitted, settings.rate_limit, settings.rate_seconds, moment)
+        if wait > 0:
+            return math.ceil(wait)
+        if admitted and admitted[0] < moment - 4 * settings.rate_seconds:  # seldom, as it moves the whole list
+            del admitted[: bisect_left(admitted, moment - 2 * settings.rate_seconds)]
+        admitted.append(moment)
+        return 0

@@ -5,14 +5,14 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import uvicorn
 
-from connector.sandbox.account import Clock
 from connector.sandbox.app import create_app
+from connector.sandbox.clock import Clock, read_clock
 from connector.sandbox.connections import track
-from connector.sandbox.sandbox import Sandbox, read_clock
+from connector.sandbox.sandbox import Sandbox
 from connector.sandbox.settings import SandboxSettings
 
 GRACE_SECONDS = 1
@@ -40,20 +40,19 @@ def running(
 ) -> Iterator[Sandbox]:
     """A sandbox that is served from a background thread until the block ends.
 
-    Port 0 takes any free one; `sandbox.url` has it. Raises OSError when the port is taken.
+    Port 0 takes any free one; `sandbox.url` has it. Raises OSError when the port is taken, and StorageError
+    when the database of the settings cannot be used.
     """
-    sandbox = Sandbox(settings, clock)
-    listener = _listen(host, port)
-    sandbox.origin = f"http://{host}:{listener.getsockname()[1]}"
-    server = SandboxServer(_configure(sandbox))
-    thread = threading.Thread(target=server.run, args=([listener],), name="sandbox", daemon=True)
-    thread.start()
-    try:
-        yield sandbox
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
+    with _listen(host, port) as listener, closing(Sandbox(settings, clock)) as sandbox:
+        sandbox.origin = f"http://{host}:{listener.getsockname()[1]}"
+        server = SandboxServer(_configure(sandbox))
+        thread = threading.Thread(target=server.run, args=([listener],), name="sandbox", daemon=True)
+        thread.start()
+        try:
+            yield sandbox
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def serve(
@@ -65,7 +64,7 @@ def serve(
 ) -> None:
     """Serve a sandbox until SIGINT or SIGTERM. `started` is called once it can be reached.
 
-    Only for the main thread. Raises OSError when the port is taken.
+    Only for the main thread. Raises OSError and StorageError as `running` does.
     """
     stop = threading.Event()
     handlers = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}

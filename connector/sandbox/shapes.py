@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from connector.sandbox.account import Agent, Conversation, Lead, Message
+from connector.sandbox.records import Agent, Conversation, Lead, Message
 
 Shape = dict[str, Any]
 
@@ -75,21 +75,20 @@ def message_item(message: Message) -> Shape:
 
 def analytics(conversations: Sequence[Conversation], leads: Sequence[Lead], now: datetime) -> Shape:
     """The counts of one agent, in total and for the UTC month of `now`."""
-    month = _month(now)
     messages = [message for conversation in conversations for message in conversation.messages]
     return {
-        "month": month,
-        "conversations": _count(month, [item.created_at for item in conversations]),
-        "leads": _count(month, [item.created_at for item in leads]),
-        "messages_this_month": _count(month, [item.created_at for item in messages])["this_month"],
+        "month": now.astimezone(UTC).strftime("%Y-%m"),
+        "conversations": _count(now, [item.created_at for item in conversations]),
+        "leads": _count(now, [item.created_at for item in leads]),
+        "messages_this_month": _count(now, [item.created_at for item in messages])["this_month"],
     }
 
 
-def lead_captured(lead: Lead) -> Shape:
-    """The webhook payload; it names neither the lead nor the conversation."""
+def lead_captured(lead: Lead, agent_id: str | None = None) -> Shape:
+    """The webhook payload; it names neither the lead nor the conversation. `agent_id`: instead of the API's."""
     return {
         "event": "lead.captured",
-        "agent_id": lead.agent_id,
+        "agent_id": agent_id or lead.agent_id,
         "timestamp": render_time(lead.created_at),
         "data": {
             "visitor_name": lead.visitor.name,
@@ -101,9 +100,11 @@ def lead_captured(lead: Lead) -> Shape:
     }
 
 
-def _count(month: str, moments: list[datetime]) -> dict[str, int]:
+def _count(now: datetime, moments: list[datetime]) -> dict[str, int]:
+    month = _month(now)
     return {"total": len(moments), "this_month": sum(_month(moment) == month for moment in moments)}
 
 
-def _month(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m")
+def _month(moment: datetime) -> tuple[int, int]:
+    utc = moment.astimezone(UTC)
+    return utc.year, utc.month

@@ -15,17 +15,17 @@ RECEIVED = datetime(2026, 3, 25, 10, 30, 2, tzinfo=UTC)
 
 def event(**changes: Any) -> Event:
     """The sample with some fields changed; None leaves one out."""
-    payload = {**LEAD.sample, **changes}
+    payload = {**LEAD.sample.payload, **changes}
     return parse(json.dumps({name: value for name, value in payload.items() if value is not None}))
 
 
 def lead(**data: Any) -> Event:
-    return event(data={**LEAD.sample["data"], **data})
+    return event(data={**LEAD.sample.payload["data"], **data})
 
 
 def test_sample_is_the_payload_of_the_reference():
     payload = (Path(__file__).parent / "data" / "webhook_payload.json").read_text()
-    assert parse(payload).payload == LEAD.sample
+    assert parse(payload).payload == LEAD.sample.payload
 
 
 def test_sample_is_a_captured_lead():
@@ -121,6 +121,6 @@ def test_lead_without_an_agent_is_an_error_that_says_so():
 
 def test_hostile_text_is_passed_on_unchanged():
     text = "\ud800\x00 {{7*7}} +4917012345"
-    came = parse(json.dumps({**LEAD.sample, "data": {"visitor_name": text, "other": text}}))
+    came = parse(json.dumps({**LEAD.sample.payload, "data": {"visitor_name": text, "other": text}}))
     assert LEAD.select(came, LeadFilter(), RECEIVED).visitor_name == text
     assert EVENT.select(came, EventFilter(), RECEIVED).data["other"] == text
