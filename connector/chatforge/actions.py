@@ -1,32 +1,43 @@
 """The actions of the ChatForge plugin."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
 
+from connector.chatforge import finding
 from connector.chatforge.client import ChatForge
-from connector.chatforge.models import (
-    Conversation,
+from connector.chatforge.index import Index, newest
+from connector.chatforge.inputs import (
+    CreateAgent,
+    DeletedAgent,
     FindConversation,
+    FindLead,
     FoundConversation,
-    InjectedMessage,
+    FoundLead,
     InjectMessage,
     ListAgents,
     ListConversations,
-    ListedAgents,
     ListedConversations,
+    ListedLeads,
+    ListLeads,
+    OneAgentId,
+    UpdateAgent,
+    UpsertAgent,
+    UpsertedAgent,
+    is_given,
 )
+from connector.chatforge.models import Analytics, Conversation, InjectedMessage, Lead, ListedAgents, OneAgent
 from connector.declare import ActionContext, action
-from connector.errors import InputError
+from connector.errors import RejectedError
 from connector.flows.durations import seconds
 
 Context = ActionContext[Any]
+Found = TypeVar("Found", FoundConversation, FoundLead)
 
-_PAGE = 50
 _LOOK_AGAIN_SECONDS = 2.0
-_CAPTURE_TOLERANCE = timedelta(seconds=60)
-_ORDER_EVIDENCE = 8
-"""Fewer conversations may stand in falling order by chance."""
+_BEGAN_TOLERANCE = timedelta(seconds=60)
+_CAPTURE_TOLERANCE = timedelta(minutes=10)
 
 
 @action(effect="read", title="List agents")
@@ -35,7 +46,67 @@ async def list_agents(_input: ListAgents, context: Context) -> ListedAgents:
     return await ChatForge(context.http).list_agents()
 
 
-@action(effect="read", title="List conversations", example={"agent_id": "abc123", "limit": 50, "offset": 0})
+@action(
+    effect="once",
+    title="Create agent",
+    example={
+        "name": "Sales Agent",
+        "welcome_message": "Hi! Looking to learn more?",
+        "system_prompt": "You are a helpful sales assistant.",
+        "knowledge_base": "Our pricing starts at $99...",
+        "primary_color": "#10b981",
+    },
+)
+async def create_agent(input: CreateAgent, context: Context) -> OneAgent:
+    """Create an agent. ChatForge answers with a short one: id, name, active."""
+    return await ChatForge(context.http).create_agent(input.model_dump(exclude_none=True))
+
+
+@action(effect="read", title="Get agent", example={"agent_id": "uuid"})
+async def get_agent(input: OneAgentId, context: Context) -> OneAgent:
+    """Get all details of an agent, with its system prompt and its knowledge base."""
+    return await ChatForge(context.http).get_agent(input.agent_id)
+
+
+@action(
+    effect="idempotent",
+    title="Update agent",
+    example={
+        "agent_id": "uuid",
+        "name": "Updated Name",
+        "active": False,
+        "system_prompt": "New system prompt...",
+    },
+)
+async def update_agent(input: UpdateAgent, context: Context) -> OneAgent:
+    """Change settings of an agent. Only what is given is sent, so a null never wipes a prompt."""
+    return await ChatForge(context.http).update_agent(input.agent_id, _changes(input))
+
+
+@action(
+    effect="once",
+    title="Upsert agent",
+    example={"name": "Sales Agent", "system_prompt": "You are a helpful sales assistant."},
+)
+async def upsert_agent(input: UpsertAgent, context: Context) -> UpsertedAgent:
+    """Find the agent by its name; update it, or create it where there is none.
+
+    Several agents of the name are an error. ChatForge cannot create an agent that is switched off: where `active`
+    is false, a new one is switched off right after. Repeating does not say `created` again, so when the outcome is
+    unknown, it stops for a decision.
+    """
+    async with _index(context).lock(input.name):
+        return await _upsert(ChatForge(context.http), input)
+
+
+@action(effect="destructive", title="Delete agent", example={"agent_id": "uuid"})
+async def delete_agent(input: OneAgentId, context: Context) -> DeletedAgent:
+    """Delete an agent and all its conversations, for good."""
+    await ChatForge(context.http).delete_agent(input.agent_id)
+    return DeletedAgent(deleted=True)
+
+
+@action(effect="read", title="List conversations", example={"agent_id": "uuid", "limit": 50, "offset": 0})
 async def list_conversations(input: ListConversations, context: Context) -> ListedConversations:
     """List one page of an agent's conversations.
 
@@ -50,7 +121,7 @@ async def list_conversations(input: ListConversations, context: Context) -> List
     effect="read",
     title="Find conversation",
     example={
-        "agent_id": "abc123",
+        "agent_id": "uuid",
         "visitor_email": "john@example.com",
         "captured_at": "2026-03-25T14:32:00Z",
         "wait_up_to": "30s",
@@ -62,21 +133,64 @@ async def find_conversation(input: FindConversation, context: Context) -> FoundC
     A conversation matches when everything given matches, it captured a lead and it began before `captured_at`
     (plus 60 s). Of several the newest wins. Anyone can type somebody else's e-mail, so give page and time as well.
     """
-    if not _given(input.visitor_email) and not (
-        _given(input.visitor_name) and _given(input.page_url) and input.captured_at
-    ):
-        raise InputError(
-            "without visitor_email, a conversation is found only by visitor_name, page_url and captured_at "
-            "together; give the e-mail or all three"
-        )
-    client, clock = ChatForge(context.http), asyncio.get_running_loop().time
-    end = clock() + (seconds(input.wait_up_to) or 0.0)
-    while True:
-        found = await _search(client, input)
-        left = end - clock()
-        if found.conversation is not None or left <= 0:
-            return found
-        await asyncio.sleep(min(_LOOK_AGAIN_SECONDS, left))
+    client = ChatForge(context.http)
+    listing = _index(context).conversations(input.agent_id)
+
+    async def fetch(offset: int) -> Sequence[Conversation]:
+        return (await client.list_conversations(input.agent_id, finding.PAGE, offset)).conversations
+
+    async def count() -> int | None:
+        counts = (await client.get_analytics(input.agent_id)).conversations
+        return counts.total if counts else None
+
+    async def look() -> FoundConversation:
+        search = finding.Search(fetch, count, listing, lambda item: _is_wanted(item, input), input.max_pages)
+        found = await search.run()
+        return FoundConversation(conversation=newest(found.items), candidates=len(found.items), complete=found.complete)
+
+    return await _look_until(look, lambda found: found.conversation is not None, input.wait_up_to)
+
+
+@action(effect="read", title="List leads", example={"agent_id": "uuid", "limit": 50, "offset": 0})
+async def list_leads(input: ListLeads, context: Context) -> ListedLeads:
+    """List one page of an agent's leads.
+
+    A page may hold fewer than asked for without being the last one: only an empty page is the end.
+    """
+    received = (await ChatForge(context.http).list_leads(input.agent_id, input.limit, input.offset)).leads
+    return ListedLeads(leads=received, next_offset=input.offset + len(received) if received else None)
+
+
+@action(
+    effect="read",
+    title="Find lead",
+    example={"agent_id": "uuid", "visitor_email": "john@example.com", "wait_up_to": "30s"},
+)
+async def find_lead(input: FindLead, context: Context) -> FoundLead:
+    """Find a lead by its id, or by what the visitor left. Everything given must match; of several the newest wins."""
+    client = ChatForge(context.http)
+    listing = _index(context).leads(input.agent_id)
+
+    async def fetch(offset: int) -> Sequence[Lead]:
+        return (await client.list_leads(input.agent_id, finding.PAGE, offset)).leads
+
+    async def count() -> int | None:
+        counts = (await client.get_analytics(input.agent_id)).leads
+        return counts.total if counts else None
+
+    async def look() -> FoundLead:
+        by_id = is_given(input.lead_id)
+        search = finding.Search(fetch, count, listing, lambda item: _is_meant(item, input), input.max_pages, by_id)
+        found = await search.run()
+        return FoundLead(lead=newest(found.items), complete=found.complete)
+
+    return await _look_until(look, lambda found: found.lead is not None, input.wait_up_to)
+
+
+@action(effect="read", title="Fetch analytics", example={"agent_id": "uuid"})
+async def get_analytics(input: OneAgentId, context: Context) -> Analytics:
+    """Count an agent's conversations and leads, in total and in the current month, and this month's messages."""
+    return await ChatForge(context.http).get_analytics(input.agent_id)
 
 
 @action(
@@ -84,7 +198,7 @@ async def find_conversation(input: FindConversation, context: Context) -> FoundC
     title="Inject message",
     purpose="takeover",
     example={
-        "agent_id": "abc123",
+        "agent_id": "uuid",
         "conversation_id": "uuid",
         "content": "Hi, this is Cal jumping in. How can I help?",
     },
@@ -97,59 +211,77 @@ async def inject_message(input: InjectMessage, context: Context) -> InjectedMess
     return await ChatForge(context.http).inject_message(input.agent_id, input.conversation_id, input.content)
 
 
-async def _search(client: ChatForge, wanted: FindConversation) -> FoundConversation:
-    """Look at up to `max_pages` pages once."""
-    seen: dict[str, Conversation] = {}
-    offset, complete = 0, False
-    for _ in range(wanted.max_pages):
-        page = (await client.list_conversations(wanted.agent_id, _PAGE, offset)).conversations
-        known = len(seen)
-        seen |= {conversation.id: conversation for conversation in page}
-        if len(seen) == known:  # an empty page is the end; a repeated one means that `offset` has no effect
-            complete = not page
-            break
-        offset += len(page)
-        if complete := _holds_the_newest(list(seen.values()), wanted):
-            break
-    matches = [conversation for conversation in seen.values() if _matches(conversation, wanted)]
-    newest = max(matches, key=_began, default=None)
-    return FoundConversation(conversation=newest, candidates=len(matches), complete=complete)
+def _index(context: Context) -> Index:
+    return context.memory if isinstance(context.memory, Index) else Index()
 
 
-def _holds_the_newest(seen: list[Conversation], wanted: FindConversation) -> bool:
-    """Whether the list is newest-first and has passed a match, so that what follows is older."""
-    began = [conversation.created_at for conversation in seen]
-    known = [moment for moment in began if moment is not None]
-    if len(known) < max(len(began), _ORDER_EVIDENCE) or known != sorted(known, reverse=True):
-        return False
-    return any(_matches(conversation, wanted) and _began(conversation) > known[-1] for conversation in seen)
+def _changes(input: UpdateAgent | UpsertAgent) -> dict[str, Any]:
+    return input.model_dump(exclude={"agent_id"}, exclude_none=True)
 
 
-def _matches(conversation: Conversation, wanted: FindConversation) -> bool:
+async def _upsert(client: ChatForge, input: UpsertAgent) -> UpsertedAgent:
+    same = [agent for agent in (await client.list_agents()).agents if agent.name == input.name]
+    if len(same) > 1:
+        ids = ", ".join(agent.id for agent in same[:5])
+        raise RejectedError(
+            f"{len(same)} agents are called {input.name!r} ({ids}); rename all but one, or use update_agent with an id"
+        )
+    changes = _changes(input)
+    if same:
+        return UpsertedAgent(agent=(await client.update_agent(same[0].id, changes)).agent, created=False)
+    active = changes.pop("active", None)
+    agent = (await client.create_agent(changes)).agent
+    if active is not None and active != agent.active:
+        agent = (await client.update_agent(agent.id, {"active": active})).agent
+    return UpsertedAgent(agent=agent, created=True)
+
+
+async def _look_until(
+    look: Callable[[], Awaitable[Found]], has_found: Callable[[Found], bool], wait_up_to: str
+) -> Found:
+    clock = asyncio.get_running_loop().time
+    end = clock() + (seconds(wait_up_to) or 0.0)
+    while True:
+        found = await look()
+        left = end - clock()
+        if has_found(found) or left <= 0:
+            return found
+        await asyncio.sleep(min(_LOOK_AGAIN_SECONDS, left))
+
+
+def _is_wanted(conversation: Conversation, wanted: FindConversation) -> bool:
     if conversation.lead_captured is not True:
         return False
     if wanted.captured_at is not None and (
-        conversation.created_at is None or conversation.created_at > wanted.captured_at + _CAPTURE_TOLERANCE
+        conversation.created_at is None or conversation.created_at > wanted.captured_at + _BEGAN_TOLERANCE
     ):
         return False
-    if _given(wanted.visitor_email) and _fold(conversation.visitor_email) != _fold(wanted.visitor_email):
-        return False
-    return all(
-        not _given(expected) or expected == actual
-        for expected, actual in (
-            (wanted.visitor_name, conversation.visitor_name),
-            (wanted.page_url, conversation.page_url),
-        )
+    return _is_email(conversation.visitor_email, wanted.visitor_email) and _are_equal(
+        (wanted.visitor_name, conversation.visitor_name),
+        (wanted.page_url, conversation.page_url),
     )
 
 
-def _given(text: str | None) -> bool:
-    return bool(text and text.strip())  # a form that a visitor left empty says nothing
+def _is_meant(lead: Lead, wanted: FindLead) -> bool:
+    if wanted.captured_at is not None and (
+        lead.created_at is None or abs(lead.created_at - wanted.captured_at) > _CAPTURE_TOLERANCE
+    ):
+        return False
+    return _is_email(lead.visitor_email, wanted.visitor_email) and _are_equal(
+        (wanted.lead_id, lead.id),
+        (wanted.visitor_phone, lead.visitor_phone),
+        (wanted.visitor_name, lead.visitor_name),
+        (wanted.page_url, lead.source_page_url),
+    )
+
+
+def _is_email(actual: str | None, wanted: str | None) -> bool:
+    return not is_given(wanted) or _fold(actual) == _fold(wanted)
+
+
+def _are_equal(*pairs: tuple[str | None, str | None]) -> bool:
+    return all(not is_given(wanted) or wanted == actual for wanted, actual in pairs)
 
 
 def _fold(email: str | None) -> str:
     return (email or "").strip().casefold()
-
-
-def _began(conversation: Conversation) -> datetime:
-    return conversation.created_at or datetime.min.replace(tzinfo=UTC)

@@ -1,17 +1,27 @@
 """Calls the ChatForge API: one method for each endpoint, one attempt each."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import BaseModel
 
 from connector.chatforge import wire
-from connector.chatforge.models import ConversationPage, InjectedMessage, ListedAgents
+from connector.chatforge.models import (
+    Analytics,
+    Conversation,
+    ConversationPage,
+    InjectedMessage,
+    Lead,
+    LeadPage,
+    ListedAgents,
+    OneAgent,
+)
 
 Model = TypeVar("Model", bound=BaseModel)
+Item = TypeVar("Item", Conversation, Lead)
 
 
 def _read_clock() -> datetime:
@@ -33,10 +43,53 @@ class ChatForge:
         """All agents of the account."""
         return await self._ask(ListedAgents, wire.build_request("GET", "v1-agents"))
 
+    async def create_agent(self, values: Mapping[str, Any]) -> OneAgent:
+        """A new agent, of which the answer shows a part. Doing it twice makes two."""
+        return await self._ask(OneAgent, wire.build_request("POST", "v1-agents", body=values))
+
+    async def get_agent(self, agent_id: str) -> OneAgent:
+        """An agent with its prompt and its knowledge."""
+        return await self._ask(OneAgent, wire.build_request("GET", "v1-agent", agent_id=agent_id))
+
+    async def update_agent(self, agent_id: str, values: Mapping[str, Any]) -> OneAgent:
+        """Change the given fields of an agent; the others stay."""
+        return await self._ask(OneAgent, wire.build_request("PUT", "v1-agent", agent_id=agent_id, body=values))
+
+    async def delete_agent(self, agent_id: str) -> None:
+        """Delete an agent with all its conversations. The answer is not documented, so it is not read."""
+        await self._send(wire.build_request("DELETE", "v1-agent", agent_id=agent_id))
+
     async def list_conversations(self, agent_id: str, limit: int = 50, offset: int = 0) -> ConversationPage:
         """One page of conversations, in an order that is not documented."""
         request = wire.build_request("GET", "v1-conversations", agent_id=agent_id, limit=limit, offset=offset)
         return await self._ask(ConversationPage, request)
+
+    async def list_leads(self, agent_id: str, limit: int = 50, offset: int = 0) -> LeadPage:
+        """One page of leads, in an order that is not documented."""
+        request = wire.build_request("GET", "v1-leads", agent_id=agent_id, limit=limit, offset=offset)
+        return await self._ask(LeadPage, request)
+
+    async def get_analytics(self, agent_id: str) -> Analytics:
+        """Counts of an agent: in total, and of the current month."""
+        return await self._ask(Analytics, wire.build_request("GET", "v1-analytics", agent_id=agent_id))
+
+    async def each_conversation(self, agent_id: str) -> AsyncIterator[Conversation]:
+        """All conversations of an agent, page by page; one that moves while they are read comes once."""
+
+        async def page(offset: int) -> Sequence[Conversation]:
+            return (await self.list_conversations(agent_id, offset=offset)).conversations
+
+        async for conversation in _walk(page):
+            yield conversation
+
+    async def each_lead(self, agent_id: str) -> AsyncIterator[Lead]:
+        """All leads of an agent, page by page; one that moves while they are read comes once."""
+
+        async def page(offset: int) -> Sequence[Lead]:
+            return (await self.list_leads(agent_id, offset=offset)).leads
+
+        async for lead in _walk(page):
+            yield lead
 
     async def inject_message(self, agent_id: str, conversation_id: str, content: str) -> InjectedMessage:
         """Say something in an active conversation as the assistant. Doing it twice says it twice."""
@@ -56,3 +109,17 @@ class ChatForge:
         answer = wire.Answer(response.status_code, response.headers, response.content, key)
         wire.check_status(answer, self.clock())
         return answer
+
+
+async def _walk(page: Callable[[int], Awaitable[Sequence[Item]]]) -> AsyncIterator[Item]:
+    """Each item once. A short page is not the end, only an empty one is."""
+    seen: set[str] = set()
+    offset = 0
+    while items := await page(offset):
+        new = [item for item in items if item.id not in seen]
+        if not new:  # an equal page again: `offset` has no effect
+            return
+        seen |= {item.id for item in new}
+        offset += len(items)
+        for item in new:
+            yield item

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from connector.chatforge.budget import RateBudget
+from connector.chatforge.index import Index
 from connector.chatforge.webhooks import parse, verify
 from connector.declare import ConnectionType, RateLimit, Secret, Webhook
 from connector.errors import SettingsError
@@ -95,6 +96,7 @@ CONNECTION = ConnectionType(
     require=_require_key,
     http=_http,
     budget=lambda connection: RateBudget(connection.rate_limit),
+    memory=lambda _connection: Index(),
     webhook=WEBHOOK,
     help_url="https://chatforge.aiedge247.com",
     rate_limit=RateLimit(DEFAULT_RATE_LIMIT, 60, "API key"),

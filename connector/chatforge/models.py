@@ -1,4 +1,4 @@
-"""The resources of ChatForge, and the inputs and outputs of its actions.
+"""The resources of ChatForge, and what its endpoints answer.
 
 A resource keeps fields that we do not know; one that is missing is None; one of another type is an error.
 Nothing constrains the text that visitors and authors write: it may hold lone surrogates, which pydantic's own
@@ -50,8 +50,6 @@ Id = NotBlank
 Duration = Annotated[str, AfterValidator(_check_duration), Field(json_schema_extra={"format": "flow-duration"})]
 """A duration of the flow language, such as `30s`."""
 
-AgentId = Annotated[Id, Field(description="The agent, by the id that List agents gives.")]
-
 
 def _check_start(text: str) -> str:
     if text in ("now", "all"):
@@ -67,10 +65,6 @@ Start = Annotated[str, AfterValidator(_check_start)]
 
 class _Resource(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
-
-
-class _Input(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Agent(_Resource):
@@ -171,74 +165,3 @@ class InjectedMessage(_Resource):
     """The message as ChatForge stored it."""
 
     message: Message
-
-
-class ListAgents(_Input):
-    """Nothing to choose."""
-
-
-class CreateAgent(_Input):
-    """A new agent."""
-
-    name: NotBlank = Field(description="What the agent is called in the dashboard.")
-    welcome_message: str | None = Field(None, description="The first words that a visitor sees.")
-    system_prompt: str | None = Field(None, description="How the agent should behave.")
-    knowledge_base: str | None = Field(None, description="What the agent knows.")
-    primary_color: str | None = Field(None, description="Colour of the chat window, such as '#10b981'.")
-
-
-class UpdateAgent(_Input):
-    """New values for an agent. What is not given, or null, stays as it is."""
-
-    agent_id: AgentId
-    name: str | None = Field(None, description="What the agent is called in the dashboard.")
-    welcome_message: str | None = Field(None, description="The first words that a visitor sees.")
-    system_prompt: str | None = Field(None, description="How the agent should behave.")
-    knowledge_base: str | None = Field(None, description="What the agent knows.")
-    primary_color: str | None = Field(None, description="Colour of the chat window, such as '#10b981'.")
-    active: bool | None = Field(None, description="Whether the agent answers visitors.")
-
-
-class ListConversations(_Input):
-    """One page of an agent's conversations."""
-
-    agent_id: AgentId
-    limit: int = Field(50, ge=1, description="How many to ask for; ChatForge may send fewer.")
-    offset: int = Field(0, ge=0, description="How many to skip; pass the next_offset of the page before.")
-
-
-class ListedConversations(BaseModel):
-    """One page of conversations, in ChatForge's order, which is not documented."""
-
-    conversations: list[Conversation]
-    next_offset: int | None = Field(description="The offset of the next page; null after an empty page.")
-
-
-class FindConversation(_Input):
-    """What is known of the visitor. Without an e-mail, name and page and time are required."""
-
-    agent_id: AgentId
-    visitor_email: str | None = Field(None, description="The visitor's e-mail; upper and lower case are alike.")
-    visitor_name: str | None = Field(None, description="The visitor's name, exactly.")
-    page_url: str | None = Field(None, description="The page on which the visitor chatted, exactly.")
-    captured_at: Time | None = Field(
-        None, description="When the lead was captured; the conversation began at most 60 s after that."
-    )
-    max_pages: int = Field(5, ge=1, description="How many pages of 50 conversations to look at.")
-    wait_up_to: Duration = Field("0s", description="How long to look again until one is found, such as '30s'.")
-
-
-class FoundConversation(BaseModel):
-    """The newest conversation that matches, if any."""
-
-    conversation: Conversation | None
-    candidates: int = Field(description="How many matched among those that were looked at.")
-    complete: bool = Field(description="False when newer matches may be on pages that were not looked at.")
-
-
-class InjectMessage(_Input):
-    """A message to the visitor of an active conversation, as the assistant."""
-
-    agent_id: AgentId
-    conversation_id: Id = Field(description="The conversation; it must be active.")
-    content: NotBlank = Field(description="The text that the visitor sees.")

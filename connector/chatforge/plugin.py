@@ -17,8 +17,16 @@ def register_connections(register: Callable[[ConnectionType], None]) -> None:
 def register_actions(register: Callable[[Action], None]) -> None:
     for declared in (
         actions.list_agents,
+        actions.create_agent,
+        actions.get_agent,
+        actions.update_agent,
+        actions.upsert_agent,
+        actions.delete_agent,
         actions.list_conversations,
         actions.find_conversation,
+        actions.list_leads,
+        actions.find_lead,
+        actions.get_analytics,
         actions.inject_message,
     ):
         register(declared)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +12,7 @@ import pytest
 from connector.chatforge import actions
 from connector.chatforge.actions import find_conversation, inject_message, list_agents, list_conversations
 from connector.declare import Action, ActionContext
-from connector.errors import InputError, NotFoundError
+from connector.errors import NotFoundError
 from connector.transport import HttpOptions, open_client, open_transport
 
 START = datetime(2026, 3, 25, 14, 0, tzinfo=UTC)
@@ -79,10 +78,6 @@ def run(account: Account, action: Action, **input: Any) -> Any:
     return asyncio.run(execute())
 
 
-def find(account: Account, **input: Any) -> Any:
-    return run(account, find_conversation, agent_id="abc123", **input)
-
-
 def test_agents_are_listed() -> None:
     assert [agent.id for agent in run(Account([]), list_agents).agents] == ["abc123"]
 
@@ -113,127 +108,6 @@ def test_message_is_injected() -> None:
 def test_unknown_agent_is_not_found() -> None:
     with pytest.raises(NotFoundError, match="'Agent not found'"):
         run(Account([]), list_conversations, agent_id="other")
-
-
-WANTED = {
-    "visitor_email": "john@example.com",
-    "visitor_name": "John Smith",
-    "page_url": "https://example.com/services",
-    "captured_at": (START + timedelta(minutes=10)).isoformat(),
-}
-
-
-@pytest.mark.parametrize(
-    ("fields", "wanted", "matches"),
-    [
-        pytest.param({}, WANTED, True, id="everything-fits"),
-        pytest.param({"visitor_email": " JOHN@Example.com"}, WANTED, True, id="email-in-upper-case"),
-        pytest.param({"visitor_email": "johnß@example.com"}, {"visitor_email": "JOHNSS@example.com "}, True, id="fold"),
-        pytest.param({"visitor_email": "ann@example.com"}, WANTED, False, id="other-email"),
-        pytest.param({"visitor_email": None}, WANTED, False, id="no-email"),
-        pytest.param({"visitor_name": "john smith"}, WANTED, False, id="other-name"),
-        pytest.param({"page_url": "https://example.com/"}, WANTED, False, id="other-page"),
-        pytest.param({"lead_captured": False}, WANTED, False, id="no-lead"),
-        pytest.param({"lead_captured": None}, WANTED, False, id="lead-unknown"),
-        pytest.param({"created_at": "2026-03-25T14:11:00Z"}, WANTED, True, id="60-s-after-capture"),
-        pytest.param({"created_at": "2026-03-25T14:11:00.001Z"}, WANTED, False, id="later"),
-        pytest.param({"created_at": None}, WANTED, False, id="time-unknown"),
-        pytest.param({"created_at": None}, {"visitor_email": "john@example.com"}, True, id="time-not-wanted"),
-        pytest.param({"visitor_email": None}, WANTED | {"visitor_email": None}, True, id="without-email"),
-        pytest.param(
-            {"visitor_name": "Ann"}, WANTED | {"visitor_name": " ", "page_url": ""}, True, id="blank-is-not-given"
-        ),
-    ],
-)
-def test_conversation_matches_when_everything_given_matches(
-    fields: dict[str, Any], wanted: dict[str, Any], matches: bool
-) -> None:
-    found = find(Account([conversation(5, **{"visitor_email": "john@example.com"} | fields)]), **wanted)
-    assert (found.conversation is not None, found.candidates, found.complete) == (matches, int(matches), True)
-
-
-@pytest.mark.parametrize("missing", ["visitor_name", "page_url", "captured_at"])
-@pytest.mark.parametrize("email", [None, " "])
-def test_without_email_name_page_and_time_are_required(missing: str, email: str | None) -> None:
-    account = Account([])
-    with pytest.raises(InputError, match="give the e-mail or all three"):
-        find(account, **WANTED | {"visitor_email": email, missing: None})
-    assert account.asked == []
-
-
-def of_john(*numbers: int) -> Callable[[int], dict[str, Any]]:
-    return lambda number: conversation(number, **({"visitor_email": "john@example.com"} if number in numbers else {}))
-
-
-def shuffled(numbers: range) -> list[int]:
-    return sorted(numbers, key=lambda number: number * 37 % 101)
-
-
-@pytest.mark.parametrize(
-    ("order", "john", "max_pages", "result", "pages"),
-    [
-        pytest.param(range(99, -1, -1), (90, 20), 9, ("c90", 1, True), 1, id="newest-first-stops-early"),
-        pytest.param(range(99, -1, -1), (50, 20), 9, ("c50", 2, True), 2, id="newest-first-match-at-page-end"),
-        pytest.param(range(99, -1, -1), (20,), 1, (None, 0, False), 1, id="newest-first-not-reached"),
-        pytest.param(range(100), (90, 20), 9, ("c90", 2, True), 3, id="oldest-first-to-the-end"),
-        pytest.param(range(100), (90, 20), 1, ("c20", 1, False), 1, id="oldest-first-not-reached"),
-        pytest.param(range(100), (90, 20), 2, ("c90", 2, False), 2, id="end-not-seen"),
-        pytest.param(shuffled(range(100)), (90, 20), 9, ("c90", 2, True), 3, id="arbitrary"),
-        pytest.param(range(5, -1, -1), (5, 3), 9, ("c5", 2, True), 2, id="too-few-to-know-the-order"),
-        pytest.param([7] * 60, (7,), 9, ("c7", 1, False), 2, id="nothing-new"),
-        pytest.param([], (), 9, (None, 0, True), 1, id="none"),
-    ],
-)
-def test_pages_are_walked_until_the_newest_match_is_certain(
-    order: range | list[int],
-    john: tuple[int, ...],
-    max_pages: int,
-    result: tuple[str | None, int, bool],
-    pages: int,
-) -> None:
-    account = Account(list(map(of_john(*john), order)))
-    found = find(account, visitor_email="john@example.com", max_pages=max_pages)
-    assert (found.conversation and found.conversation.id, found.candidates, found.complete) == result
-    assert len(account.asked) == pages
-
-
-def test_newest_first_with_one_unknown_time_is_walked_to_the_end() -> None:
-    listed = list(map(of_john(19), range(19, -1, -1)))
-    listed[10]["created_at"] = None
-    account = Account(listed)
-    assert find(account, visitor_email="john@example.com").complete
-    assert len(account.asked) == 2
-
-
-def test_server_that_ignores_the_offset_is_asked_twice() -> None:
-    account = Account(list(map(of_john(), range(80))), ignores_offset=True)
-    assert not find(account, visitor_email="john@example.com", max_pages=9).complete
-    assert [query["offset"] for query in account.asked] == ["0", "50"]
-
-
-def test_offset_grows_by_what_was_received() -> None:
-    account = Account(list(map(of_john(), range(45))), most=20)
-    assert find(account, visitor_email="john@example.com", max_pages=9).complete
-    assert [query["offset"] for query in account.asked] == ["0", "20", "40", "45"]
-
-
-def test_conversation_that_appears_later_is_waited_for() -> None:
-    account = Account([])
-    account.appear_after = (1, [of_john(5)(5)])
-    found = find(account, visitor_email="john@example.com", wait_up_to="50ms")
-    assert found.conversation.id == "c5"
-
-
-def test_conversation_that_is_there_is_not_waited_for() -> None:
-    account = Account([of_john(5)(5)])
-    assert find(account, visitor_email="john@example.com", wait_up_to="50ms").candidates == 1
-    assert len(account.asked) == 2  # the page and the end
-
-
-def test_waiting_ends_without_a_conversation() -> None:
-    account = Account([])
-    assert find(account, visitor_email="john@example.com", wait_up_to="50ms").conversation is None
-    assert len(account.asked) == 2
 
 
 @pytest.mark.parametrize(

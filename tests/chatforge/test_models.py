@@ -6,22 +6,18 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from connector.chatforge.inputs import CreateAgent, FindConversation, InjectMessage, ListConversations, UpdateAgent
 from connector.chatforge.models import (
     Agent,
     Analytics,
     Conversation,
     ConversationPage,
-    CreateAgent,
-    FindConversation,
     InjectedMessage,
-    InjectMessage,
     Lead,
     LeadPage,
-    ListConversations,
     ListedAgents,
     Message,
     OneAgent,
-    UpdateAgent,
 )
 
 DATA = Path(__file__).parent / "data"  # the JSON bodies of the vendor's reference, verbatim
