@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint torture clean
+.PHONY: install demo docs test lint torture clean
 
 install: .venv/installed
 
@@ -25,6 +25,9 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: install
+	cd tests && ../$(BIN)/python -m vendor.table
 
 torture: install
 	$(BIN)/python -m pytest -m torture
