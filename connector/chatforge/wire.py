@@ -26,11 +26,13 @@ from connector.errors import (
     RejectedError,
     ServerError,
 )
-from connector.validation import sentence
+from connector.validation import quoted, sentence
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _CHECK_BASE_URL = "check CHATFORGE_BASE_URL, and what stands between you and ChatForge"
+_LONGEST_PARAMETER = 1_000
+"""In a URL; an id has 36 characters."""
 _QUOTED = 200
 _QUOTED_PAGE = 80
 _PREFIX = 20_000
@@ -67,13 +69,15 @@ class Answer:
 def build_request(method: str, action: str, *, body: Mapping[str, Any] | None = None, **params: str | int) -> Request:
     """Build the request for `?action=<action>&…`.
 
-    The body is ASCII-escaped JSON, so that lone surrogates survive. `InputError` where a parameter holds one:
-    a URL cannot carry it.
+    The body is ASCII-escaped JSON, so that lone surrogates survive. `InputError` where a parameter holds one,
+    or is too long: a URL cannot carry it.
     """
     texts = {"action": action} | {name: str(value) for name, value in params.items()}
     for name, text in texts.items():
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise InputError(f"{name} is {text!a}, which a URL cannot carry; pass it as ChatForge gave it")
+            raise InputError(f"{name} is {quoted(text)}, which a URL cannot carry; pass it as ChatForge gave it")
+        if len(text) > _LONGEST_PARAMETER:
+            raise InputError(f"{name} has {len(text)} characters, too many for a URL; pass it as ChatForge gave it")
     if body is None:
         return Request(method, texts)
     content = json.dumps(body, ensure_ascii=True).encode("ascii")

@@ -81,7 +81,7 @@ class SandboxSettings:
             if not accepts(value):
                 raise InvalidSettingError(name, value, expected)
         if len({self.api_key, self.small_plan_key, self.other_api_key}) < 3:
-            raise InvalidSettingError("other_api_key", "the key of another account or plan", "a key of its own")
+            raise InvalidSettingError("other_api_key", "…", "another key than those of the first account")
         if self.agent_id == self.other_agent_id:
             raise InvalidSettingError("other_agent_id", self.other_agent_id, "another id than agent_id")
 

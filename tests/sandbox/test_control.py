@@ -42,6 +42,11 @@ def test_a_visitor_is_greeted_by_the_agent_that_was_named(site):
         ({"messages": "Hello"}, 400),
         ({"messages": [1]}, 400),
         ({"capture_lead": "no"}, 400),
+        ({"webhook": None}, 400),
+        ({"created_at": 1774432800}, 400),
+        ({"created_at": "yesterday"}, 400),
+        ({"created_at": "2026-03-25T10:00:00"}, 400),
+        ({"created_at": "0001-01-01T00:00:00+10:00"}, 400),
     ],
     ids=str,
 )

@@ -1,5 +1,6 @@
 """Faults that a test orders: answers that are not the real ones, delays, cut connections."""
 
+import socket
 from contextlib import closing
 from http.client import HTTPConnection
 
@@ -97,6 +98,93 @@ def test_a_cut_closes_the_connection_before_or_after_the_effect(site, inject, cu
     assert inject().status_code == 201
 
 
+def test_a_status_after_the_effect_hides_that_the_request_was_carried_out(site, inject):
+    site.order(action="v1-message", status=500, after_effect=True)
+    assert inject().status_code == 500
+    assert len(site.effects()) == 1
+
+
+def test_a_status_after_the_effect_also_hides_a_refusal(site):
+    site.order(action="v1-agents", status=503, after_effect=True)
+    assert site.call("POST", "v1-agents", {}).status_code == 503
+    assert site.effects() == []
+
+
+def read_raw(site, action):
+    """All bytes of the answer until the connection is closed: status line and headers, and the body."""
+    url = httpx.URL(site.sandbox.url)
+    with socket.create_connection((url.host, url.port), timeout=10) as connection:
+        request = f"GET {url.path}?action={action} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {site.sandbox.api_key}"
+        connection.sendall(request.encode() + b"\r\n\r\n")
+        while "cut" not in site.control.get("/counters").json()["statuses"]:
+            pass  # the server writes what it can and closes in one go; nothing may be read before
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    return head.decode().lower(), body
+
+
+def test_a_cut_in_mid_answer_leaves_all_headers_and_half_of_the_body(site):
+    whole = site.call("GET", "v1-agents").content
+    site.order(action="v1-agents", cut="mid_answer", headers={"X-Proxy": "one"})
+    head, body = read_raw(site, "v1-agents")
+    assert head.startswith("http/1.1 200 ok\r\n")
+    assert f"content-length: {len(whole)}\r\n" in head + "\r\n"
+    assert "x-proxy: one\r\n" in head + "\r\n"
+    assert body == whole[: len(whole) // 2]
+    assert site.control.get("/counters").json()["actions"]["v1-agents"] == {"200": 1, "cut": 1}
+
+
+def test_a_long_answer_that_is_cut_arrives_up_to_the_middle(site):
+    site.call("PUT", "v1-agent", {"welcome_message": "x" * 30_000_000})
+    site.order(action="v1-agents", cut="mid_answer")
+    assert len(read_raw(site, "v1-agents")[1]) > 15_000_000
+
+
+@pytest.mark.parametrize(
+    ("fault", "effects"),
+    [({}, 1), ({"status": 500}, 0), ({"status": 500, "after_effect": True}, 1)],
+    ids=["ordinary", "status", "status after effect"],
+)
+def test_a_cut_in_mid_answer_takes_effect_unless_a_status_prevents_it(site, inject, fault, effects):
+    site.order(action="v1-message", cut="mid_answer", **fault)
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
+        inject()
+    assert len(site.effects()) == effects
+    assert inject().status_code == 201
+
+
+def test_a_fault_that_skips_lets_the_first_requests_pass(site):
+    site.order(action="v1-agents", status=401, skip=2, times=2)
+    site.call("GET", "v1-leads")
+    assert [site.call("GET", "v1-agents").status_code for _ in range(5)] == [200, 200, 401, 401, 200]
+
+
+def test_a_request_that_one_fault_lets_pass_meets_the_next(site):
+    site.order(status=401, skip=1)
+    site.order(status=500)
+    assert [site.call("GET", "v1-agents").status_code for _ in range(3)] == [500, 401, 200]
+
+
+def test_a_fault_can_wait_for_a_reused_connection(site):
+    site.order(action="v1-agents", connection="reused", status=500)
+    with httpx.Client(headers=site.api.headers, trust_env=False) as other:
+        assert other.get(site.sandbox.url, params={"action": "v1-agents"}).status_code == 200
+    assert [site.call("GET", "v1-agents").status_code for _ in range(3)] == [200, 500, 200]
+
+
+def test_a_fault_can_wait_for_a_fresh_connection(site):
+    site.call("GET", "v1-agents")
+    site.order(action="v1-agents", connection="fresh", status=500)
+    assert site.call("GET", "v1-agents").status_code == 200
+    with httpx.Client(headers=site.api.headers, trust_env=False) as other:
+        assert other.get(site.sandbox.url, params={"action": "v1-agents"}).status_code == 500
+
+
+def test_an_answer_of_a_control_endpoint_makes_a_connection_reused_too(site):
+    site.order(action="v1-agents", connection="reused", status=500)
+    query = {"action": "v1-agents"}
+    assert site.control.get(site.sandbox.url, params=query, headers=site.api.headers).status_code == 500
+
+
 def test_a_cut_leaves_other_connections_alone(site, inject):
     url = httpx.URL(site.sandbox.url)
     with closing(HTTPConnection(url.host, url.port)) as other:
@@ -156,6 +244,16 @@ def test_a_request_over_the_limit_uses_up_no_fault(start):
         {"status": 500, "times": 0},
         {"status": 500, "headers": {"Retry-After": 7}},
         {"status": 500, "delay": 1},
+        {"status": 500, "skip": -1},
+        {"status": 500, "skip": 1.5},
+        {"status": 500, "after_effect": 1},
+        {"delay_seconds": 1, "after_effect": True},
+        {"cut": "after_effect", "status": 500, "after_effect": True},
+        {"status": 500, "cut": "mid_answer", "style": "empty"},
+        {"status": 500, "connection": "old"},
+        {"connection": "fresh"},
+        {"skip": 2},
+        {"status": 204},
     ],
     ids=str,
 )

@@ -1,4 +1,4 @@
-"""limit and offset of the two lists that have them, and the order of all lists."""
+"""limit and offset of the two lists that have them."""
 
 import pytest
 
@@ -15,19 +15,6 @@ def read_ids(site):
         return [item["id"] for item in site.call("GET", action, **query).json()[key]]
 
     return read
-
-
-@LISTS
-def test_the_newest_comes_first_also_within_one_second(site, read_ids, action, key, story_key):
-    made = [site.visit()[story_key] for _ in range(3)]
-    assert read_ids(action, key) == made[::-1]
-
-
-@LISTS
-def test_the_order_can_be_turned_round(start, action, key, story_key):
-    site = start(list_order="oldest_first")
-    made = [site.visit()[story_key] for _ in range(3)]
-    assert [item["id"] for item in site.call("GET", action).json()[key]] == made
 
 
 @LISTS

@@ -134,3 +134,30 @@ def test_a_message_into_a_closed_conversation_gets_400(site, conversation_id):
     assert response.status_code == 400
     assert response.json() == {"error": f"conversation {conversation_id!r} is not active"}
     assert len(site.chat(conversation_id)["messages"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("error_style", "media_type", "body"),
+    [
+        ("json", "application/json", b'{"error":"agent \'<b>\' not found"}'),
+        ("message", "application/json", b'{"message":"agent \'<b>\' not found"}'),
+        ("text", "text/plain; charset=utf-8", b"agent '<b>' not found"),
+        ("html", "text/html; charset=utf-8", b"<html><body><h1>agent '&lt;b&gt;' not found</h1></body></html>"),
+        ("empty", None, b""),
+    ],
+)
+def test_a_refusal_is_written_in_the_chosen_style(start, error_style, media_type, body):
+    response = start(error_style=error_style).call("GET", "v1-agent", agent_id="<b>")
+    assert (response.status_code, response.content) == (404, body)
+    assert response.headers.get("content-type") == media_type
+
+
+def test_a_refusal_before_the_action_and_none_of_a_control_endpoint_has_the_chosen_style(start):
+    site = start(error_style="text", rate_limit=1)
+    assert [site.call("GET", "v1-agents").status_code, site.call("GET", "v1-agents").text] == [
+        200,
+        "Rate limit exceeded",
+    ]
+    site.api.headers["Authorization"] = "Bearer wrong"
+    assert site.call("GET", "v1-agents").text == "Invalid or missing API key"
+    assert site.control.get("/conversations/unknown").json() == {"error": "conversation 'unknown' not found"}
