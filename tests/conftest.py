@@ -1,5 +1,9 @@
 """The built-in plugins and an adapter over them; the ChatForge behind it is the sandbox."""
 
+import fcntl
+import os
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,6 +19,7 @@ from connector.sandbox import Sandbox
 from connector.sandbox.server import running
 
 ROOT = Path(__file__).parents[1]
+_PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check")
 NOW = datetime(2026, 3, 25, 10, 30, tzinfo=UTC)
 
 
@@ -44,3 +49,18 @@ def make_adapter(tmp_path: Path, built_in: Registry) -> Callable[..., Adapter]:
 def sandbox() -> Iterator[Sandbox]:
     with running() as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def core_python(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The Python of an environment in which only the core is installed; one for all test processes."""
+    shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    python = shared / "core" / "bin" / "python"
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CHATFORGE_"))}
+    with (shared / "core.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "core.made").exists():
+            for command in ([sys.executable, "-m", "venv", python.parents[1]], [python, *_PIP, "install", ROOT]):
+                subprocess.run([str(part) for part in command], cwd=shared, env=environ, check=True)
+            (shared / "core.made").touch()
+    return python

@@ -13,17 +13,19 @@ from pydantic import BaseModel
 from connector import settings
 from connector.adapter import Adapter
 from connector.chatforge.samples import EVENT as SAMPLE
-from connector.declare import Action, ActionContext, ConnectionType, Event, Trigger
+from connector.declare import Action, ActionContext, ConnectionType, Event, Poll, PollRequest, PollStep, Trigger
 from connector.errors import (
     EventError,
     InputError,
     NetworkError,
+    NotFoundError,
     OutputError,
     SettingsError,
     StepTimeoutError,
     UnknownOperationError,
     WebhookError,
 )
+from connector.polling import Polled
 from connector.registry import Registry
 from connector.sandbox import Sandbox
 from connector.transport import HttpOptions, Purpose, Slot
@@ -364,3 +366,99 @@ def test_timeout_of_a_call_does_not_count_its_waits_for_the_budget(make_adapter,
 
 class Empty(BaseModel):
     pass
+
+
+def numbers(wanted: Any, state: Any, page: Any, now: datetime) -> PollStep:
+    """Asks for two pages in a round; each page is an event."""
+    count = (state or {"count": 0})["count"]
+    if page is None:
+        return PollStep([], {"count": count}, PollRequest("echo", {"text": str(count)}))
+    events = [Event("number", f"number:{count}", now, dict(page), "poll")]
+    asked = PollRequest("echo", {"text": str(count + 1)}) if count % 2 == 0 else None
+    return PollStep(events, {"count": count + 1}, asked)
+
+
+async def echo(input: Text, _context: ActionContext[Any]) -> Anything:
+    if input.text == "lost":
+        raise NotFoundError("it is gone")
+    return Anything(value=input.text)
+
+
+def polled(poll: Poll | None) -> Registry:
+    trigger = Trigger("test.numbers", "", "", Text, Text, lambda *_: None, Event("x", "1", None, {}), ("poll",), poll)
+    return Registry(strangers(echo).actions, {trigger.name: trigger}, {})
+
+
+def poll(adapter: Adapter, state: Any = None, **input: Any) -> Polled:
+    async def step() -> Polled:
+        async with adapter:
+            return await adapter.poll("test.numbers", input, state)
+
+    return asyncio.run(step())
+
+
+def test_poll_makes_one_request_a_step_and_its_state_is_plain_json(make_adapter):
+    used, state, steps = make_adapter(polled(numbers)), None, []
+    for _ in range(4):
+        step = poll(used, state)
+        state = json.loads(json.dumps(step.state))
+        steps.append(([(event.identity, event.payload["value"]) for event in step.events], step.more))
+    assert steps == [
+        ([("number:0", "0")], True),
+        ([("number:1", "1")], False),
+        ([("number:2", "2")], True),
+        ([("number:3", "3")], False),
+    ]
+
+
+def test_failed_request_of_a_poll_can_be_made_again_with_the_same_state(make_adapter):
+    good = poll(make_adapter(polled(numbers)))
+    broken = {**good.state, "request": ["echo", {"text": 7}]}
+    with pytest.raises(InputError):
+        poll(make_adapter(polled(numbers)), broken)
+    assert [event.identity for event in poll(make_adapter(polled(numbers)), good.state).events] == ["number:1"]
+
+
+def test_poll_is_told_when_what_it_asks_for_is_gone(make_adapter):
+    told = []
+
+    def ask(_wanted: Any, _state: Any, page: Any, _now: datetime) -> PollStep:
+        told.append(page)
+        return PollStep([], {}, PollRequest("echo", {"text": "lost"}) if page is None else None)
+
+    assert not poll(make_adapter(polled(ask))).more
+    assert [type(page) for page in told] == [type(None), NotFoundError]
+
+
+def refuse_page(*_: Any) -> Any:
+    raise KeyError("id")
+
+
+@pytest.mark.parametrize(
+    ("registry", "state", "input", "error", "sentence"),
+    [
+        pytest.param(polled(numbers), {"old": 1}, {}, InputError, "pass what it returned last, or None", id="state"),
+        pytest.param(
+            polled(numbers), None, {"text": 7}, EventError, "the input of test.numbers does not fit", id="input"
+        ),
+        pytest.param(
+            polled(refuse_page), None, {}, EventError, "the poll of test.numbers failed: KeyError", id="fault"
+        ),
+        pytest.param(polled(None), None, {}, UnknownOperationError, "test.numbers is not polled", id="no poll"),
+    ],
+)
+def test_poll_that_cannot_go_on_says_why(make_adapter, registry, state, input, error, sentence):
+    with pytest.raises(error) as caught:
+        poll(make_adapter(registry), state, **input)
+    assert sentence in str(caught.value)
+
+
+def test_connection_is_checked_by_the_action_that_its_plugin_names(make_adapter, sandbox):
+    async def check(adapter: Adapter, connector: str) -> Any:
+        async with adapter:
+            return await adapter.check_connection(connector)
+
+    agents = asyncio.run(check(make_adapter(**environ(sandbox)), "chatforge"))["agents"]
+    assert [agent["id"] for agent in agents] == [sandbox.agent_id]
+    with pytest.raises(UnknownOperationError, match="the connector 'test' has no connection that can be checked"):
+        asyncio.run(check(make_adapter(), "test"))

@@ -68,11 +68,10 @@ def test_wheel_holds_all_files_that_the_package_reads(tmp_path: Path):
     assert packed == needed  # a link to a flow of the documentation is packed as the flow itself
 
 
-def test_core_is_enough_to_check_flows_take_webhooks_and_run_actions(tmp_path: Path, sandbox: Sandbox):
-    run(sys.executable, "-m", "venv", tmp_path / "venv", folder=tmp_path)
-    python = tmp_path / "venv" / "bin" / "python"
-    pip(python, "install", ROOT, folder=tmp_path)
-
+def test_core_is_enough_to_check_flows_take_webhooks_and_run_actions(
+    tmp_path: Path, core_python: Path, sandbox: Sandbox
+):
+    python = core_python
     body = json.dumps(SAMPLE)
     signature = hmac.new(sandbox.webhook_secret.encode(), body.encode(), hashlib.sha256).hexdigest()
     environ = {
@@ -93,7 +92,7 @@ def test_core_is_enough_to_check_flows_take_webhooks_and_run_actions(tmp_path: P
     names = {requirement.partition(">")[0] for requirement in extras}
     assert names.isdisjoint({package["name"].lower() for package in listed})
 
-    command = subprocess.run([tmp_path / "venv" / "bin" / "chatforge"], capture_output=True, text=True, check=False)
+    command = subprocess.run([python.with_name("chatforge")], capture_output=True, text=True, check=False)
     assert command.returncode == 2
     assert command.stdout == ""
     assert command.stderr.startswith("chatforge needs typer, ")

@@ -178,6 +178,31 @@ def test_what_is_registered_after_loading_changes_nothing(install):
             id="no JSON Schema",
         ),
         pytest.param(
+            "from dataclasses import replace\n"
+            "@hookimpl\ndef register_triggers(register): register(replace(GREETED, sources=('poll',)))",
+            "greetings.greeted has sources ('poll',); 'poll' goes with a poll function",
+            id="polled without a poll",
+        ),
+        pytest.param(
+            "from dataclasses import replace\n"
+            "@hookimpl\ndef register_triggers(register): register(replace(GREETED, sources=('webhook',)))",
+            "greetings.greeted takes webhooks, but the plugin's connection has none",
+            id="webhook without a connection that has one",
+        ),
+        pytest.param(
+            "from dataclasses import replace\n"
+            "@hookimpl\ndef register_triggers(register):\n"
+            "    register(replace(GREETED, sources=('poll',), joins=('event',)))",
+            "greetings.greeted joins 'event', which the plugin does not declare",
+            id="join of something unknown",
+        ),
+        pytest.param(
+            "from dataclasses import replace\n"
+            "@hookimpl\ndef register_connections(register): register(replace(connection(Name), test='say_hello'))",
+            "the test of its connection, 'say_hello', is no read action of it",
+            id="test that is not there",
+        ),
+        pytest.param(
             "@hookimpl\ndef register_connections(register): register(connection(int))",
             "register_connections failed: AttributeError: type object 'int' has no attribute 'model_json_schema'",
             id="connection that is no model",

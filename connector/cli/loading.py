@@ -6,6 +6,7 @@ from pathlib import Path
 from connector import registry, settings
 from connector.adapter import Adapter
 from connector.declare import connector_of
+from connector.errors import SettingsError
 from connector.flows.flow import Flow
 from connector.settings import Settings
 
@@ -25,6 +26,21 @@ def require_connections(adapter: Adapter, flows: Sequence[Flow]) -> None:
     for flow in flows:
         if not flow.enabled:
             continue
-        adapter.require_webhook(connector_of(flow.trigger.uses), flow.trigger.connection)
+        connector, sources = connector_of(flow.trigger.uses), adapter.registry.trigger(flow.trigger.uses).sources
+        if "webhook" in sources:
+            adapter.require_webhook(connector, flow.trigger.connection)
+        if "poll" in sources:
+            adapter.require_connection(connector, flow.trigger.connection)
         for step in (*flow.steps, *flow.on_error):
             adapter.require_connection(connector_of(step.uses), step.connection)
+
+
+def require_startable(adapter: Adapter, flows: Sequence[Flow]) -> None:
+    """Raise SettingsError where a flow that is on waits for a trigger that a server does not serve yet."""
+    for flow in flows:
+        sources = adapter.registry.trigger(flow.trigger.uses).sources
+        if flow.enabled and not {"webhook", "manual"} & {*sources}:
+            raise SettingsError(
+                f"the flow {flow.name!r} is started by {flow.trigger.uses}, but this version starts flows by webhooks "
+                "and by hand only; start it with chatforge run, or write enabled: false"
+            )

@@ -19,7 +19,7 @@ from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows
 from connector.cli.loading import load_adapter, load_settings, require_connections
 from connector.cli.send_event import sample
-from connector.declare import connector_of
+from connector.declare import Event, connector_of
 from connector.errors import ConnectorError, StoreError, StoreLockedError, WebhookError
 from connector.flows.flow import Flow
 from connector.runs import records
@@ -27,6 +27,7 @@ from connector.runs.intake import Intake
 from connector.runs.journal import Journal
 from connector.runs.store import Store, Stored
 from connector.runs.worker import Worker
+from connector.validation import quoted
 
 
 class StartedNothingError(ConnectorError):
@@ -63,23 +64,33 @@ def run(
 
 
 def _delivery(adapter: Adapter, flow: Flow, input: str | None) -> Delivery:
-    connector = connector_of(flow.trigger.uses)
-    declared = adapter.registry.connections.get(connector)
-    if declared is None or declared.webhook is None:
-        raise UsageError(f"{flow.trigger.uses} takes no webhooks, so it cannot be given an event")
+    """The given event, or the trigger's sample as of now."""
     now = datetime.now(UTC)
-    text = (
-        _read_input(input)
-        if input
-        else json.dumps(sample(adapter.registry.trigger(flow.trigger.uses).sample.payload, now))
-    )
-    try:
-        event = declared.webhook.parse(text)
-    except WebhookError as error:
-        raise UsageError(f"--input: {error}") from error
+    event, text = _event(adapter, flow.trigger.uses, input, now)
     # Each manual run is an event of its own, also with the same input.
     event = replace(event, identity=f"manual-{secrets.token_hex(16)}")
-    return Delivery(connector, flow.trigger.connection, event, text, now)
+    return Delivery(connector_of(flow.trigger.uses), flow.trigger.connection, event, text, now)
+
+
+def _event(adapter: Adapter, trigger: str, input: str | None, now: datetime) -> tuple[Event, str]:
+    example = adapter.registry.trigger(trigger).sample
+    text = _read_input(input) if input else json.dumps(sample(example.payload, now))
+    if example.source == "webhook":
+        webhook = adapter.registry.connections[connector_of(trigger)].webhook
+        assert webhook is not None  # noqa: S101 - the registry has seen to it
+        try:
+            return webhook.parse(text), text
+        except WebhookError as error:
+            raise UsageError(f"--input: {error}") from error
+    try:
+        payload = json.loads(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--input is not JSON ({error}); give an object such as {json.dumps(example.payload)}"
+        ) from None
+    if not isinstance(payload, dict):
+        raise UsageError(f"--input is {quoted(payload)}; expected an object such as {json.dumps(example.payload)}")
+    return replace(example, occurred_at=now, payload=payload), text
 
 
 def _read_input(value: str) -> str:

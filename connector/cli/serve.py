@@ -10,7 +10,7 @@ from connector import registry
 from connector.adapter import Adapter
 from connector.cli import output
 from connector.cli.flow_files import load_flows
-from connector.cli.loading import load_settings, require_connections
+from connector.cli.loading import load_settings, require_connections, require_startable
 from connector.declare import connector_of
 from connector.flows.flow import Flow
 from connector.server import service
@@ -33,23 +33,24 @@ def serve(
     plugins = registry.load()
     adapter = Adapter(plugins, settings)
     loaded = load_flows(flows, adapter.catalogue)
+    require_startable(adapter, loaded)
     require_connections(adapter, loaded)
     listener = service.listen(host, port)
     with listener:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
-        service.serve(plugins, settings, loaded, listener, lambda: _announce(address, settings, loaded))
+        service.serve(plugins, settings, loaded, listener, lambda: _announce(address, adapter, settings, loaded))
     output.line("stopped")
 
 
-def _announce(address: str, settings: Settings, flows: list[Flow]) -> None:
+def _announce(address: str, adapter: Adapter, settings: Settings, flows: list[Flow]) -> None:
     output.line(f"listening on {address}; stop with Ctrl-C")
     output.line(f"database  {settings.database}")
     for flow in flows:
         off = "" if flow.enabled else " (off)"
         output.line(f"flow      {flow.name}, started by {flow.trigger.uses}{off}")
-    webhooks = {(connector_of(flow.trigger.uses), flow.trigger.connection) for flow in flows}
-    for connector, connection in sorted(webhooks):
+    triggers = [flow.trigger for flow in flows if "webhook" in adapter.registry.trigger(flow.trigger.uses).sources]
+    for connector, connection in sorted({(connector_of(trigger.uses), trigger.connection) for trigger in triggers}):
         path = f"/webhooks/{connector}" + ("" if connection == "default" else f"/{connection}")
         output.line(f"webhooks  {settings.public_url or address}{path}")
     if settings.public_url is None:

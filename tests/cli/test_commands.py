@@ -63,6 +63,41 @@ def test_run_shows_the_steps_and_ends_with_0(chatforge, flow, sandbox, settings)
     ]
 
 
+POLLED = """
+flow: polled
+trigger: {uses: TRIGGER}
+steps:
+  - {id: agents, uses: chatforge.list_agents}
+outputs: {name: "${{ OUTPUT }}"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("trigger", "value", "input", "output"),
+    [
+        ("chatforge.new_lead", "trigger.visitor_name", None, "John Smith"),
+        (
+            "chatforge.new_lead",
+            "trigger.visitor_name",
+            '{"agent_id": "uuid", "lead": {"id": "1", "visitor_name": "Ann"}}',
+            "Ann",
+        ),
+        ("chatforge.new_conversation", "trigger.page_url", None, "https://example.com/pricing"),
+        ("chatforge.conversation_updated", "trigger.message_count", None, 8),
+        ("manual", "trigger.started_at != null", None, True),
+        ("schedule\n  with: {every: 1h}", "trigger.scheduled_at != null", None, True),
+    ],
+)
+def test_flow_with_any_trigger_can_be_run_by_hand(chatforge, settings, tmp_path, trigger, value, input, output):
+    uses = f"trigger:\n  uses: {trigger}"
+    text = POLLED.replace("trigger: {uses: TRIGGER}", uses).replace("OUTPUT", value)
+    (tmp_path / "polled.yaml").write_text(text)
+    given = ["--input", input] if input else []
+    result = chatforge("run", "polled.yaml", "--json", *given, **settings)
+    assert result.code == 0, result.error
+    assert json.loads(result.out)["outputs"] == {"name": output}
+
+
 @pytest.mark.parametrize(
     ("change", "code", "sentence"),
     [

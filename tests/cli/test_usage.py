@@ -7,6 +7,7 @@ import pytest
 KEY = {"CHATFORGE_API_KEY": "cf_key_for_tests"}
 SECRET = {"CHATFORGE_WEBHOOK_SECRET": "whsec_for_tests"}
 BOTH = KEY | SECRET
+POLLED = "flow: polled\ntrigger: {uses: chatforge.new_lead}\nsteps: [{id: agents, uses: chatforge.list_agents}]\n"
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,16 @@ BOTH = KEY | SECRET
         pytest.param(
             'run leads.yaml --input {"event":"x"}', BOTH, 1, "the event started nothing", id="input is not wanted"
         ),
+        pytest.param("run polled.yaml --input {", BOTH, 2, "--input is not JSON", id="polled input is not JSON"),
+        pytest.param("run polled.yaml --input [7]", BOTH, 2, "--input is [7]; expected an object", id="no object"),
+        pytest.param("run polled.yaml", {}, 2, "set CHATFORGE_API_KEY", id="polled without a key"),
+        pytest.param(
+            "serve --flows polled.yaml",
+            BOTH,
+            2,
+            "the flow 'polled' is started by chatforge.new_lead, but this version starts flows by webhooks and by hand",
+            id="polled trigger in a server",
+        ),
         pytest.param("send-event x --set y", SECRET, 2, "--set 'y': expected PATH=VALUE", id="--set"),
         pytest.param("send-event x --to localhost", SECRET, 2, "--to is 'localhost'", id="--to"),
         pytest.param(
@@ -72,6 +83,7 @@ BOTH = KEY | SECRET
 )
 def test_wrong_use_gets_one_sentence(chatforge, flow, tmp_path, arguments, environment, code, sentence):
     (tmp_path / ".git").mkdir()
+    (tmp_path / "polled.yaml").write_text(POLLED)
     result = chatforge(*arguments.split(), **environment)
     assert sentence in result.error
     assert result.code == code

@@ -1,0 +1,91 @@
+"""The adapter for hosts without an event loop.
+
+with BlockingAdapter.from_environment() as adapter:
+    output = adapter.run("chatforge.list_agents", {})
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from connector.adapter import DEFAULT, Adapter, Delivery
+from connector.declare import Event
+from connector.errors import ConnectorError
+from connector.polling import Polled
+
+Result = TypeVar("Result")
+
+
+class BlockingAdapter:
+    """Each method is that of `Adapter`, waits for its end, and may be called from any thread.
+
+    The adapter's event loop runs in a thread of its own, so a host that has a loop can use it too. Close it.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter = adapter
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="connector", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def from_environment(cls) -> "BlockingAdapter":
+        """With all installed plugins and the settings of the environment, `.env` and connections.yaml here."""
+        return cls(Adapter.from_environment())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the HTTP connections and end the thread. Closing twice is fine."""
+        if self._loop.is_closed():
+            return
+        self._wait(self.adapter.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def check_connection(self, connector: str, name: str = DEFAULT) -> dict[str, Any]:
+        return self._wait(self.adapter.check_connection(connector, name))
+
+    def run(
+        self, action: str, input: Mapping[str, Any], *, connection: str = DEFAULT, idempotency_key: str = ""
+    ) -> dict[str, Any]:
+        return self._wait(self.adapter.run(action, input, connection=connection, idempotency_key=idempotency_key))
+
+    def poll(
+        self,
+        trigger: str,
+        input: Mapping[str, Any],
+        state: Mapping[str, Any] | None = None,
+        *,
+        connection: str = DEFAULT,
+    ) -> Polled:
+        return self._wait(self.adapter.poll(trigger, input, state, connection=connection))
+
+    def accept_webhook(self, connector: str, connection: str, headers: Mapping[str, str], body: bytes) -> Delivery:
+        return self.adapter.accept_webhook(connector, connection, headers, body)
+
+    def select(
+        self, trigger: str, input: Mapping[str, Any], event: Event, received_at: datetime
+    ) -> dict[str, Any] | None:
+        return self.adapter.select(trigger, input, event, received_at)
+
+    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        if self._loop.is_closed():
+            work.close()
+            raise ConnectorError("this adapter is closed; make a new one")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # does nothing unless the wait itself was interrupted
+            raise
