@@ -1,6 +1,4 @@
-import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,57 +7,16 @@ from pydantic import BaseModel, ValidationError
 from connector.chatforge.inputs import CreateAgent, FindConversation, InjectMessage, ListConversations, UpdateAgent
 from connector.chatforge.models import (
     Agent,
-    Analytics,
     Conversation,
-    ConversationPage,
-    InjectedMessage,
     Lead,
-    LeadPage,
     ListedAgents,
     Message,
     OneAgent,
 )
 
-DATA = Path(__file__).parent / "data"  # the JSON bodies of the vendor's reference, verbatim
-
-
-def read_body(name: str) -> Any:
-    return json.loads((DATA / f"{name}.json").read_text())
-
-
-@pytest.mark.parametrize(
-    ("name", "model"),
-    [
-        ("list_agents", ListedAgents),
-        ("create_agent_response", OneAgent),
-        ("list_conversations", ConversationPage),
-        ("list_leads", LeadPage),
-        ("get_analytics", Analytics),
-        ("inject_message_response", InjectedMessage),
-    ],
-)
-def test_answer_of_the_reference_is_read_and_written_unchanged(name: str, model: type[BaseModel]) -> None:
-    body = read_body(name)
-    answer = model.model_validate(body)
-    assert answer.model_dump(mode="json", exclude_unset=True) == body
-    assert answer.model_extra == {}
-
-
-@pytest.mark.parametrize(
-    ("name", "model", "parameters"),
-    [
-        ("create_agent_request", CreateAgent, {}),
-        ("update_agent_request", UpdateAgent, {"agent_id": "uuid"}),
-        ("inject_message_request", InjectMessage, {"agent_id": "uuid"}),
-    ],
-)
-def test_request_of_the_reference_fits_the_input(name: str, model: type[BaseModel], parameters: dict[str, str]) -> None:
-    given = read_body(name) | parameters
-    assert model.model_validate(given).model_dump(mode="json", exclude_unset=True) == given
-
 
 def test_short_agent_of_create_has_the_rest_missing() -> None:
-    agent = OneAgent.model_validate(read_body("create_agent_response")).agent
+    agent = OneAgent.model_validate({"agent": {"id": "uuid", "name": "Sales Agent", "active": True}}).agent
     assert (agent.active, agent.system_prompt, agent.created_at) == (True, None, None)
 
 
