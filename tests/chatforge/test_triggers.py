@@ -1,11 +1,21 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
+from vendor.reference import ENDPOINTS, WEBHOOK
 
-from connector.chatforge.triggers import EVENT, LEAD, EventFilter, LeadFilter
+from connector.chatforge import samples
+from connector.chatforge.triggers import (
+    CONVERSATION_CHANGED,
+    EVENT,
+    LEAD,
+    NEW_CONVERSATION,
+    NEW_LEAD,
+    EventFilter,
+    LeadFilter,
+)
 from connector.chatforge.webhooks import parse
 from connector.declare import Event, Trigger
 from connector.errors import EventError
@@ -23,9 +33,35 @@ def lead(**data: Any) -> Event:
     return event(data={**LEAD.sample.payload["data"], **data})
 
 
-def test_sample_is_the_payload_of_the_reference():
-    payload = (Path(__file__).parent / "data" / "webhook_payload.json").read_text()
-    assert parse(payload).payload == LEAD.sample.payload
+def test_samples_are_those_of_the_reference():
+    assert samples.EVENT == WEBHOOK
+    shown = {endpoint.action: endpoint.response for endpoint in ENDPOINTS if endpoint.response}
+    assert [samples.LEAD] == shown["v1-leads"]["leads"]
+    assert [samples.CONVERSATION] == shown["v1-conversations"]["conversations"]
+
+
+@pytest.mark.parametrize("trigger", [NEW_LEAD, NEW_CONVERSATION, CONVERSATION_CHANGED], ids=lambda one: one.name)
+def test_polled_sample_is_wanted_by_its_own_trigger_only(trigger):
+    wanted = [
+        other.name
+        for other in (EVENT, NEW_LEAD, NEW_CONVERSATION, CONVERSATION_CHANGED)
+        if other.select(trigger.sample, other.input(), RECEIVED)
+    ]
+    assert wanted == [trigger.name]
+    assert trigger.select(trigger.sample, trigger.input(agent_id="other"), RECEIVED) is None
+
+
+def test_listed_lead_and_its_webhook_give_the_same_fields():
+    listed = LEAD.select(NEW_LEAD.sample, LeadFilter(), RECEIVED)
+    assert (listed.lead_id, listed.source) == ("uuid", "poll")
+    told = LEAD.select(LEAD.sample, LeadFilter(), RECEIVED)
+    for name in ("visitor_name", "visitor_email", "visitor_phone", "page_url"):
+        assert getattr(listed, name) == getattr(told, name)
+
+
+def test_webhook_that_pretends_to_be_polled_is_no_listed_lead():
+    forged = replace(NEW_LEAD.sample, source="webhook")
+    assert NEW_LEAD.select(forged, NEW_LEAD.input(), RECEIVED) is None
 
 
 def test_sample_is_a_captured_lead():
