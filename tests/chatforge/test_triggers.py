@@ -36,8 +36,8 @@ def lead(**data: Any) -> Event:
 def test_samples_are_those_of_the_reference():
     assert samples.EVENT == WEBHOOK
     shown = {endpoint.action: endpoint.response for endpoint in ENDPOINTS if endpoint.response}
-    assert [samples.LEAD] == shown["v1-leads"]["leads"]
-    assert [samples.CONVERSATION] == shown["v1-conversations"]["conversations"]
+    assert shown["v1-leads"]["leads"] == [samples.LEAD]
+    assert shown["v1-conversations"]["conversations"] == [samples.CONVERSATION]
 
 
 @pytest.mark.parametrize("trigger", [NEW_LEAD, NEW_CONVERSATION, CONVERSATION_CHANGED], ids=lambda one: one.name)
