@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo docs test lint torture clean
+.PHONY: install demo docs test lint torture cassettes cassettes-live clean
 
 install: .venv/installed
 
@@ -31,6 +31,13 @@ docs: install
 
 torture: install
 	$(BIN)/python -m pytest -m torture
+
+cassettes: install
+	$(BIN)/python tests/cassettes/record.py --out cassettes
+
+# Needs CHATFORGE_API_KEY. WRITES=1 also changes a throw-away agent; OUT=folder records elsewhere.
+cassettes-live: install
+	$(BIN)/python tests/cassettes/record.py --live $(if $(filter 1,$(WRITES)),--writes) --out $(or $(OUT),cassettes-live)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

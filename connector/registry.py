@@ -1,12 +1,13 @@
 """Finds the plugins and holds what they declare. There is no global registry: `load` makes one."""
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pluggy
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ from connector.errors import PluginError, UnknownOperationError
 from connector.flows.catalogue import Operation
 from connector.flows.problems import did_you_mean, one_of
 from connector.plugins import starts
-from connector.validation import read, sentence
+from connector.validation import read, refuse, sentence
 
 GROUP = "connector.plugins"
 
@@ -74,13 +75,18 @@ class _AsDumped(GenerateJsonSchema):
         return field["type"] == "model-field" or super().field_is_required(field, total)
 
 
-def operation_of(declared: Action | Trigger) -> Operation:
-    """The types of an action or a trigger, for the checker."""
-    return Operation.of(
+def schemas_of(declared: Action | Trigger) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON Schema of the input, as it is given, and of the output, as it is dumped."""
+    return (
         declared.input.model_json_schema(mode="validation"),
         declared.output.model_json_schema(mode="serialization", by_alias=False, schema_generator=_AsDumped),
-        declared.effect if isinstance(declared, Action) else None,
     )
+
+
+def operation_of(declared: Action | Trigger) -> Operation:
+    """The types of an action or a trigger, for the checker."""
+    effect = declared.effect if isinstance(declared, Action) else None
+    return Operation.of(*schemas_of(declared), effect, functools.partial(refuse, declared.input))
 
 
 def _register(manager: pluggy.PluginManager, point: EntryPoint) -> None:

@@ -32,6 +32,16 @@ def read(model: type[Model], value: Mapping[str, Any]) -> Model:
     return read if whole == text else model.model_validate(value, strict=False)
 
 
+def refuse(model: type[BaseModel], value: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The first field that does not fit (empty where it is the whole), and the sentence; None where all fits."""
+    try:
+        read(model, value)
+    except ValidationError as error:
+        place = error.errors()[0]["loc"]
+        return str(place[0]) if place else "", sentence(error)
+    return None
+
+
 def write(model: type[BaseModel], value: object) -> dict[str, Any]:
     """The instance of `model` as plain JSON; TypeError or ValueError where it is none, or cannot be JSON."""
     if not isinstance(value, model):

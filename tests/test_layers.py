@@ -26,9 +26,12 @@ LAYERS = [
     call
     polling
     adapter
+    blocking
+    manifest
     runs
     server
     sandbox
+    testing
     cli
     __main__
     """.strip().splitlines()
@@ -44,7 +47,7 @@ FORBIDDEN = {
 
 # Library → the modules that may import it. The sandbox, which is a program of its own, is not asked.
 PLACES = {
-    "yaml": {"flows/document.py", "flows/yaml_faults.py", "settings.py"},
+    "yaml": {"flows/document.py", "flows/yaml_faults.py", "manifest/document.py", "settings.py"},
     "sqlite3": {"sqlite.py", "runs/", "plugins/contacts.py"},
     "hmac": {"chatforge/webhooks.py"},
     "pluggy": {"hookspecs.py", "registry.py"},

@@ -9,9 +9,13 @@ import typer
 from typer.exceptions import TyperException
 
 from connector.cli import exits, output
+from connector.cli.call import call
 from connector.cli.check import check
 from connector.cli.demo import demo
+from connector.cli.doctor import doctor
 from connector.cli.events import app as events
+from connector.cli.manifest import manifest
+from connector.cli.operations import list_operations, show
 from connector.cli.run import run as run_flow
 from connector.cli.runs import app as runs
 from connector.cli.sandbox import sandbox
@@ -29,6 +33,11 @@ app = typer.Typer(
 )
 for command in (demo, check, run_flow, serve, send_event, sandbox):
     app.command()(command)
+app.command("list")(list_operations)
+app.command()(show)
+app.command()(call)
+app.command()(manifest)
+app.command()(doctor)
 app.add_typer(runs, name="runs")
 app.add_typer(events, name="events")
 

@@ -1,11 +1,13 @@
 """What the checker knows of the installed triggers, actions and connections: names and types, no plugin."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from connector.flows import json_schema, types
 from connector.flows.types import Object, Type
+
+Refusal = Callable[[Mapping[str, Any]], tuple[str, str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +19,17 @@ class Operation:
     """An object, or a union of objects."""
     effect: str | None = None
     """The effect class of an action."""
+    refuse: Refusal = lambda _input: None
+    """What a schema cannot express: the field and the reason why a whole input is not taken, or None."""
 
     @classmethod
-    def of(cls, input: Mapping[str, Any], output: Mapping[str, Any], effect: str | None = None) -> "Operation":
+    def of(
+        cls,
+        input: Mapping[str, Any],
+        output: Mapping[str, Any],
+        effect: str | None = None,
+        refuse: Refusal = lambda _input: None,
+    ) -> "Operation":
         """From the JSON Schema of the input and of the output, which is dumped with all its fields.
 
         Raises TypeError where one of them is no object.
@@ -29,7 +39,7 @@ class Operation:
             raise TypeError(f"an input must be an object, not {read_input}")
         if not all(isinstance(part, Object) for part in types.parts(read_output)):
             raise TypeError(f"an output must be an object, not {read_output}")
-        return cls(read_input, read_output, effect)
+        return cls(read_input, read_output, effect, refuse)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,11 @@ class Inputs:
             message = "with is made of `name: value` lines"
             self._report.add(self._source.of(node), "type", message, f"write `{_example(operation.input)}: …` below it")
             return None
+        before = len(self._report.problems())
         given = self._slots.template(node, known)
         self._object(given, operation.input, uses, owner.entries["uses"].value)
+        if len(self._report.problems()) == before and _is_constant(node):
+            self._whole(given, operation, owner.entries["uses"].value)
         return given
 
     def connection(self, node: Node | None, uses: str, catalogue: Catalogue) -> str:
@@ -61,6 +64,15 @@ class Inputs:
             hint = f"add `{name}: …`" + (" under with" if "." in what else "")
             self._report.add(self._source.of(place), "missing-input", message, hint)
 
+    def _whole(self, given: Template, operation: Operation, uses: Node) -> None:
+        """A constant input, in which every type is right, may still be none that the operation takes."""
+        if (refused := operation.refuse(given.render({}))) is None:
+            return
+        field, reason = refused
+        fields = given.fields or {}
+        place = fields[field].node if field in fields else given.node if fields else uses
+        self._report.add(self._source.of(place), "input", reason)
+
     def _unknown(self, given: Template, name: str, wanted: Object, what: str) -> None:
         assert isinstance(given.node, document.Mapping)  # noqa: S101 - only mappings have fields
         hint = did_you_mean(name, wanted.fields) if wanted.fields else "it takes none"
@@ -90,6 +102,14 @@ class Inputs:
         widened = kind if types.words_of(wanted) else types.widened(kind)
         shown = quoted(constant) if isinstance(constant, str) else str(widened)
         self._report.add(place, "type", f"{shortened(name)} is {shown}, but {wanted} is expected", _hint(value, wanted))
+
+
+def _is_constant(node: Node) -> bool:
+    if isinstance(node, document.Mapping):
+        return all(_is_constant(entry.value) for entry in node.entries.values())
+    if isinstance(node, document.Sequence):
+        return all(map(_is_constant, node.items))
+    return "${{" not in node.text
 
 
 def _example(wanted: Object) -> str:

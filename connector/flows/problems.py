@@ -15,6 +15,7 @@ Rule = Literal[
     "duplicate-step",
     "duration",
     "expression",
+    "input",
     "missing-input",
     "missing-key",
     "more-problems",

@@ -104,6 +104,11 @@ def test_busy_port_is_named(chatforge, flow, command):
 def test_every_command_has_help(chatforge):
     commands = [
         "demo",
+        "list",
+        "show",
+        "call",
+        "manifest",
+        "doctor",
         "check",
         "run",
         "serve",

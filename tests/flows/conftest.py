@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from random import Random
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connector.flows.catalogue import Catalogue, Operation
 from connector.flows.check import Checked, check
 from connector.flows.problems import render
 from connector.flows.types import TIME, ListOf, Object, Type, Union
+from connector.validation import refuse
 
 
 class Input(BaseModel):
@@ -61,7 +63,7 @@ class UpsertedContact(BaseModel):
 class FindConversation(Input):
     agent_id: str
     captured_at: datetime | None = None
-    max_pages: int = 5
+    max_pages: int = Field(5, ge=1)
     wait_up_to: Annotated[str, Field(json_schema_extra={"format": "flow-duration"})] = "0s"
 
 
@@ -93,6 +95,12 @@ class SendMessage(Input):
     content: str
     options: Options | None = None
     lines: list[Line] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.options and self.lines:
+            raise ValueError("expected either options or lines")
+        return self
 
 
 class SentMessage(BaseModel):
@@ -129,7 +137,8 @@ TRIGGER = (LeadFilter, Lead)
 
 
 def operation(input: type[BaseModel], output: type[BaseModel], effect: str | None = None) -> Operation:
-    return Operation.of(input.model_json_schema(), output.model_json_schema(mode="serialization"), effect)
+    shown = output.model_json_schema(mode="serialization")
+    return Operation.of(input.model_json_schema(), shown, effect, partial(refuse, input))
 
 
 CATALOGUE = Catalogue(

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from importlib.resources import files
+from pkgutil import resolve_name
 
 import yaml
 
@@ -36,7 +37,7 @@ async def obey(adapter, do, name="", input=None, headers=None, body=""):
 
 
 async def main():
-    async with point.load().from_environment() as adapter:
+    async with resolve_name(manifest["adapter"]).from_environment() as adapter:
         for line in sys.stdin:
             try:
                 answer = {"result": await obey(adapter, **json.loads(line))}

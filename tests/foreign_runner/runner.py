@@ -5,10 +5,11 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from importlib.resources import files
+from pkgutil import resolve_name
 
 import yaml
 
-[point] = entry_points(group="connector.adapters", name="chatforge-blocking")
+[point] = entry_points(group="connector.adapters", name="chatforge")
 manifest = yaml.safe_load(files(point.module.partition(".")[0]).joinpath("manifest.yaml").read_text("utf-8"))
 states, seen = {}, set()
 
@@ -34,7 +35,7 @@ def obey(adapter, do, name="", input=None, headers=None, body=""):
     return outputs(adapter, name, polled.events) + (obey(adapter, do, name, input) if polled.more else [])
 
 
-with point.load().from_environment() as adapter:
+with resolve_name(manifest["blocking_adapter"]).from_environment() as adapter:
     for line in sys.stdin:
         try:
             answer = {"result": obey(adapter, **json.loads(line))}

@@ -1,0 +1,254 @@
+"""`chatforge list` and `chatforge show`: what the installed plugins offer."""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from connector import manifest, registry
+from connector.cli import output
+from connector.cli.exits import UsageError
+from connector.declare import connector_of
+from connector.flows import json_schema, types
+from connector.flows.problems import did_you_mean
+from connector.flows.types import ListOf, Object, Type
+from connector.registry import Registry
+from connector.settings import REFERENCE
+from connector.validation import read, sentence
+
+Entry = Mapping[str, Any]
+
+_EFFECTS = {
+    "read": "changes nothing",
+    "idempotent": "repeating it has no further effect",
+    "once": "repeating it acts twice",
+    "destructive": "something is gone afterwards",
+}
+_WORDS = {"webhook": "webhook", "polled": "polling", "joined": "webhook, polling"}
+_TABLES = (
+    ("trigger", "starts by", ("webhook", "polled", "joined", "started")),
+    ("action", "effect", ("action",)),
+    ("connection", "", ("connection",)),
+)
+_SECOND = len(_WORDS["joined"])  # columns
+_DEEPEST = 4  # levels of fields that are shown
+
+
+def list_operations(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """List triggers, actions and connections.
+
+    Example: chatforge list
+    """
+    whole = _describe(registry.load())
+    if as_json:
+        output.write_json([{"name": name, **_summary(kind, entry)} for name, kind, entry in _entries(whole)])
+        return
+    width = max(len(name) for name, _, _ in _entries(whole))
+    for title, column, groups in _TABLES:
+        rows = [
+            (name, _column(name, group, entry), entry["title"])
+            for name, group, entry in _entries(whole)
+            if group in groups
+        ]
+        if rows:
+            _table(width, (title, column, "title"), rows)
+    output.line("more on one: chatforge show NAME")
+
+
+def _table(width: int, heads: tuple[str, str, str], rows: list[tuple[str, str, str]]) -> None:
+    def lay_out(cells: tuple[str, str, str]) -> str:
+        return f"{cells[0].ljust(width)}  {cells[1].ljust(_SECOND)}  {cells[2]}"
+
+    output.line(output.styled(lay_out(heads), "bold"))
+    for row in rows:
+        output.line(lay_out(row))
+    output.line("")
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A trigger, an action or a connector.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Show a trigger, an action or a connector.
+
+    What goes in, what comes out, and an example.
+
+    Example: chatforge show chatforge.inject_message
+    """
+    plugins = registry.load()
+    known = {known: (kind, entry) for known, kind, entry in _entries(_describe(plugins))}
+    if name not in known:
+        hint = did_you_mean(name, known) or "see: chatforge list"
+        raise UsageError(f"there is no trigger, action or connector {name!r}; {hint}")
+    kind, entry = known[name]
+    if as_json:
+        output.write_json({"name": name, "kind": _kind(kind), **entry})
+    elif kind == "connection":
+        _show_connection(name, entry)
+    elif kind == "action":
+        _show_action(name, entry)
+    else:
+        _show_trigger(plugins, name, kind, entry)
+
+
+def _describe(plugins: Registry) -> dict[str, Any]:
+    """All that is installed, as in the manifest, with the triggers that belong to no plugin."""
+    return manifest.build(plugins, manifest.plugins_of(plugins))
+
+
+def _entries(whole: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
+    """(name, the group of a trigger or what it is, entry)"""
+    for group, triggers in whole["triggers"].items():
+        yield from ((name, group, entry) for name, entry in triggers.items())
+    yield from ((name, "action", entry) for name, entry in whole["actions"].items())
+    yield from ((name, "connection", entry) for name, entry in whole["connections"].items())
+
+
+def _kind(group: str) -> str:
+    return group if group in ("action", "connection") else "trigger"
+
+
+def _summary(group: str, entry: Entry) -> dict[str, Any]:
+    about = {"effect": entry["effect"]} if group == "action" else {}
+    if _kind(group) == "trigger":
+        about = {"group": group, "sources": entry["sources"]}
+    return {"kind": _kind(group), **about, "title": entry["title"]}
+
+
+def _column(name: str, group: str, entry: Entry) -> str:
+    return str(entry.get("effect", "")) or _WORDS.get(group, name if group == "started" else "")
+
+
+def _show_action(name: str, entry: Entry) -> None:
+    _head(name, "action", entry)
+    _text(f"effect {entry['effect']}: {_EFFECTS[entry['effect']]}")
+    _fields("input", entry["input"], written=False)
+    _fields("output", entry["output"], written=True)
+    step: dict[str, Any] = {"id": name.rpartition(".")[2], "uses": name}
+    if entry["example"]:
+        step["with"] = entry["example"]
+    _block("example, among the steps of a flow", [step])
+
+
+def _show_trigger(plugins: Registry, name: str, group: str, entry: Entry) -> None:
+    _head(name, "trigger", entry)
+    _text(_how_it_starts(name, group, entry))
+    _fields("input", entry["input"], written=False)
+    _fields("output", entry["output"], written=True)
+    if "output" in entry["sample"]:
+        _block("a sample of the output", entry["sample"]["output"])
+    _block("example, in a flow", {"trigger": {"uses": name}})
+    try:
+        read(plugins.trigger(name).input, {})
+    except ValidationError as error:
+        output.line(f"    # with: {sentence(error)}")
+
+
+def _how_it_starts(name: str, group: str, entry: Entry) -> str:
+    path = f"/webhooks/{connector_of(name)}"
+    if group == "webhook":
+        return f"starts by a webhook to {path}, or to {path}/CONNECTION for a named connection"
+    if group == "polled":
+        return "starts by polling; it needs no webhook"
+    if group == "joined":
+        return f"starts by a webhook to {path} and by polling, once for what both tell of. {entry['needs']}"
+    return "starts by the clock" if "schedule" in entry["sources"] else "starts by hand, with: chatforge run"
+
+
+def _show_connection(name: str, entry: Entry) -> None:
+    output.line(output.styled(name, "bold"), f"  connector: {entry['title']}")
+    output.line("")
+    _text(entry["help"] + (f" ({entry['help_url']})" if "help_url" in entry else ""))
+    if "webhook" in entry:
+        path = entry["webhook"]
+        _text(f"webhooks: {path['path']}, or {path['connection_path']} for a named connection")
+    if "rate_limit" in entry:
+        limit = entry["rate_limit"]
+        _text(f"rate limit: {limit['requests']} requests in {limit['seconds']} s for each {limit['per']}")
+    if "test" in entry:
+        _text(f"to see that it works: chatforge call {entry['test']}")
+    _fields("fields, in connections.yaml", entry["fields"], written=False)
+    if '"writeOnly": true' in json.dumps(entry["fields"]):
+        output.line("")
+        _text(f"a secret is written as {REFERENCE}")
+
+
+def _head(name: str, kind: str, entry: Entry) -> None:
+    output.line(output.styled(name, "bold"), f"  {kind}: {entry['title']}")
+    output.line("")
+    for paragraph in entry["description"].split("\n\n"):
+        _text(paragraph)
+        output.line("")
+
+
+def _text(text: str, indent: str = "") -> None:
+    for line in textwrap.wrap(
+        " ".join(text.split()), output.width() - 1, initial_indent=indent, subsequent_indent=indent
+    ):
+        output.line(line)
+
+
+def _block(title: str, value: object) -> None:
+    output.line("")
+    output.line(output.styled(title, "bold"))
+    for line in manifest.write_yaml(value).splitlines():
+        output.line(f"  {line}")
+
+
+def _fields(title: str, schema: Entry, *, written: bool) -> None:
+    output.line("")
+    output.line(output.styled(title, "bold"))
+    rows = list(_rows(schema, schema.get("$defs", {}), written, 1))
+    if not rows:
+        output.line("  nothing")
+    width = min(30, max((len(label) for label, _, _ in rows), default=0))
+    for label, kind, description in rows:
+        # Two columns; a default that is long, such as an address, stays whole.
+        first, *more = textwrap.wrap(kind, output.width() - width - 3, break_long_words=False)
+        output.line(label.ljust(width), "  ", first)
+        for line in more:
+            output.line(" " * (width + 4), line)
+        for line in textwrap.wrap(" ".join(description.split()), output.width() - width - 3):
+            output.line(" " * (width + 2), output.styled(line, "dim"))
+
+
+def _rows(schema: Entry, definitions: Entry, written: bool, level: int) -> Iterator[tuple[str, str, str]]:
+    """For each field its name, indented, its type and whether it is needed, and its description."""
+    required = schema.get("required", ())
+    for name, field in schema.get("properties", {}).items():
+        kind = json_schema.read({**field, "$defs": definitions}, written=written)
+        words = str(kind) if not _is_secret(field) else str(kind).replace("str", "secret")
+        if not written and name in required:
+            words += ", required"
+        if not written and field.get("default") is not None:
+            words += f", default {json.dumps(field['default'], ensure_ascii=False)}"
+        yield "  " * level + name, words, field.get("description", "")
+        inner = _object_in(field, definitions)
+        if inner is not None and level < _DEEPEST and _has_fields(kind):
+            yield from _rows(inner, definitions, written, level + 1)
+
+
+def _is_secret(field: Entry) -> bool:
+    return any(part.get("writeOnly") for part in (field, *field.get("anyOf", ())))
+
+
+def _has_fields(kind: Type) -> bool:
+    inner = types.without_null(kind)
+    while isinstance(inner, ListOf):
+        inner = types.without_null(inner.item)
+    return isinstance(inner, Object) and bool(inner.fields)
+
+
+def _object_in(field: Entry, definitions: Entry) -> Entry | None:
+    """The schema with fields that is the field's type, that of its items, or the one beside null."""
+    if "$ref" in field:
+        return _object_in(definitions.get(field["$ref"].removeprefix("#/$defs/"), {}), definitions)
+    if "properties" in field:
+        return field
+    inner = field.get("items") or next((part for part in field.get("anyOf", ()) if part.get("type") != "null"), None)
+    return _object_in(inner, definitions) if isinstance(inner, Mapping) else None

@@ -1,0 +1,199 @@
+"""How two JSON Schemas of the same input or output differ, for those who write the one and read the other.
+
+Types are compared as the flow language compares them: an input may take more than before, an output may be less
+than before.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from connector.flows import json_schema, types
+from connector.flows.types import ANY, ListOf, Object, Simple, Type, Union
+from connector.validation import quoted
+
+Kind = Literal["breaking", "addition", "wording"]
+Difference = tuple[Kind, str, str]
+"""Kind, path and what is different."""
+Facets = dict[str, dict[str, Any]]
+"""Path → what its schema says beside the type."""
+
+_UNDECLARED = Simple("any", "undeclared")
+"""Stands for `any` where that must not fit into a narrower type."""
+_LOWEST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+_HIGHEST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+_EXACT = ("pattern", "multipleOf", "format", "uniqueItems")
+_TYPE = {
+    *("type", "enum", "const", "$ref", "$defs", "anyOf", "oneOf", "allOf"),
+    *("items", "properties", "required", "additionalProperties"),
+}
+_ABSENT = ("absent",)
+"""The value of a keyword that is not there; no value of JSON equals it."""
+_TYPE_FORMATS = ("date-time", "flow-duration")  # which the types of the flow language have
+
+
+def differences(place: str, old: Mapping[str, Any], new: Mapping[str, Any], *, given: bool) -> Iterator[Difference]:
+    """What is different; `given` says that users write the values, as those of an input.
+
+    A difference that says nothing of values or words, such as another name of a definition, is one of wording.
+    """
+    written = not given
+    before, after = json_schema.read(old, written=written), json_schema.read(new, written=written)
+    found = [
+        *_differ(place, before, after, given),
+        *_differ_beside(_facets(place, old), _facets(place, new), given),
+    ]
+    if not found and old != new:
+        found.append(("wording", place, "is described differently"))
+    yield from found
+
+
+def _differ(path: str, old: Type, new: Type, given: bool) -> Iterator[Difference]:
+    if ANY in (old, new):
+        yield from _differ_whole(path, old, new, given)
+        return
+    if types.nullable(old) != types.nullable(new):
+        yield _nullness(path, given, now=types.nullable(new))
+    old, new = types.without_null(old), types.without_null(new)
+    if isinstance(old, Object) and isinstance(new, Object):
+        yield from _differ_in_fields(path, old, new, given)
+        yield from _differ_in_others(path, old.extra, new.extra, given)
+    elif isinstance(old, ListOf) and isinstance(new, ListOf):
+        yield from _differ(f"{path}[]", old.item, new.item, given)
+    else:
+        yield from _differ_whole(path, old, new, given)
+
+
+def _nullness(path: str, given: bool, *, now: bool) -> Difference:
+    if given:
+        return ("addition", path, "now takes null too") if now else ("breaking", path, "no longer takes null")
+    return ("breaking", path, "may now be null") if now else ("addition", path, "is never null now")
+
+
+def _differ_whole(path: str, old: Type, new: Type, given: bool) -> Iterator[Difference]:
+    forth, back = (_fits(old, new), _fits(new, old)) if given else (_fits(new, _open(old)), _fits(old, _open(new)))
+    if forth and back:
+        return
+    verb, past = ("now takes", "took") if given else ("is now", "was")
+    yield "addition" if forth else "breaking", path, f"{verb} {new}, {past} {old}"
+
+
+def _fits(source: Type, target: Type) -> bool:
+    return types.assignable(_strict(source), target)
+
+
+def _strict(kind: Type) -> Type:
+    """With nothing in it that fits only because nobody knows what it is."""
+    if kind == ANY:
+        return _UNDECLARED
+    if isinstance(kind, ListOf):
+        return ListOf(_strict(kind.item))
+    if isinstance(kind, Union):
+        return Union(tuple(map(_strict, kind.members)))
+    if isinstance(kind, Object):
+        fields = {name: _strict(part) for name, part in kind.fields.items()}
+        return Object(kind.name, fields, kind.required, kind.extra and _strict(kind.extra))
+    return kind
+
+
+def _open(kind: Type) -> Type:
+    """With further fields in all its objects: who reads an output looks at those that he knows."""
+    if isinstance(kind, ListOf):
+        return ListOf(_open(kind.item))
+    if isinstance(kind, Union):
+        return Union(tuple(map(_open, kind.members)))
+    if isinstance(kind, Object):
+        fields = {name: _open(part) for name, part in kind.fields.items()}
+        return Object(kind.name, fields, kind.required, _open(kind.extra) if kind.extra else ANY)
+    return kind
+
+
+def _differ_in_fields(path: str, old: Object, new: Object, given: bool) -> Iterator[Difference]:
+    for name in dict.fromkeys([*old.fields, *new.fields]):
+        place = f"{path}.{name}"
+        if name not in new.fields:
+            yield "breaking", place, "is gone"
+        elif name not in old.fields:
+            needed = given and name in new.required
+            yield "breaking" if needed else "addition", place, "is new and required" if needed else "is new"
+        else:
+            if (name in old.required) != (name in new.required):
+                yield _presence(place, given, now=name in new.required)
+            yield from _differ(place, old.fields[name], new.fields[name], given)
+
+
+def _presence(path: str, given: bool, *, now: bool) -> Difference:
+    if given:
+        return ("breaking", path, "now required") if now else ("addition", path, "no longer required")
+    return ("addition", path, "is always there now") if now else ("breaking", path, "may now be missing")
+
+
+def _differ_in_others(path: str, old: Type | None, new: Type | None, given: bool) -> Iterator[Difference]:
+    """The fields that have no names."""
+    if old is not None and new is not None:
+        yield from _differ(f"{path}.*", old, new, given)
+    elif old is not None:
+        yield "breaking", path, "no longer takes other fields" if given else "has no other fields now"
+    elif new is not None:
+        yield "addition", path, "now takes other fields too" if given else "may have other fields now"
+
+
+def _facets(place: str, schema: Mapping[str, Any]) -> Facets:
+    found: Facets = {}
+    _collect(found, place, schema, schema.get("$defs", {}), ())
+    return found
+
+
+def _collect(found: Facets, path: str, schema: object, definitions: Mapping[str, Any], inside: tuple[str, ...]) -> None:
+    if not isinstance(schema, Mapping):
+        return
+    here = found.setdefault(path, {})
+    for key, value in schema.items():
+        if key not in _TYPE:
+            here.setdefault(key, value)  # of a reference, what stands beside it goes before what it names
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    if name and name not in inside:
+        _collect(found, path, definitions.get(name), definitions, (*inside, name))
+    for part in itertools.chain(schema.get("anyOf", ()), schema.get("oneOf", ())):
+        _collect(found, path, part, definitions, inside)
+    for field, part in schema.get("properties", {}).items():
+        _collect(found, f"{path}.{field}", part, definitions, inside)
+    _collect(found, f"{path}[]", schema.get("items"), definitions, inside)
+    _collect(found, f"{path}.*", schema.get("additionalProperties"), definitions, inside)
+
+
+def _differ_beside(old: Facets, new: Facets, given: bool) -> Iterator[Difference]:
+    for path in old.keys() & new.keys():
+        before, after = old[path], new[path]
+        words = []
+        for key in sorted(before.keys() | after.keys()):
+            was, now = before.get(key, _ABSENT), after.get(key, _ABSENT)
+            if was == now:
+                continue
+            kind = _kind_of(key, was, now) if given else "wording"
+            if kind == "wording":
+                words.append(key)
+            elif kind is not None:
+                yield kind, path, f"the {key} is now {_shown(now)}, was {_shown(was)}"
+        if words:
+            yield "wording", path, f"{' and '.join(words)} changed"
+
+
+def _kind_of(key: str, was: Any, now: Any) -> Kind | None:
+    """What another value of a keyword means to those who write an input; None where the types tell."""
+    if key == "default":
+        # Who leaves it out gets something else. That it is needed, or no longer, is told elsewhere.
+        return None if _ABSENT in (was, now) else "breaking"
+    if key in _LOWEST or key in _HIGHEST:
+        narrower = now != _ABSENT and (was == _ABSENT or (now > was if key in _LOWEST else now < was))
+        return "breaking" if narrower else "addition"
+    if key == "format" and (was in _TYPE_FORMATS or now in _TYPE_FORMATS):
+        return None
+    if key in _EXACT:
+        return "addition" if now == _ABSENT else "breaking"
+    return "wording"
+
+
+def _shown(value: object) -> str:
+    return "none" if value == _ABSENT else quoted(value) if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,30 @@
+"""A ChatForge on this machine, and an adapter that reaches it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connector import registry, settings
+from connector.adapter import Adapter
+from connector.sandbox import Sandbox
+from connector.sandbox.server import running
+
+
+@pytest.fixture
+def chatforge_sandbox() -> Iterator[Sandbox]:
+    """A running sandbox, new for each test; `chatforge_sandbox.url` is its address."""
+    with running() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def chatforge_adapter(chatforge_sandbox: Sandbox, tmp_path: Path) -> Adapter:
+    """An adapter with all installed plugins, whose ChatForge is the sandbox. Use it with `async with`."""
+    environ = {
+        "CHATFORGE_BASE_URL": chatforge_sandbox.url,
+        "CHATFORGE_API_KEY": chatforge_sandbox.api_key,
+        "CHATFORGE_WEBHOOK_SECRET": chatforge_sandbox.webhook_secret,
+        "CHATFORGE_DATABASE_URL": "sqlite:///chatforge.sqlite",
+    }
+    return Adapter(registry.load(), settings.load(tmp_path, environ=environ))

@@ -1,0 +1,544 @@
+"""`chatforge doctor` against a sandbox, and against what goes wrong on the way to it."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+import connector.settings
+from connector.cli import doctor
+from connector.runs.store import Store
+from connector.sandbox import Sandbox, SandboxSettings
+from connector.sandbox.server import running
+from connector.sqlite import exclusive
+
+KEY = "cf_key_for_tests"
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 20\r\n\r\n<html>welcome</html>"
+MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 20\r\n\r\n<html>nothing</html>"
+MOVED = b"HTTP/1.1 308 Moved\r\nLocation: https://elsewhere.example/x\r\nContent-Length: 0\r\n\r\n"
+DOWN = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
+TEXT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@contextmanager
+def answering(answer: bytes | None, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """The port of a server that answers each connection so, or never; over TLS with `context`."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        kept = []
+        while True:
+            try:
+                peer, _ = listener.accept()
+                kept.append(peer)
+                if context is not None:
+                    peer.settimeout(5)
+                    kept[-1] = peer = context.wrap_socket(peer, server_side=True)
+                if answer is not None:
+                    peer.recv(65536)
+                    peer.sendall(answer)
+                    peer.close()
+            except OSError:
+                if listener.fileno() < 0:
+                    break
+        for peer in kept:
+            peer.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with running() as sandbox:
+        yield sandbox
+
+
+def settings_of(sandbox: Sandbox) -> dict[str, str]:
+    return {
+        "CHATFORGE_BASE_URL": sandbox.url,
+        "CHATFORGE_API_KEY": sandbox.api_key,
+        "CHATFORGE_WEBHOOK_SECRET": sandbox.webhook_secret,
+        "CHATFORGE_PUBLIC_URL": "https://hooks.example",
+    }
+
+
+class Report(dict):
+    """(connection or None, check) → finding; `code` is the exit code, `found` all findings in their order."""
+
+    code: int
+    found: list[dict[str, str | None]]
+
+
+@pytest.fixture
+def examine(chatforge) -> Callable[..., Report]:
+    def run(*arguments: str, **environment: str) -> Report:
+        result = chatforge("doctor", "--json", *(arguments or ("--port", "0")), **environment)
+        assert result.error == ""
+        assert (environment.get("CHATFORGE_API_KEY") or KEY) not in result.out
+        found = json.loads(result.out)
+        assert all(item.keys() == {"check", "connection", "status", "detail", "next_step"} for item in found)
+        report = Report({(item["connection"], item["check"]): item for item in found})
+        report.code = result.code
+        report.found = found
+        return report
+
+    return run
+
+
+def chatforge_checks(report: Report) -> dict[str, str]:
+    return {check: item["status"] for (name, check), item in report.items() if name == "chatforge/default"}
+
+
+def test_sound_installation_ends_with_0_and_leaves_nothing_behind(examine, sandbox, tmp_path):
+    Store(tmp_path / "runs.sqlite").close()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    report = examine(**settings_of(sandbox))
+    assert report.code == 0
+    assert {item["status"] for item in report.values()} <= {"ok", "skip"}
+    assert [key for key, item in report.items() if item["status"] == "skip"] == [("chatforge/default", "TLS")]
+    assert report["chatforge/default", "plan"]["detail"] == "includes the API: 1 agent"
+    assert report[None, "integrity"]["detail"] == "sound"
+    assert [path for path in tmp_path.iterdir() if not path.name.startswith(".")] == list(before)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def test_order_of_checks_is_fixed(examine, sandbox):
+    own = "values address name connection TLS answer clock key|rate limit|plan|webhooks"
+    wanted = ["settings", "plugins", *own.replace("|", "\0").replace(" ", "|").replace("\0", "|").split("|")]
+    report = examine(**settings_of(sandbox))
+    checks = [check for connection, check in report if connection != "contacts/default"]
+    joined = "|".join(checks)
+    assert (
+        joined
+        == "|".join(wanted).replace("rate|limit", "rate limit") + "|public URL|database|in use|integrity|disk|port"
+    )
+
+
+def test_text_fits_80_columns_and_names_the_next_step(chatforge, sandbox):
+    result = chatforge("doctor", "--port", "0", **settings_of(sandbox) | {"CHATFORGE_API_KEY": KEY})
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert re.search(r"^fail  key         the API key is not accepted", result.out, re.MULTILINE)
+    assert "→ set CHATFORGE_API_KEY to a key from the ChatForge Dashboard" in result.out
+    assert result.out.endswith("1 failed, no warnings\n")
+    assert "\x1b" not in result.out
+    assert KEY not in result.out + result.error
+    assert result.code == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "check", "detail", "skipped"),
+    [
+        pytest.param({"CHATFORGE_API_KEY": KEY}, 3, "key", "the API key is not accepted (401", "plan", id="wrong key"),
+        pytest.param(
+            {"CHATFORGE_API_KEY": "cf_sandbox_small_plan_key"},
+            3,
+            "plan",
+            "the plan of this API key does not include the API (403",
+            None,
+            id="small plan",
+        ),
+        pytest.param({"CHATFORGE_API_KEY": ""}, 2, "values", "the ChatForge API key is missing", "key", id="no key"),
+        pytest.param(
+            {"CHATFORGE_BASE_URL": "http://chatforge.invalid/api"},
+            4,
+            "name",
+            "chatforge.invalid cannot be resolved: ",
+            "answer",
+            id="no such name",
+        ),
+        pytest.param(
+            {"CHATFORGE_BASE_URL": f"http://{'a' * 64}.invalid"}, 4, "name", "cannot be resolved", "key", id="no name"
+        ),
+    ],
+)
+def test_failure_is_named_where_it_is(examine, sandbox, change, code, check, detail, skipped):
+    report = examine(**settings_of(sandbox) | change)
+    failed = [item for item in report.values() if item["status"] == "fail"]
+    assert [(item["connection"], item["check"]) for item in failed] == [("chatforge/default", check)]
+    assert detail in failed[0]["detail"]
+    assert failed[0]["next_step"]
+    assert report.code == code
+    if skipped:
+        assert report["chatforge/default", skipped]["status"] == "skip"
+
+
+def test_lacking_key_hides_no_fault_of_the_network(examine, sandbox):
+    report = examine(**settings_of(sandbox) | {"CHATFORGE_API_KEY": ""})
+    assert chatforge_checks(report)["answer"] == "ok"
+
+
+def test_refused_connection_is_a_network_failure(examine):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    report = examine(CHATFORGE_BASE_URL=f"http://127.0.0.1:{port}", CHATFORGE_API_KEY=KEY)
+    assert report["chatforge/default", "connection"]["detail"].endswith("127.0.0.1: connection refused")
+    assert report.code == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "detail"),
+    [
+        pytest.param(PAGE, 1, "200 with an HTML page, not with JSON", id="HTML page"),
+        pytest.param(MISSING, 1, "404 with an HTML page, not with JSON", id="HTML page of an error"),
+        pytest.param(TEXT, 1, "200 with plain text, not with JSON", id="text"),
+        pytest.param(MOVED, 1, "308, a redirect to https://elsewhere.example/x", id="redirect"),
+        pytest.param(DOWN, 1, "502: the service fails", id="bad gateway"),
+        pytest.param(b"", 4, "closed or broke the connection", id="cut"),
+        pytest.param(None, 4, "was silent for 5 s", id="silent"),
+    ],
+)
+def test_wrong_answer_is_told_from_the_api(examine, answer, code, detail):
+    with answering(answer) as port:
+        report = examine(CHATFORGE_BASE_URL=f"http://127.0.0.1:{port}", CHATFORGE_API_KEY=KEY)
+    assert report["chatforge/default", "answer"]["status"] == "fail"
+    assert detail in report["chatforge/default", "answer"]["detail"]
+    assert report["chatforge/default", "key"]["detail"] == "nothing usable answers"
+    assert report.code == code
+
+
+def test_page_at_the_root_of_another_api_is_no_fault():
+    page = httpx.Response(404, text="<html>nothing</html>")
+    assert doctor.describe_answer(page, strict=False).status == "ok"
+    assert doctor.describe_answer(page, strict=True).status == "fail"
+
+
+def test_key_with_a_space_is_not_taken_for_a_missing_one(examine, tmp_path):
+    (tmp_path / "connections.yaml").write_text("acme: {connector: chatforge}")
+    report = examine(CHATFORGE_API_KEY="cf key", CHATFORGE_BASE_URL="http://x.invalid")
+    assert "has a space" in report["chatforge/default", "values"]["detail"]
+    assert report.code == 2
+
+
+def test_rate_limit_is_told_from_a_wrong_key(examine):
+    with running(SandboxSettings(rate_limit=1)) as sandbox:
+        httpx.get(sandbox.url, headers={"Authorization": f"Bearer {sandbox.api_key}"})
+        report = examine(**settings_of(sandbox))
+    checks = chatforge_checks(report)
+    assert (checks["key"], checks["rate limit"], checks["plan"]) == ("ok", "fail", "skip")
+    assert report.code == 1
+
+
+@pytest.mark.parametrize(
+    ("minutes", "status", "code", "words"),
+    [(2, "warn", 0, "behind"), (10, "fail", 1, "behind"), (-10, "fail", 1, "ahead of")],
+)
+def test_clock_is_compared_with_the_answer(examine, minutes, status, code, words):
+    with running(clock=lambda: datetime.now(UTC) + timedelta(minutes=minutes)) as sandbox:
+        report = examine(**settings_of(sandbox))
+    found = report["chatforge/default", "clock"]
+    assert found["status"] == status
+    assert re.fullmatch(rf"this machine's is \d+ s {words} the other side's", found["detail"])
+    assert "starts nothing" in found["next_step"]
+    assert report.code == code
+
+
+def test_plain_http_to_another_host_is_warned_about():
+    assert doctor._check_address(httpx.URL("http://10.0.0.1/api")).status == "warn"
+    assert doctor._check_address(httpx.URL("http://localhost:8070/api")).status == "ok"
+
+
+@pytest.fixture(scope="module")
+def certify(tmp_path_factory) -> Callable[[int], ssl.SSLContext]:
+    """Makes a server's context with a self-signed certificate for localhost that ends in so many days."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+
+    def make(days: int) -> ssl.SSLContext:
+        path = folder / f"{days}.pem"
+        kind = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost"
+        names = "-addext subjectAltName=DNS:localhost"
+        command = ["openssl", *kind.split(), "-days", str(days), *names.split(), "-keyout", path, "-out", f"{path}.crt"]
+        subprocess.run(command, check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(f"{path}.crt", path)
+        context.certificate = f"{path}.crt"
+        return context
+
+    return make
+
+
+def test_untrusted_certificate_is_a_network_failure_and_no_key_is_sent(examine, certify):
+    with answering(TEXT, certify(60)) as port:
+        report = examine(CHATFORGE_BASE_URL=f"https://localhost:{port}", CHATFORGE_API_KEY=KEY)
+    found = report["chatforge/default", "TLS"]
+    assert found["detail"] == "the certificate is not trusted: self-signed certificate"
+    assert {report["chatforge/default", check]["status"] for check in ("answer", "clock", "key")} == {"skip"}
+    assert report.code == 4
+
+
+def test_https_to_a_server_without_tls_is_named(examine):
+    with answering(TEXT) as port:
+        report = examine(CHATFORGE_BASE_URL=f"https://127.0.0.1:{port}", CHATFORGE_API_KEY=KEY)
+    assert report["chatforge/default", "TLS"]["detail"].startswith("the handshake failed: ")
+    assert "http://" in report["chatforge/default", "TLS"]["next_step"]
+    assert report.code == 4
+
+
+@pytest.mark.parametrize(
+    ("days", "host", "status", "detail"),
+    [
+        pytest.param(60, "localhost", "ok", "certificate for localhost, 59 days left", id="long"),
+        pytest.param(5, "localhost", "warn", "certificate for localhost, 4 days left", id="soon"),
+        pytest.param(60, "127.0.0.1", "fail", "the certificate is not trusted: IP address mismatch", id="other name"),
+    ],
+)
+def test_trusted_certificate_is_described(certify, days, host, status, detail):
+    context = certify(days)
+    trusting = ssl.create_default_context(cafile=context.certificate)
+    with answering(TEXT, context) as port, socket.create_connection(("127.0.0.1", port)) as connected:
+        found = doctor.check_tls(connected, httpx.URL(f"https://{host}:{port}"), trusting, datetime.now(UTC))
+    assert found.status == status
+    assert found.detail.startswith(detail)
+
+
+def test_wrong_setting_skips_what_needs_the_settings(examine):
+    report = examine(CHATFORGE_BASE_URL="cf.example")
+    assert report[None, "settings"]["detail"].startswith("CHATFORGE_BASE_URL is 'cf.example'")
+    assert report[None, "settings"]["next_step"]
+    assert {report[None, check]["status"] for check in ("connections", "public URL", "database")} == {"skip"}
+    assert report[None, "plugins"]["status"] == "ok"
+    assert report.code == 2
+
+
+def test_misspelt_variable_is_warned_about(examine, sandbox, tmp_path):
+    (tmp_path / ".env").write_text("CHATFORGE_WEBHOOK_SECERT=x\nCHATFORGE_ACME=y\nOTHER=z\n")
+    (tmp_path / "connections.yaml").write_text("acme: {connector: chatforge, api_key: {env: CHATFORGE_ACME}}\n")
+    report = examine(**settings_of(sandbox))
+    found = report[None, "variables"]
+    assert found["status"] == "warn"
+    assert found["detail"] == "CHATFORGE_WEBHOOK_SECERT is set, but nothing reads it"
+    assert found["next_step"] == "did you mean CHATFORGE_WEBHOOK_SECRET?"
+    assert report[None, "settings"]["detail"] == "read from the environment, .env, connections.yaml"
+
+
+def test_known_variables_are_those_that_the_settings_read():
+    source = Path(connector.settings.__file__).read_text("utf-8")
+    assert set(re.findall(r"CHATFORGE_[A-Z_]+", source)) == doctor.VARIABLES
+
+
+def test_broken_plugin_is_named_beside_the_others(examine, sandbox, tmp_path):
+    (tmp_path / "broken-1.0.dist-info").mkdir()
+    (tmp_path / "broken-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (tmp_path / "broken-1.0.dist-info" / "entry_points.txt").write_text(
+        "[connector.plugins]\nbroken = nowhere_at_all\n"
+    )
+    report = examine(**settings_of(sandbox))
+    failed, *good = sorted((f for f in report.found if f["check"] == "plugins"), key=lambda f: f["status"])
+    assert failed["detail"].startswith("plugin 'broken' cannot be loaded: importing 'nowhere_at_all' failed")
+    assert [f["status"] for f in good] == ["ok", "ok"]
+    assert report.code == 1
+    assert chatforge_checks(report)["key"] == "ok"
+
+
+STRANGE = """
+from pydantic import BaseModel
+from connector.declare import ConnectionType
+from connector.hookspecs import hookimpl
+
+class Values(BaseModel):
+    pass
+
+def fail(values):
+    raise ValueError("a canary")
+
+@hookimpl
+def register_connections(register):
+    register(ConnectionType(Values, "Strange", "help", lambda settings: None, require=fail))
+"""
+
+
+def test_plugin_that_fails_hides_nothing_and_shows_nothing(examine, sandbox, tmp_path):
+    (tmp_path / "strange-1.0.dist-info").mkdir()
+    (tmp_path / "strange-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
+    (tmp_path / "strange-1.0.dist-info" / "entry_points.txt").write_text("[connector.plugins]\nstrange = strange\n")
+    (tmp_path / "strange.py").write_text(STRANGE)
+    report = examine(**settings_of(sandbox))
+    assert report["strange/default", "values"]["status"] == "fail"
+    assert report["strange/default", "values"]["detail"].endswith("ValueError")
+    assert "canary" not in str(report.found)
+    assert report[None, "database"]["status"] == "ok"
+    assert report.code == 1
+
+
+CONNECTIONS = """
+acme: {{connector: chatforge, api_key: {{env: ACME_KEY}}, base_url: "{url}",
+        webhook_secrets: [{{env: ACME_HOOK}}, {{env: ACME_OLD, until: {until}}}]}}
+other: {{connector: chatforge, api_key: {{env: NOT_SET}}}}
+third: {{connector: chatfogre}}
+plain: {{connector: chatforge, api_key: {{env: ACME_KEY}}, base_url: "ftp://x"}}
+"""
+
+
+def test_each_named_connection_is_checked(examine, sandbox, tmp_path):
+    until = (datetime.now(UTC) + timedelta(days=3)).date()
+    (tmp_path / "connections.yaml").write_text(CONNECTIONS.format(url=sandbox.url, until=until))
+    report = examine("--port", "0", ACME_KEY=sandbox.api_key, ACME_HOOK="one", ACME_OLD="two")
+    assert report["chatforge/default", "values"]["status"] == "skip"
+    assert report["chatforge/acme", "key"]["status"] == "ok"
+    assert report["chatforge/acme", "webhooks"]["status"] == "warn"
+    assert report["chatforge/acme", "webhooks"]["detail"] == "2 live secrets, 1 of them ends within 4 days"
+    assert report["chatforge/other", "values"]["detail"].endswith("the variable NOT_SET is not set")
+    assert report["chatfogre/third", "values"]["next_step"] == "did you mean 'chatforge'?"
+    assert report["chatforge/plain", "address"]["detail"].startswith("the base URL is 'ftp://x'")
+    assert report.code == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [(None, "warn"), ("http://127.0.0.1:8080", "ok"), ("https://hooks.example", "ok")],
+    ids=["none", "both local", "public"],
+)
+def test_public_url_is_asked_for(examine, sandbox, url, status):
+    environment = settings_of(sandbox)
+    environment |= {"CHATFORGE_PUBLIC_URL": url or ""}
+    assert examine(**environment)[None, "public URL"]["status"] == status
+
+
+def test_local_public_url_of_a_distant_account_is_warned_about(examine):
+    environment = {"CHATFORGE_BASE_URL": "http://chatforge.invalid", "CHATFORGE_PUBLIC_URL": "http://localhost:8080"}
+    assert examine(**environment)[None, "public URL"]["status"] == "warn"
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        pytest.param("taken/in/runs.sqlite", "cannot be made: {folder}/taken is not a folder", id="in a file"),
+        pytest.param("/proc/x/runs.sqlite", "cannot be made: the folder /proc keeps no files", id="in no real folder"),
+        pytest.param("folder", "is not a file", id="a folder"),
+    ],
+)
+def test_database_that_cannot_be_made_fails(examine, sandbox, tmp_path, path, fault):
+    (tmp_path / "taken").touch()
+    (tmp_path / "folder").mkdir()
+    report = examine(**settings_of(sandbox) | {"CHATFORGE_DATABASE_URL": f"sqlite:///{path}"})
+    assert report[None, "database"]["detail"].endswith(fault.format(folder=tmp_path))
+    assert report[None, "disk"]["status"] == "skip"
+    assert report.code == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_database_in_a_read_only_folder_fails(examine, sandbox, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    report = examine(**settings_of(sandbox) | {"CHATFORGE_DATABASE_URL": "sqlite:///closed/runs.sqlite"})
+    assert report[None, "database"]["detail"].endswith("closed is read-only for this user")
+
+
+def test_database_that_is_another_file_is_not_sound(examine, sandbox, tmp_path):
+    (tmp_path / "runs.sqlite").write_bytes(b"not a database" * 100)
+    report = examine(**settings_of(sandbox))
+    assert report[None, "integrity"]["status"] == "fail"
+    assert report[None, "integrity"]["detail"] == "file is not a database"
+    assert report.code == 1
+
+
+def test_damaged_database_is_not_sound(examine, sandbox, tmp_path):
+    path = tmp_path / "runs.sqlite"
+    Store(path).close()
+    content = bytearray(path.read_bytes())
+    content[4096:8192] = b"\xff" * 4096
+    path.write_bytes(content)
+    assert examine(**settings_of(sandbox))[None, "integrity"]["status"] == "fail"
+
+
+def test_database_in_use_is_looked_at_beside_its_process(examine, sandbox, tmp_path):
+    path = tmp_path / "runs.sqlite"
+    with exclusive(path):
+        store = Store(path)
+        report = examine(**settings_of(sandbox))
+        asyncio.run(store.ping())
+        store.close()
+    assert report[None, "in use"] | {"next_step": None} == report[None, "in use"]
+    assert report[None, "in use"]["detail"] == "by another chatforge process, which is fine"
+    assert report[None, "integrity"]["detail"] == "sound"
+
+
+def test_log_without_its_index_is_left_alone(examine, sandbox, tmp_path):
+    Store(tmp_path / "runs.sqlite").close()
+    (tmp_path / "runs.sqlite-wal").touch()
+    report = examine(**settings_of(sandbox))
+    assert report[None, "integrity"]["status"] == "skip"
+    assert not (tmp_path / "runs.sqlite-shm").exists()
+
+
+def test_port_of_another_program_is_taken(examine, sandbox):
+    with answering(PAGE) as port:
+        report = examine("--port", str(port), **settings_of(sandbox))
+    assert report[None, "port"]["status"] == "fail"
+    assert f"127.0.0.1:{port}" in report[None, "port"]["detail"]
+    assert report.code == 2
+
+
+def test_port_of_a_chatforge_server_is_recognised(examine, flow, sandbox, tmp_path):
+    command = [sys.executable, "-m", "connector", "serve", "--flows", flow, "--port", "0"]
+    environment = settings_of(sandbox) | {"PATH": os.environ["PATH"], "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as process:
+        port = re.search(r":(\d+);", process.stdout.readline())[1]
+        report = examine("--port", port, **settings_of(sandbox))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert report[None, "port"]["detail"] == f"{port} is taken by a chatforge server, which is ready"
+    assert report[None, "in use"]["detail"].startswith("by another chatforge process")
+    assert report.code == 0
+
+
+def test_flows_are_checked_with_the_connections_that_they_use(examine, flow, sandbox):
+    report = examine("--port", "0", "--flows", flow, **settings_of(sandbox))
+    assert report[None, "flows"]["detail"] == f"1 flow in {flow}, with chatforge/default, contacts/default"
+
+
+@pytest.mark.parametrize(
+    ("change", "content", "code", "detail"),
+    [
+        pytest.param({}, "name: x\n", 1, "1 of 1 flow in leads.yaml has problems", id="a problem"),
+        pytest.param(
+            {"CHATFORGE_WEBHOOK_SECRET": ""}, None, 2, "the ChatForge webhook secret is missing", id="no secret"
+        ),
+    ],
+)
+def test_flows_that_the_server_would_refuse_fail(examine, flow, sandbox, tmp_path, change, content, code, detail):
+    if content is not None:
+        (tmp_path / flow).write_text(content)
+    report = examine("--port", "0", "--flows", flow, **settings_of(sandbox) | change)
+    assert report[None, "flows"]["status"] == "fail"
+    assert report[None, "flows"]["detail"].startswith(detail)
+    assert report.code == code
+
+
+def test_flows_that_are_not_there_fail(examine, sandbox):
+    report = examine("--port", "0", "--flows", "nowhere", **settings_of(sandbox))
+    assert report[None, "flows"]["detail"] == "there is no file 'nowhere'"
+    assert report.code == 2
+
+
+def test_first_failure_decides_the_exit_code(examine, sandbox):
+    environment = settings_of(sandbox) | {"CHATFORGE_API_KEY": KEY}
+    assert examine("--port", "0", "--flows", "nowhere", **environment).code == 3
+
+
+def test_agent_without_probe_is_wrong_use(chatforge):
+    result = chatforge("doctor", "--agent", "x")
+    assert result.error == "error: --agent is for --probe; give both\n"
+    assert result.code == 2

@@ -1,0 +1,100 @@
+"""A stranger's package, installed by pip: its operations work like those of this package."""
+
+import hashlib
+import hmac
+import json
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import httpx
+
+POLL_TO_THE_END = """
+import asyncio, json
+from connector.adapter import Adapter
+
+async def poll():
+    found, state = [], None
+    async with Adapter.from_environment() as adapter:
+        for _ in range(2):
+            more = True
+            while more:
+                step = await adapter.poll("greetings.new_card", {"start": "all"}, state, connection="cards")
+                state, more = json.loads(json.dumps(step.state)), step.more
+                found += [event.identity for event in step.events]
+    print(json.dumps(found))
+
+asyncio.run(poll())
+"""
+ONLY_NEW = POLL_TO_THE_END.replace('{"start": "all"}', '{"start": "now"}')
+
+
+def sent_by_the_flow(cards) -> list[str]:
+    return [card["text"] for card in cards.cards[7:]]
+
+
+def test_flow_with_its_operations_is_checked(installed):
+    assert installed.chatforge("check", "flow.yaml").out == "1 flow checked, no problems\n"
+    flow = installed.folder / "flow.yaml"
+    flow.write_text(flow.read_text().replace("steps.thanks.id", "steps.thanks.idd"))
+    result = installed.chatforge("check", "flow.yaml")
+    assert result.code == 1
+    assert "steps.thanks (Card) has no field 'idd'; did you mean 'id'?" in result.out
+
+
+def test_its_action_acts_when_a_flow_is_run(installed, secrets, cards):
+    result = installed.chatforge("run", "flow.yaml", "--json", **secrets)
+    assert result.code == 0, result.error
+    assert json.loads(result.out)["outputs"] == {"card": "card-8"}
+    assert sent_by_the_flow(cards) == ["Thank you for reading card-1."]
+
+
+def test_wrong_key_ends_a_run_as_authentication(installed, secrets, cards):
+    result = installed.chatforge("run", "flow.yaml", **secrets | {"CARDS_KEY": "another-key"})
+    assert result.code == 3
+    assert "the key is not accepted; make another one and set it as `key` (401)" in result.out
+    assert sent_by_the_flow(cards) == []
+
+
+def test_signed_webhook_runs_the_flow_and_a_forged_one_does_not(installed, secrets, cards):
+    opening = {"id": "o-1", "card_id": "card-3", "by": "Ann", "timestamp": datetime.now(UTC).isoformat()}
+    body = json.dumps(opening).encode()
+    signature = hmac.new(secrets["CARDS_HOOK"].encode(), body, hashlib.sha256).hexdigest()
+    command = [sys.executable, "-m", "connector", "serve", "--flows", "flow.yaml", "--port", "0"]
+    with (
+        (installed.folder / "server.log").open("w") as log,
+        subprocess.Popen(
+            command,
+            env=installed.environment(**secrets),
+            cwd=installed.folder,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as server,
+    ):
+        try:
+            first = server.stdout.readline()
+            assert "listening on " in first, (installed.folder / "server.log").read_text()
+            address = first.split("listening on ")[1].split(";")[0].strip()
+            url = f"{address}/webhooks/greetings/cards"
+            assert httpx.post(url, content=body, headers={"X-Cards-Signature": "0" * 64}).status_code == 401
+            assert httpx.post(url, content=body, headers={"X-Cards-Signature": signature}).status_code == 202
+            assert httpx.post(url, content=body, headers={"X-Cards-Signature": signature}).status_code == 200
+            end = time.monotonic() + 20
+            while not sent_by_the_flow(cards) and time.monotonic() < end:
+                time.sleep(0.01)
+        finally:
+            server.terminate()
+    assert sent_by_the_flow(cards) == ["Thank you for reading card-3."]
+
+
+def test_polling_finds_every_card_once(installed, secrets):
+    result = installed.python("-W", "error", "-c", POLL_TO_THE_END, **secrets)
+    assert result.code == 0, result.error
+    assert json.loads(result.out) == [f"card-{number}" for number in range(1, 8)]
+
+
+def test_polling_from_now_on_leaves_out_what_was_there(installed, secrets):
+    result = installed.python("-W", "error", "-c", ONLY_NEW, **secrets)
+    assert (result.code, json.loads(result.out)) == (0, [])
