@@ -35,6 +35,14 @@ def test_check_prints_what_the_readme_shows(chatforge, flow, tmp_path):
     assert chatforge("check", flow).out == block("chatforge check leads.yaml")
 
 
+def test_call_prints_what_the_readme_shows(chatforge, sandbox):
+    result = chatforge(
+        "call", "chatforge.list_agents", CHATFORGE_BASE_URL=sandbox.url, CHATFORGE_API_KEY=sandbox.api_key
+    )
+    moment = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+Z")
+    assert moment.sub("TIME", result.out) == moment.sub("TIME", block("chatforge call chatforge.list_agents"))
+
+
 def test_flow_is_the_one_that_the_demo_runs():
     assert f"```yaml\n{(ROOT / 'docs/flows/lead-to-crm.yaml').read_text()}```" in README
 
