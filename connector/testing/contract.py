@@ -53,11 +53,11 @@ class PluginContract:
         """A double of the service that runs, with some records, new for each test."""
         return Service("")
 
-    def connection_values(self, url: str, secret: SecretStr) -> Mapping[str, Any]:
+    def connection_values(self, url: str, secret: SecretStr) -> Mapping[str, Any]:  # noqa: ARG002 - as in inputs
         """The values of the connection to the service at `url`, whose secrets all are `secret`."""
         fail(
-            f"say what the connection is made of: override connection_values(self, url, secret) in the class for "
-            f"{self.plugin}, and return its values; {secret} may be any secret of it, {url!r} its address"
+            f"say what a connection of {self.plugin} is made of: override connection_values(self, url, secret) in "
+            f"{type(self).__name__}, and return its values with {url!r} and the secret where they belong"
         )
 
     def inputs(self, service: Service) -> Mapping[str, Mapping[str, Any]]:  # noqa: ARG002 - for those who override it
@@ -88,9 +88,9 @@ class PluginContract:
 
     def test_names_are_stable(self) -> None:
         """Flows name actions and triggers: a name that goes breaks them."""
-        committed = _committed_names(self.plugin, self.names)
-        if not committed:
+        if not self.names:
             pytest.skip("`names` is not set: list the names of the plugin's actions and triggers, or name a manifest")
+        committed = _committed_names(self.plugin, self.names)
         actions, triggers = names_of(_load(), self.plugin)
         for name in sorted(committed - {*actions, *triggers}):
             fail(f"{self.plugin}.{name} is gone, and flows that name it no longer run; bring it back")
@@ -121,11 +121,11 @@ class PluginContract:
         """The action that shows that the connection works, run without input as a host does."""
         if subject.connection is None or subject.connection.test is None:
             pytest.skip("the plugin's connection names no test")
-        asyncio.run(subject.run_well(subject.connection.test, {}))
+        asyncio.run(_run_alone(subject, subject.connection.test, {}))
 
     def test_output_fits_its_schema(self, subject: Subject, action: str) -> None:
         """Flows are checked against the JSON Schema of the output."""
-        output = asyncio.run(subject.run_well(action))
+        output = asyncio.run(_run_alone(subject, action))
         require_schema(subject.action(action), output)
 
     def test_effect_is_plausible(self, subject: Subject, action: str) -> None:
@@ -216,6 +216,11 @@ def _committed_names(plugin: str, names: Path | Collection[str]) -> set[str]:
     return {
         name.removeprefix(f"{plugin}.") for name in (*document["actions"], *triggers) if name.startswith(f"{plugin}.")
     }
+
+
+async def _run_alone(subject: Subject, name: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async with subject.open() as adapter:
+        return await subject.run_well(adapter, name, input)
 
 
 def _require_http(subject: Subject) -> None:

@@ -17,14 +17,15 @@ async def require_plausible(subject: Subject, name: str, reading_by_post: Collec
     """By the verb of the name, by the HTTP methods that were seen, and, where idempotent, by repeating it."""
     effect = subject.action(name).effect
     _require_verb(subject.full(name), name, effect)
-    first = await subject.run_well(name)
-    if effect == "read" and name not in reading_by_post:
-        _require_safe(subject, name)
-    if effect == "idempotent" and first != (second := await subject.run_well(name)):
-        fail(
-            f"{subject.full(name)} is declared idempotent, but with the same input and idempotency key it gave "
-            f"{first!r:.200} and then {second!r:.200}; give the same output again, or declare it as once"
-        )
+    async with subject.open() as adapter:
+        first = await subject.run_well(adapter, name)
+        if effect == "read" and name not in reading_by_post:
+            _require_safe(subject, name)
+        if effect == "idempotent" and first != (second := await subject.run_well(adapter, name)):
+            fail(
+                f"{subject.full(name)} is declared idempotent, but with the same input and idempotency key it gave "
+                f"{first!r:.200} and then {second!r:.200}; give the same output again, or declare it as once"
+            )
 
 
 def _require_verb(full: str, name: str, effect: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from connector.adapter import Adapter
 from connector.errors import ActionError, ConnectorError, Processed
 from connector.testing.gateway import Answer
 from connector.testing.subject import Subject, fail
@@ -53,18 +54,19 @@ FAILURES = (
 
 async def require_mapped(subject: Subject, name: str) -> None:
     """Each failure becomes the right ActionError; all that do not are named."""
-    faults = [fault for failure in FAILURES for fault in await _provoke(subject, name, failure)]
+    async with subject.open() as adapter:
+        faults = [fault for failure in FAILURES for fault in await _provoke(subject, adapter, name, failure)]
     if faults:
         fail("\n".join(faults))
 
 
-async def _provoke(subject: Subject, name: str, failure: Failure) -> list[str]:
+async def _provoke(subject: Subject, adapter: Adapter, name: str, failure: Failure) -> list[str]:
     gateway = subject.gateway
     assert gateway is not None  # noqa: S101 - the suite asks only where there is one
     gateway.respond = lambda _request: failure.answer
     gateway.requests.clear()
     try:
-        await subject.run(name)
+        await subject.run(adapter, name)
     except ConnectorError as error:
         if gateway.requests:
             return list(_faults(subject, name, failure, error))

@@ -44,7 +44,7 @@ async def _provoke(subject: Subject, name: str, echoes: Sequence[Echo], read_pri
     async with subject.open() as adapter:
         for place, subject.gateway.respond in echoes:
             try:
-                output = await subject.run_with(adapter, name, subject.input_of(name))
+                output = await subject.run(adapter, name)
                 _require_absent(subject, name, f"its output, {place}", json.dumps(output), repr(output))
             except ConnectorError as error:
                 shown = [str(error), repr(error), "".join(traceback.format_exception(error))]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from connector.adapter import Adapter
 from connector.registry import Registry, schemas_of
 from connector.testing.subject import Subject, fail
 
@@ -24,7 +25,9 @@ async def require_complete(subject: Subject, name: str) -> None:
     if expected < FEWEST:
         fail(f"`records` says {expected} for {name!r}; let the double hold {FEWEST} or more, so that there are pages")
     for size in _SIZES:
-        found = [json.dumps(record, sort_keys=True) for record in await _walk(subject, name, size, expected)]
+        async with subject.open() as adapter:
+            records = await _walk(subject, adapter, name, size, expected)
+        found = [json.dumps(record, sort_keys=True) for record in records]
         if len(set(found)) != len(found):
             fail(f"{subject.full(name)} with limit {size} brought a record twice; correct its next_offset")
         if len(found) != expected:
@@ -41,13 +44,13 @@ def expect_records(subject: Subject, name: str) -> int:
     return subject.records[name]
 
 
-async def _walk(subject: Subject, name: str, size: int, expected: int) -> list[Any]:
+async def _walk(subject: Subject, adapter: Adapter, name: str, size: int, expected: int) -> list[Any]:
     records: list[Any] = []
     offset: int | None = 0
     for _ in range(expected + 2):
         if offset is None:
             return records
-        output = await subject.run_well(name, {**subject.input_of(name), "limit": size, "offset": offset})
+        output = await subject.run_well(adapter, name, {**subject.input_of(name), "limit": size, "offset": offset})
         records += _records(subject, name, output)
         offset = output["next_offset"]
     fail(f"{subject.full(name)} with limit {size} does not come to an end; next_offset must be null at the end")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from connector.adapter import Adapter
 from connector.declare import Event, Page, PollRequest, PollStep
 from connector.errors import ConnectorError
 from connector.testing.paging import expect_records
@@ -41,21 +42,22 @@ async def require_complete(subject: Subject, name: str) -> None:
 async def _poll_round(subject: Subject, name: str, state: State, number: int) -> tuple[list[Event], State]:
     events: list[Event] = []
     page: Page = None
-    for _ in range(_MOST_STEPS):
-        step = _step(subject, name, state, page, number)
-        events += step.events
-        state = step.state
-        if step.request is None:
-            return events, state
-        page = await _fetch(subject, name, step.request)
+    async with subject.open() as adapter:
+        for _ in range(_MOST_STEPS):
+            step = _step(subject, name, state, page, number)
+            events += step.events
+            state = step.state
+            if step.request is None:
+                return events, state
+            page = await _fetch(subject, adapter, name, step.request)
     fail(f"{subject.full(name)} asks for more after {_MOST_STEPS} steps; a round must end with request None")
 
 
-async def _fetch(subject: Subject, name: str, request: PollRequest) -> dict[str, Any]:
+async def _fetch(subject: Subject, adapter: Adapter, name: str, request: PollRequest) -> dict[str, Any]:
     action = subject.registry.actions.get(subject.full(request.action))
     if action is None or action.effect != "read":
         fail(f"{subject.full(name)} asks for {request.action!r}, which is no read action of the plugin; name one")
-    return await subject.run_well(request.action, request.input)
+    return await subject.run_well(adapter, request.action, request.input)
 
 
 def _step(subject: Subject, name: str, state: State, page: Page, number: int) -> PollStep:

@@ -77,20 +77,16 @@ class Subject:
         except ConnectorError as error:
             fail(f"connection_values does not give a connection: {error}; return what connections.yaml would hold")
 
-    async def run(self, name: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async def run(self, adapter: Adapter, name: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run an action once. Raises ConnectorError."""
-        async with self.open() as adapter:
-            return await self.run_with(adapter, name, self.input_of(name) if input is None else input)
-
-    async def run_with(self, adapter: Adapter, name: str, input: Mapping[str, Any]) -> dict[str, Any]:
-        """Run an action of an adapter that is open. Raises ConnectorError."""
+        given = self.input_of(name) if input is None else input
         connection = self.connection_name
-        return await adapter.run(self.full(name), input, connection=connection, idempotency_key=IDEMPOTENCY_KEY)
+        return await adapter.run(self.full(name), given, connection=connection, idempotency_key=IDEMPOTENCY_KEY)
 
-    async def run_well(self, name: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async def run_well(self, adapter: Adapter, name: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run an action that has to succeed."""
         try:
-            return await self.run(name, input)
+            return await self.run(adapter, name, input)
         except ConnectorError as error:
             fail(
                 f"{self.full(name)} failed against the double: {error}; correct the action or the double, or give "

@@ -104,7 +104,7 @@ def fill(input: Json, real: Real) -> Json:
 
 
 def _four_visitors(site: Site) -> Real:
-    """Four: of them two left an e-mail, one a phone number, and one nothing."""
+    """John, Ann, John again, who does not become a lead this time, and somebody of whom only the phone is known."""
     john = {"visitor_name": "John Smith", "visitor_email": EMAIL, "visitor_phone": "480-555-1234"}
     page = "https://example.com/services"
     summary = "Asked about estate planning services"
@@ -113,7 +113,7 @@ def _four_visitors(site: Site) -> Real:
         **john, page_url=page, conversation_summary=summary, messages=["Hello", "Thanks"], created_at=f"{day}30:00Z"
     )
     site.visit(visitor_name="Ann", visitor_email="ann@example.com", page_url=page, created_at=f"{day}31:00Z")
-    site.visit(page_url="https://example.com/pricing", capture_lead=False, created_at=f"{day}32:00Z")
+    site.visit(visitor_email=EMAIL, page_url=page, capture_lead=False, created_at=f"{day}32:00Z")
     site.visit(visitor_phone="480-555-0199", page_url=page, created_at=f"{day}33:00Z")
     return {CONVERSATION: first["conversation_id"]}
 

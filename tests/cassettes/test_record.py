@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from accounts import SandboxSite
 from cases import CASES, NAME, Case
+from expected import check
 from record import RecordingError, choose_live, record_live, record_sandbox
-from replays import check, replay
+from replays import replay
 from scrub import find_secret
 
 from connector.adapter import Adapter

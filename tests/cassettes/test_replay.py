@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from cases import AGENT, CASES, CONVERSATION, PAGE_SIZE, Case
-from replays import check, count_found, open_cassette, replay
+from expected import check, count_found
+from replays import open_cassette, replay
 from scrub import find_secret
 from vcr.errors import CannotOverwriteExistingCassetteException
 

@@ -161,21 +161,20 @@ def poll_cards(wanted: NewCards, state: Mapping[str, Any] | None, page: Page, _n
         raise page
     if page is None:  # a round begins
         return PollStep((), {"seen": seen, "known": known}, PollRequest("list_cards", {"offset": seen}))
-    events = (
-        [] if known else [Event("card", card["id"], _time(card["sent_at"]), card, "poll") for card in page["cards"]]
-    )
+    events = [] if known else [read_card(card) for card in page["cards"]]
     seen += len(page["cards"])
     if page["next_offset"] is None:
         return PollStep(events, {"seen": seen, "known": False}, None)
     return PollStep(events, {"seen": seen, "known": known}, PollRequest("list_cards", {"offset": seen}))
 
 
+def read_card(card: Mapping[str, Any]) -> Event:
+    """A card of the list as an event."""
+    return Event("card", card["id"], datetime.fromisoformat(card["sent_at"]), card, "poll")
+
+
 def select_card(event: Event, _wanted: NewCards, _received_at: datetime) -> Card | None:
     return Card.model_validate(event.payload) if event.name == "card" else None
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 # A webhook is verified, then parsed. What it says was written by others, even when the signature is right.
@@ -202,7 +201,7 @@ def parse(text: str) -> Event:
     """An opening: `{"id", "card_id", "by", "timestamp"}`."""
     try:
         payload = json.loads(text)
-        return Event("opened", str(payload["id"]), _time(payload["timestamp"]), payload)
+        return Event("opened", str(payload["id"]), datetime.fromisoformat(payload["timestamp"]), payload)
     except (KeyError, TypeError, ValueError, RecursionError):
         raise WebhookError("the body is no opening; send an object with id and timestamp", status=400) from None
 
@@ -225,7 +224,7 @@ NEW_CARD = Trigger(
     input=NewCards,
     output=Card,
     select=select_card,
-    sample=Event("card", "card-1", _time(CARD["sent_at"]), CARD, "poll"),
+    sample=read_card(CARD),
     sources=("poll",),
     poll=poll_cards,
 )

@@ -214,14 +214,14 @@ def test_sample_plugin_keeps_the_contract(run_contract):
             id="pages without end",
         ),
         pytest.param(
-            [('sample=Event("card", ', 'sample=Event("cards", ')],
+            [("sample=read_card(CARD)", 'sample=Event("cards", "card-1", None, CARD, "poll")')],
             [],
             {"sample_is_wanted[new_card]"},
             "greetings.new_card does not want the event 'card-1' (cards)",
             id="sample that is not wanted",
         ),
         pytest.param(
-            [('sources=("poll",)', 'sources=("poll", "manual")'), ('CARD, "poll"),', 'CARD, "webhook"),')],
+            [("sample=read_card(CARD)", 'sample=Event("card", "card-1", None, CARD, "webhook")')],
             [],
             {"sample_is_wanted[new_card]"},
             "the sample of greetings.new_card comes by 'webhook', not by one of its sources",
@@ -291,26 +291,3 @@ def test_planted_fault_fails_the_check_that_is_for_it(run_contract, changes, tes
     assert failed(result) == expected, result.out
     assert sentence in result.out
     assert "Traceback" not in result.out
-
-
-def test_wrong_values_of_the_connection_are_named(run_contract):
-    result = run_contract(test=[('"key": secret', '"kee": secret')])
-    assert "connection_values does not give a connection: " in result.out
-    assert "key is missing; kee is not known here" in result.out
-    assert "Traceback" not in result.out
-    assert "accounts.py" not in result.out
-
-
-def test_plugin_that_is_not_installed_is_named(run_contract):
-    result = run_contract(test=[('plugin = "greetings"', 'plugin = "greeting"')])
-    assert result.code == 2
-    assert "there is no plugin 'greeting', only chatforge, contacts, greetings; install its package" in result.out
-    assert "Traceback" not in result.out
-    assert "contract.py" not in result.out
-
-
-def test_broken_plugin_is_named_when_tests_are_collected(run_contract):
-    result = run_contract(('title="Send card"', 'titel="Send card"'))
-    assert result.code == 2
-    assert "plugin 'greetings' cannot be loaded: importing 'greetings' failed: TypeError: action()" in result.out
-    assert "contract.py" not in result.out
