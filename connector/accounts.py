@@ -41,9 +41,18 @@ class Account:
     memory: Any = None
 
     def hide_secrets(self, text: str) -> str:
-        """The text with `[secret]` for each secret of the connection."""
+        """The text with `[secret]` for each secret of the connection, also for one that was cut: `cf_abc…`."""
         for secret in self.secrets:
             text = text.replace(secret, "[secret]")
+        *cut, rest = text.split("…")
+        return "…".join([*map(self._hide_start, cut), rest])
+
+    def _hide_start(self, text: str) -> str:
+        """The text with `[secret]` for the beginning of a secret at its end."""
+        for secret in self.secrets:
+            for length in range(len(secret) - 1, _SHORTEST_SECRET - 1, -1):
+                if text.endswith(secret[:length]):
+                    return f"{text[:-length]}[secret]"
         return text
 
 

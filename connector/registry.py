@@ -93,7 +93,9 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint) -> None:
     if not _NAME.fullmatch(point.name) or point.name in _RESERVED:
         raise PluginError(point.name, f"its name must be {_NAME_RULE}, and not {one_of(_RESERVED)}")
     if manager.has_plugin(point.name):
-        raise PluginError(point.name, f"two installed packages have a plugin of this name; one is {point.value!r}")
+        other = manager.get_plugin(point.name)
+        both = f"{getattr(other, '__name__', other)!r} and {point.value!r}"
+        raise PluginError(point.name, f"two installed packages have a plugin of this name, {both}; uninstall one")
     try:
         plugin = point.load()
     except (Exception, SystemExit) as error:  # whatever a stranger's import raises
@@ -143,6 +145,7 @@ class _Collected:
             for value in returned:
                 if inspect.iscoroutine(value):
                     value.close()
+                    raise PluginError(plugin, f"{hook} is async; write it with def: hooks only register")
                 raise PluginError(plugin, f"{hook} returned {value!r}; it must be a plain function that only registers")
 
     def require_whole(self, plugin: str) -> None:
@@ -151,14 +154,14 @@ class _Collected:
         if connection is not None and connection.test is not None:
             test = self.actions.get(f"{plugin}.{connection.test}")
             if test is None or test.effect != "read":
-                raise PluginError(plugin, f"the test of its connection, {connection.test!r}, is no read action of it")
+                raise PluginError(plugin, f"the test of its connection, {connection.test!r}, is no read action of it; name one")
         for name, trigger in self.triggers.items():
             if connector_of(name) != plugin:
                 continue
             if ("poll" in trigger.sources) != (trigger.poll is not None or bool(trigger.joins)):
                 raise PluginError(plugin, f"{name} has sources {trigger.sources!r}; 'poll' goes with a poll function")
             if "webhook" in trigger.sources and (connection is None or connection.webhook is None):
-                raise PluginError(plugin, f"{name} takes webhooks, but the plugin's connection has none")
+                raise PluginError(plugin, f"{name} takes webhooks, but the plugin's connection has no Webhook; give it one")
             for part in trigger.joins:
                 if f"{plugin}.{part}" not in self.triggers:
                     raise PluginError(plugin, f"{name} joins {part!r}, which the plugin does not declare")
@@ -178,7 +181,7 @@ class _Collected:
             raise PluginError(plugin, f"the name {declared.name!r} must be {_NAME_RULE}")
         name = f"{plugin}.{declared.name}"
         if name in known:
-            raise PluginError(plugin, f"{name} is declared twice")
+            raise PluginError(plugin, f"{name} is declared twice; rename one of them")
         _require_schema(plugin, name, lambda: operation_of(declared))
         if isinstance(declared, Action) and declared.example:
             _require_fit(plugin, name, declared)

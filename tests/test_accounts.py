@@ -222,6 +222,16 @@ def test_secret_in_a_plugins_own_sentence_is_hidden(make_adapter):
     assert all(no_canary_in(caught.value) for caught in (rejected, misused, echoed))
 
 
+@pytest.mark.parametrize("length", [4, 9, len(CANARY) - 1])
+def test_secret_that_was_cut_is_hidden(make_adapter, length):
+    async def reject(input: Text, context: ActionContext[Any]) -> Text:
+        raise RejectedError(f"'x{context.connection.token.get_secret_value()[:length]}…' and '…' do not fit")
+
+    registry = strangers(reject, values={"token": SecretStr(CANARY)})
+    with pytest.raises(RejectedError, match=r"^'x\[secret\]…' and '…' do not fit$"):
+        run(make_adapter(registry), "test.reject", {})
+
+
 def test_short_secret_does_not_garble_sentences(make_adapter):
     async def reject(input: Text, context: ActionContext[Any]) -> Text:
         raise RejectedError("refused")

@@ -121,7 +121,7 @@ def test_what_is_registered_after_loading_changes_nothing(install):
         ),
         pytest.param(
             "@hookimpl\nasync def register_actions(register): ...",
-            "register_actions returned <coroutine object",
+            "register_actions is async; write it with def: hooks only register",
             id="async hook",
         ),
         pytest.param(
@@ -186,7 +186,7 @@ def test_what_is_registered_after_loading_changes_nothing(install):
         pytest.param(
             "from dataclasses import replace\n"
             "@hookimpl\ndef register_triggers(register): register(replace(GREETED, sources=('webhook',)))",
-            "greetings.greeted takes webhooks, but the plugin's connection has none",
+            "greetings.greeted takes webhooks, but the plugin's connection has no Webhook; give it one",
             id="webhook without a connection that has one",
         ),
         pytest.param(

@@ -96,14 +96,24 @@ def read_answer(answer: Answer, model: type[Model]) -> Model:
         raise OutputError(answer.hide_secret(message), processed="unknown", status=answer.status) from None
 
 
+def require_no_page(answer: Answer) -> None:
+    """`OutputError` where a successful answer is a page, such as a proxy's: it is not from the API."""
+    if _is_page(answer.body):
+        raise _not_json(answer)
+
+
 def _read_json(answer: Answer) -> Any:
     try:
         return json.loads(answer.body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        came = _quote_body(answer) or "an empty answer"
-        step = _CHECK_BASE_URL if _is_page(answer.body) else "see whether CHATFORGE_BASE_URL is right"
-        message = f"expected JSON from ChatForge, got {came} (status {answer.status}); {step}"
-        raise OutputError(message, processed="unknown", status=answer.status) from None
+        raise _not_json(answer) from None
+
+
+def _not_json(answer: Answer) -> OutputError:
+    came = _quote_body(answer) or "an empty answer"
+    step = _CHECK_BASE_URL if _is_page(answer.body) else "see whether CHATFORGE_BASE_URL is right"
+    message = f"expected JSON from ChatForge, got {came} (status {answer.status}); {step}"
+    return OutputError(message, processed="unknown", status=answer.status)
 
 
 def _refuse_constant(name: str) -> None:

@@ -51,7 +51,7 @@ def require_one_sentence(result, start: str) -> None:
         pytest.param(
             "def register_actions",
             "async def register_actions",
-            "register_actions returned <coroutine object",
+            "register_actions is async; write it with def",
             id="async hook",
         ),
         pytest.param(
@@ -69,7 +69,7 @@ def require_one_sentence(result, start: str) -> None:
         pytest.param(
             "    webhook=Webhook(verify",
             "    # webhook=Webhook(verify",
-            "greetings.card_opened takes webhooks, but the plugin's connection has none",
+            "greetings.card_opened takes webhooks, but the plugin's connection has no Webhook",
             id="webhook trigger without webhook",
         ),
         pytest.param(
@@ -88,4 +88,4 @@ def test_two_packages_with_a_plugin_of_one_name_stop_the_command(install_changed
     installed = install_changed()
     add_package(installed, name="other_greetings", point="greetings")
     result = installed.chatforge("check", "flow.yaml")
-    require_one_sentence(result, "two installed packages have a plugin of this name; one is '")
+    require_one_sentence(result, "two installed packages have a plugin of this name, '")
