@@ -1,16 +1,19 @@
 """The connections in use: their values from the settings, and what all calls of one of them share."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from connector.declare import Action
 from connector.errors import ConnectorError, PluginError, SettingsError, UnknownOperationError
 from connector.flows.problems import did_you_mean
 from connector.registry import Registry
@@ -39,6 +42,13 @@ class Account:
     budget: Budget | None
     secrets: Collection[str] = field(repr=False)
     memory: Any = None
+    _locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(default_factory=WeakValueDictionary, repr=False)
+
+    def turn(self, action: Action, input: BaseModel) -> AbstractAsyncContextManager[object]:
+        """Held by one call of those that the action wants one at a time."""
+        if action.one_at_a_time is None:
+            return nullcontext()
+        return self._locks.setdefault((action.name, action.one_at_a_time(input)), asyncio.Lock())
 
     def hide_secrets(self, text: str) -> str:
         """The text with `[secret]` for each secret of the connection, also for one that was cut: `cf_abc…`."""

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 from connector import polling
 from connector import registry as registries
 from connector import settings as setting_sources
-from connector.accounts import DEFAULT, Accounts
+from connector.accounts import DEFAULT, Account, Accounts
 from connector.call import Call, PausingBudget
 from connector.declare import ActionContext, Effect, Event, Page, connector_of
 from connector.errors import (
@@ -156,13 +156,22 @@ class Adapter:
         declared = self.registry.action(action)
         values = self.read_input(action, input)
         account = self._accounts.get(connector_of(action), connection)
-        slot = await account.budget.take(purpose or declared.purpose) if account.budget else None
-        pausing = PausingBudget(account.budget)
-        budget = pausing if account.budget else None
-        async with open_client(account.options, account.transport, budget, purpose or declared.purpose, slot) as client:
+        async with account.turn(declared, values), self._open_client(account, purpose or declared.purpose) as opened:
+            client, pausing = opened
             logger = logging.getLogger(f"connector.{action}")
             context = ActionContext(account.values, client, idempotency_key, self._clock(), logger, account.memory)
             yield Call(declared, values, context, account, pausing)
+
+    @asynccontextmanager
+    async def _open_client(
+        self, account: Account, purpose: Purpose
+    ) -> AsyncIterator[tuple[httpx.AsyncClient, PausingBudget]]:
+        """A client that may send its first request at once, and the budget that its further ones wait for."""
+        slot = await account.budget.take(purpose) if account.budget else None
+        pausing = PausingBudget(account.budget)
+        budget = pausing if account.budget else None
+        async with open_client(account.options, account.transport, budget, purpose, slot) as client:
+            yield client, pausing
 
     @asynccontextmanager
     async def open_http(self, connector: str, name: str = DEFAULT) -> AsyncIterator[httpx.AsyncClient]:

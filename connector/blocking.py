@@ -7,6 +7,7 @@ with BlockingAdapter.from_environment() as adapter:
 import asyncio
 import threading
 from collections.abc import Coroutine, Mapping
+from concurrent.futures import CancelledError
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -18,6 +19,8 @@ from connector.polling import Polled
 
 Result = TypeVar("Result")
 
+_CLOSED = "this adapter is closed; make a new one"
+
 
 class BlockingAdapter:
     """Each method is that of `Adapter`, waits for its end, and may be called from any thread.
@@ -27,6 +30,8 @@ class BlockingAdapter:
 
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
+        self._closing = threading.Lock()
+        self._closed = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="connector", daemon=True)
         self._thread.start()
@@ -45,13 +50,22 @@ class BlockingAdapter:
         self.close()
 
     def close(self) -> None:
-        """Close the HTTP connections and end the thread. Closing twice is fine."""
-        if self._loop.is_closed():
-            return
-        self._wait(self.adapter.aclose())
+        """End what is under way, close the HTTP connections, and end the thread. Closing twice is fine."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self.adapter.aclose()
 
     def check_connection(self, connector: str, name: str = DEFAULT) -> dict[str, Any]:
         return self._wait(self.adapter.check_connection(connector, name))
@@ -80,12 +94,15 @@ class BlockingAdapter:
         return self.adapter.select(trigger, input, event, received_at)
 
     def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
-        if self._loop.is_closed():
-            work.close()
-            raise ConnectorError("this adapter is closed; make a new one")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._closing:
+            if self._closed:
+                work.close()
+                raise ConnectorError(_CLOSED)
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        except CancelledError:
+            raise ConnectorError(_CLOSED) from None
         except BaseException:
             future.cancel()  # does nothing unless the wait itself was interrupted
             raise

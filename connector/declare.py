@@ -73,10 +73,17 @@ class Action:
     output: type[BaseModel]
     example: Example
     run: ActionFunction = field(repr=False)
+    one_at_a_time: Callable[[Any], str] | None = None
+    """Of its input: calls of one connection for which it gives the same text wait for each other."""
 
 
 def action(
-    *, effect: Effect, title: str, example: Example | None = None, purpose: Purpose = "action"
+    *,
+    effect: Effect,
+    title: str,
+    example: Example | None = None,
+    purpose: Purpose = "action",
+    one_at_a_time: Callable[[Any], str] | None = None,
 ) -> Callable[[ActionFunction], Action]:
     """Declare an async function as an action.
 
@@ -103,6 +110,7 @@ def action(
             output=_model(name, "its return value", hints.get("return")),
             example=example or {},
             run=function,
+            one_at_a_time=one_at_a_time,
         )
 
     return declare

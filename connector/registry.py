@@ -154,14 +154,18 @@ class _Collected:
         if connection is not None and connection.test is not None:
             test = self.actions.get(f"{plugin}.{connection.test}")
             if test is None or test.effect != "read":
-                raise PluginError(plugin, f"the test of its connection, {connection.test!r}, is no read action of it; name one")
+                raise PluginError(
+                    plugin, f"the test of its connection, {connection.test!r}, is no read action of it; name one"
+                )
         for name, trigger in self.triggers.items():
             if connector_of(name) != plugin:
                 continue
             if ("poll" in trigger.sources) != (trigger.poll is not None or bool(trigger.joins)):
                 raise PluginError(plugin, f"{name} has sources {trigger.sources!r}; 'poll' goes with a poll function")
             if "webhook" in trigger.sources and (connection is None or connection.webhook is None):
-                raise PluginError(plugin, f"{name} takes webhooks, but the plugin's connection has no Webhook; give it one")
+                raise PluginError(
+                    plugin, f"{name} takes webhooks, but the plugin's connection has no Webhook; give it one"
+                )
             for part in trigger.joins:
                 if f"{plugin}.{part}" not in self.triggers:
                     raise PluginError(plugin, f"{name} joins {part!r}, which the plugin does not declare")

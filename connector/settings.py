@@ -43,8 +43,7 @@ class Environment:
     def of(cls, environ: Mapping[str, str], folder: Path) -> "Environment":
         """The process's variables, then `.env` in `folder`, then the secrets folder."""
         layers = cls((environ, _read_env_file(folder / ".env")))
-        named = layers.get("CHATFORGE_SECRETS_DIR")
-        if named is None:
+        if (named := layers.get("CHATFORGE_SECRETS_DIR")) is None:
             return layers
         if not (folder / named).is_dir():
             raise SettingsError(f"CHATFORGE_SECRETS_DIR is {named!r}: expected a folder with one file for each secret")
@@ -144,6 +143,11 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
     )
 
 
+def variables(folder: Path, environ: Mapping[str, str] | None = None) -> frozenset[str]:
+    """The names that are set in the environment and in `.env` of `folder`, also those that nothing reads."""
+    return frozenset[str]().union(*Environment.of(os.environ if environ is None else environ, folder).layers)
+
+
 def _url(name: str, value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -168,8 +172,7 @@ def _rate_limit(value: str | None) -> int:
 
 
 def _database(environment: Environment, folder: Path) -> Path:
-    url = environment.get("CHATFORGE_DATABASE_URL")
-    if url is None:
+    if (url := environment.get("CHATFORGE_DATABASE_URL")) is None:
         return _state_folder(environment, folder) / "chatforge.sqlite"
     path = url.removeprefix("sqlite:///")
     if path in (url, "", ":memory:") or path.endswith("/") or re.search(r"[?#\0]", path):

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -19,12 +19,22 @@ _REASONS = {"missing": "is missing", "extra_forbidden": "is not known here"}
 def read(model: type[Model], value: Mapping[str, Any]) -> Model:
     """An instance of `model`; nothing is converted except what JSON writes as text, such as times.
 
-    Raises pydantic's ValidationError, also where `value` is not plain JSON; `sentence` renders it.
+    Raises pydantic's ValidationError, also where `value` is not plain JSON, or where a validator of the model fails
+    in another way; `sentence` renders it.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise _not_json(model, str(error)) from None
+        raise _fault_of(model, "not_json", f"expected plain JSON, with times as ISO 8601 text ({error})") from None
+    try:
+        return _read_text(model, text, value)
+    except ValidationError:
+        raise
+    except Exception as error:  # whatever a stranger's validator raises; its text may hold a secret
+        raise _fault_of(model, "failed", f"its check failed, {type(error).__name__}") from None
+
+
+def _read_text(model: type[Model], text: str, value: Mapping[str, Any]) -> Model:
     whole = _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
     read = model.model_validate_json(whole, strict=True)
     # pydantic's JSON reader refuses lone surrogates, which a visitor may well type. Its Python reader takes them,
@@ -69,9 +79,8 @@ def quoted(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _not_json(model: type[BaseModel], reason: str) -> ValidationError:
-    message = "expected plain JSON, with times as ISO 8601 text ({reason})"
-    fault = InitErrorDetails(type=PydanticCustomError("not_json", message, {"reason": reason}), input={})
+def _fault_of(model: type[BaseModel], kind: LiteralString, reason: str) -> ValidationError:
+    fault = InitErrorDetails(type=PydanticCustomError(kind, "{reason}", {"reason": reason}), input={})
     return ValidationError.from_exception_data(model.__name__, [fault])
 
 

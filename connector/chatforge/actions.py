@@ -1,16 +1,18 @@
 """The actions of the ChatForge plugin."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from connector.chatforge import finding
 from connector.chatforge.client import ChatForge
-from connector.chatforge.index import Index, newest
+from connector.chatforge.finding import Matches, Search, Source
+from connector.chatforge.index import Index, Item, newest
 from connector.chatforge.inputs import (
     CreateAgent,
     DeletedAgent,
+    Find,
     FindConversation,
     FindLead,
     FoundConversation,
@@ -27,13 +29,12 @@ from connector.chatforge.inputs import (
     UpsertedAgent,
     is_given,
 )
-from connector.chatforge.models import Analytics, Conversation, InjectedMessage, Lead, ListedAgents, OneAgent
+from connector.chatforge.models import Agent, Analytics, Conversation, InjectedMessage, Lead, ListedAgents, OneAgent
 from connector.declare import ActionContext, action
-from connector.errors import RejectedError
+from connector.errors import ActionError, RejectedError
 from connector.flows.durations import seconds
 
 Context = ActionContext[Any]
-Found = TypeVar("Found", FoundConversation, FoundLead)
 
 _LOOK_AGAIN_SECONDS = 2.0
 _BEGAN_TOLERANCE = timedelta(seconds=60)
@@ -87,6 +88,7 @@ async def update_agent(input: UpdateAgent, context: Context) -> OneAgent:
     effect="once",
     title="Upsert agent",
     example={"name": "Sales Agent", "system_prompt": "You are a helpful sales assistant."},
+    one_at_a_time=lambda input: str(input.name),
 )
 async def upsert_agent(input: UpsertAgent, context: Context) -> UpsertedAgent:
     """Find the agent by its name; update it, or create it where there is none.
@@ -95,8 +97,16 @@ async def upsert_agent(input: UpsertAgent, context: Context) -> UpsertedAgent:
     is false, a new one is switched off right after. Repeating does not say `created` again, so when the outcome is
     unknown, it stops for a decision.
     """
-    async with _index(context).lock(input.name):
-        return await _upsert(ChatForge(context.http), input)
+    client = ChatForge(context.http)
+    same = [agent for agent in (await client.list_agents()).agents if agent.name == input.name]
+    if len(same) > 1:
+        ids = ", ".join(agent.id for agent in same[:5])
+        raise RejectedError(
+            f"{len(same)} agents are called {input.name!r} ({ids}); rename all but one, or use update_agent with an id"
+        )
+    if same:
+        return UpsertedAgent(agent=(await client.update_agent(same[0].id, _changes(input))).agent, created=False)
+    return UpsertedAgent(agent=await _create(client, _changes(input)), created=True)
 
 
 @action(effect="destructive", title="Delete agent", example={"agent_id": "uuid"})
@@ -134,7 +144,6 @@ async def find_conversation(input: FindConversation, context: Context) -> FoundC
     (plus 60 s). Of several the newest wins. Anyone can type somebody else's e-mail, so give page and time as well.
     """
     client = ChatForge(context.http)
-    listing = _index(context).conversations(input.agent_id)
 
     async def fetch(offset: int) -> Sequence[Conversation]:
         return (await client.list_conversations(input.agent_id, finding.PAGE, offset)).conversations
@@ -143,12 +152,9 @@ async def find_conversation(input: FindConversation, context: Context) -> FoundC
         counts = (await client.get_analytics(input.agent_id)).conversations
         return counts.total if counts else None
 
-    async def look() -> FoundConversation:
-        search = finding.Search(fetch, count, listing, lambda item: _is_wanted(item, input), input.max_pages)
-        found = await search.run()
-        return FoundConversation(conversation=newest(found.items), candidates=len(found.items), complete=found.complete)
-
-    return await _look_until(look, lambda found: found.conversation is not None, input.wait_up_to)
+    source = finding.Source(fetch, count, _index(context).conversations(input.agent_id))
+    found = await _look_until(source, lambda item: _is_wanted(item, input), input)
+    return FoundConversation(conversation=newest(found.items), candidates=len(found.items), complete=found.complete)
 
 
 @action(effect="read", title="List leads", example={"agent_id": "uuid", "limit": 50, "offset": 0})
@@ -169,7 +175,6 @@ async def list_leads(input: ListLeads, context: Context) -> ListedLeads:
 async def find_lead(input: FindLead, context: Context) -> FoundLead:
     """Find a lead by its id, or by what the visitor left. Everything given must match; of several the newest wins."""
     client = ChatForge(context.http)
-    listing = _index(context).leads(input.agent_id)
 
     async def fetch(offset: int) -> Sequence[Lead]:
         return (await client.list_leads(input.agent_id, finding.PAGE, offset)).leads
@@ -178,13 +183,9 @@ async def find_lead(input: FindLead, context: Context) -> FoundLead:
         counts = (await client.get_analytics(input.agent_id)).leads
         return counts.total if counts else None
 
-    async def look() -> FoundLead:
-        by_id = is_given(input.lead_id)
-        search = finding.Search(fetch, count, listing, lambda item: _is_meant(item, input), input.max_pages, by_id)
-        found = await search.run()
-        return FoundLead(lead=newest(found.items), complete=found.complete)
-
-    return await _look_until(look, lambda found: found.lead is not None, input.wait_up_to)
+    source = finding.Source(fetch, count, _index(context).leads(input.agent_id))
+    found = await _look_until(source, lambda item: _is_meant(item, input), input, decisive=is_given(input.lead_id))
+    return FoundLead(lead=newest(found.items), complete=found.complete)
 
 
 @action(effect="read", title="Fetch analytics", example={"agent_id": "uuid"})
@@ -219,32 +220,28 @@ def _changes(input: UpdateAgent | UpsertAgent) -> dict[str, Any]:
     return input.model_dump(exclude={"agent_id"}, exclude_none=True)
 
 
-async def _upsert(client: ChatForge, input: UpsertAgent) -> UpsertedAgent:
-    same = [agent for agent in (await client.list_agents()).agents if agent.name == input.name]
-    if len(same) > 1:
-        ids = ", ".join(agent.id for agent in same[:5])
-        raise RejectedError(
-            f"{len(same)} agents are called {input.name!r} ({ids}); rename all but one, or use update_agent with an id"
-        )
-    changes = _changes(input)
-    if same:
-        return UpsertedAgent(agent=(await client.update_agent(same[0].id, changes)).agent, created=False)
-    active = changes.pop("active", None)
-    agent = (await client.create_agent(changes)).agent
-    if active is not None and active != agent.active:
-        agent = (await client.update_agent(agent.id, {"active": active})).agent
-    return UpsertedAgent(agent=agent, created=True)
+async def _create(client: ChatForge, values: dict[str, Any]) -> Agent:
+    active = values.pop("active", None)
+    agent = (await client.create_agent(values)).agent
+    if active is None or active == agent.active:
+        return agent
+    try:
+        return (await client.update_agent(agent.id, {"active": active})).agent
+    except ActionError as error:
+        error.processed = "unknown"  # the agent is there already, whatever became of the second request
+        raise
 
 
 async def _look_until(
-    look: Callable[[], Awaitable[Found]], has_found: Callable[[Found], bool], wait_up_to: str
-) -> Found:
+    source: Source[Item], matches: Callable[[Item], bool], input: Find, *, decisive: bool = False
+) -> Matches[Item]:
+    """Look once, and again until something is found or `wait_up_to` has passed."""
     clock = asyncio.get_running_loop().time
-    end = clock() + (seconds(wait_up_to) or 0.0)
+    end = clock() + (seconds(input.wait_up_to) or 0.0)
     while True:
-        found = await look()
+        found = await Search(source, matches, input.max_pages, decisive).run()
         left = end - clock()
-        if has_found(found) or left <= 0:
+        if found.items or left <= 0:
             return found
         await asyncio.sleep(min(_LOOK_AGAIN_SECONDS, left))
 

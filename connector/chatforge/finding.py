@@ -12,6 +12,17 @@ _MARGIN = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Source(Generic[Item]):
+    """Where the items come from."""
+
+    fetch: Callable[[int], Awaitable[Sequence[Item]]]
+    """The page at an offset."""
+    count: Callable[[], Awaitable[int | None]]
+    """About how many items there are; None where that is unknown."""
+    listing: Listing[Item]
+
+
+@dataclass(frozen=True, slots=True)
 class Matches(Generic[Item]):
     """What was found, and whether anything newer is ruled out."""
 
@@ -21,34 +32,31 @@ class Matches(Generic[Item]):
 
 @dataclass(slots=True)
 class Search(Generic[Item]):
-    """One look at a list. It begins at the end where new items are, once the order is known.
+    """One look at a list. It begins at the end where new items are, once the order is known."""
 
-    `fetch` gives the page at an offset, `count` the number of items, or None where that is unknown.
-    """
-
-    fetch: Callable[[int], Awaitable[Sequence[Item]]]
-    count: Callable[[], Awaitable[int | None]]
-    listing: Listing[Item]
+    source: Source[Item]
     matches: Callable[[Item], bool]
     pages_left: int
     decisive: bool = False
     """One match is enough: there can be no other."""
     seen: dict[str, Item] = field(default_factory=dict)
+    counted: bool = False
 
     async def run(self) -> Matches[Item]:
         """Look at up to `pages_left` pages, and at what earlier searches have seen."""
+        listing = self.source.listing
         complete = whole = False
-        if self.listing.order == "oldest_first" and (count := await self.count()) is not None:
+        if listing.order == "oldest_first" and (count := await self._count()) is not None:
             complete = await self._look_from_the_end(0, count)
         if not complete and self.pages_left:
             complete, whole = await self._look_from_the_start()
-        self.listing.remember(self.seen, whole=whole)
-        return Matches([item for item in self.listing.items.values() if self.matches(item)], complete)
+        listing.remember(self.seen, whole=whole)
+        return Matches([item for item in listing.items.values() if self.matches(item)], complete)
 
     async def _look_from_the_start(self) -> tuple[bool, bool]:
         """Whether nothing newer can follow, and whether the whole list was seen."""
         walked: dict[str, Item] = {}
-        offset, counted = 0, True
+        offset = 0
         while self.pages_left:
             page = await self._take(offset)
             known = len(walked)
@@ -56,38 +64,35 @@ class Search(Generic[Item]):
             if len(walked) == known:  # an empty page is the end; a repeated one means that `offset` has no effect
                 return not page, not page
             offset += len(page)
-            self.listing.order = find_order(list(walked.values()))
-            if self.listing.order == "oldest_first" and self.pages_left and counted:
-                if (count := await self.count()) is not None:
-                    return await self._look_from_the_end(offset, count), False
-                counted = False
+            self.source.listing.order = order = find_order(list(walked.values()))
+            if order == "oldest_first" and self.pages_left and (count := await self._count()) is not None:
+                return await self._look_from_the_end(offset, count), False
             if self._has_passed_a_match(list(walked.values())):
                 return True, False
         return False, False
 
     async def _look_from_the_end(self, walked: int, count: int) -> bool:
         """Of an oldest-first list: whether nothing newer can stand elsewhere. `walked` items were seen already."""
-        start, end = max(walked, count - PAGE + _MARGIN), count
-        tail: list[Item] = []
-        while self.pages_left:
-            span = await self._take_span(start, end)
-            if span is None:
-                return False
-            if find_order(tail := span + tail) == "newest_first":
-                self.listing.order = None  # it was learned by chance, or the vendor has changed it
+        start = max(walked, count - PAGE + _MARGIN)
+        tail = await self._take_span(start, None)
+        while tail is not None:
+            if find_order(tail) == "newest_first":
+                self.source.listing.order = None  # it was learned by chance, or the vendor has changed it
                 return False
             if start <= walked or self._has_passed_a_match(tail[::-1]):
                 return True
             start, end = max(walked, start - PAGE), start
+            span = await self._take_span(start, end)
+            tail = None if span is None else span + tail
         return False
 
-    async def _take_span(self, start: int, end: int) -> list[Item] | None:
-        """The items from `start` on until `end`, in as many pages as the server's own limit makes of them.
+    async def _take_span(self, start: int, end: int | None) -> list[Item] | None:
+        """The items from `start` on until `end`, or until an empty page; the server may send fewer than asked for.
 
         None where there were too many for `pages_left`, or a page only repeats what was seen.
         """
         items: list[Item] = []
-        while start + len(items) < end:
+        while end is None or start + len(items) < end:
             known = len(self.seen)
             page = await self._take(start + len(items)) if self.pages_left else None
             if page is None or (page and len(self.seen) == known):
@@ -97,9 +102,16 @@ class Search(Generic[Item]):
             items += page
         return items
 
+    async def _count(self) -> int | None:
+        """Asked once: an answer without a number has none the next time either."""
+        if self.counted:
+            return None
+        self.counted = True
+        return await self.source.count()
+
     async def _take(self, offset: int) -> Sequence[Item]:
         self.pages_left -= 1
-        page = await self.fetch(offset)
+        page = await self.source.fetch(offset)
         self.seen |= {item.id: item for item in page}
         return page
 

@@ -1,11 +1,9 @@
 """What was seen in the lists of one connection: their order, and their items. It may be lost at any time."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Generic, Literal, TypeVar
-from weakref import WeakValueDictionary
 
 from connector.chatforge.models import Conversation, Lead
 
@@ -45,22 +43,17 @@ class Listing(Generic[Item]):
 
 
 class Index:
-    """The lists of a connection, by agent, and a lock for each name of an agent that is upserted."""
+    """The lists of a connection, by agent."""
 
     def __init__(self) -> None:
         self._conversations: dict[str, Listing[Conversation]] = {}
         self._leads: dict[str, Listing[Lead]] = {}
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def conversations(self, agent_id: str) -> Listing[Conversation]:
         return self._conversations.setdefault(agent_id, Listing())
 
     def leads(self, agent_id: str) -> Listing[Lead]:
         return self._leads.setdefault(agent_id, Listing())
-
-    def lock(self, name: str) -> asyncio.Lock:
-        """Held while the agent of this name is looked for and made."""
-        return self._locks.setdefault(name, asyncio.Lock())
 
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)

@@ -106,7 +106,9 @@ class ListedLeads(BaseModel):
     next_offset: int | None = Field(description="The offset of the next page; null after an empty page.")
 
 
-class _Find(_Input):
+class Find(_Input):
+    """What both searches take."""
+
     agent_id: AgentId
     visitor_email: str | None = Field(None, description="The visitor's e-mail; upper and lower case are alike.")
     visitor_name: str | None = Field(None, description="The visitor's name, exactly.")
@@ -115,7 +117,7 @@ class _Find(_Input):
     wait_up_to: Duration = Field("0s", description="How long to look again until one is found, such as '30s'.")
 
 
-class FindConversation(_Find):
+class FindConversation(Find):
     """What is known of the visitor. Without an e-mail, name and page and time are required."""
 
     captured_at: Time | None = Field(
@@ -142,7 +144,7 @@ class FoundConversation(BaseModel):
     complete: bool = Field(description="False when newer matches may be on pages that were not looked at.")
 
 
-class FindLead(_Find):
+class FindLead(Find):
     """What is known of the lead: its id, or contact data, or name and page and time."""
 
     lead_id: str | None = Field(None, description="The lead's id.")

@@ -209,8 +209,8 @@ def _quote_body(answer: Answer) -> str:
     if _is_page(answer.body):
         title = re.search(r"<title[^<>]*>([^<]*)", text, re.IGNORECASE)
         shown = title[1] if title else re.sub(r"<[^<>]*>", " ", text)
-        return f"an HTML page {_shorten(html.unescape(shown), _QUOTED_PAGE)!r}"
-    message = _shorten(_find_message(text), _QUOTED)
+        return f"an HTML page {_shorten(answer.hide_secret(html.unescape(shown)), _QUOTED_PAGE)!r}"
+    message = _shorten(answer.hide_secret(_find_message(text)), _QUOTED)
     return repr(message) if message else ""
 
 

@@ -24,15 +24,23 @@ def load_adapter(flows: Path | None = None) -> Adapter:
 def require_connections(adapter: Adapter, flows: Sequence[Flow]) -> None:
     """Raise SettingsError unless each connection that the flows use, those that are on, has what it needs."""
     for flow in flows:
-        if not flow.enabled:
-            continue
-        connector, sources = connector_of(flow.trigger.uses), adapter.registry.trigger(flow.trigger.uses).sources
-        if "webhook" in sources:
-            adapter.require_webhook(connector, flow.trigger.connection)
-        if "poll" in sources:
-            adapter.require_connection(connector, flow.trigger.connection)
-        for step in (*flow.steps, *flow.on_error):
-            adapter.require_connection(connector_of(step.uses), step.connection)
+        if flow.enabled:
+            _require_trigger(adapter, flow)
+            require_steps(adapter, flow)
+
+
+def _require_trigger(adapter: Adapter, flow: Flow) -> None:
+    connector, sources = connector_of(flow.trigger.uses), adapter.registry.trigger(flow.trigger.uses).sources
+    if "webhook" in sources:
+        adapter.require_webhook(connector, flow.trigger.connection)
+    if "poll" in sources:
+        adapter.require_connection(connector, flow.trigger.connection)
+
+
+def require_steps(adapter: Adapter, flow: Flow) -> None:
+    """Raise SettingsError unless each connection of the flow's steps has what it needs."""
+    for step in (*flow.steps, *flow.on_error):
+        adapter.require_connection(connector_of(step.uses), step.connection)
 
 
 def require_startable(adapter: Adapter, flows: Sequence[Flow]) -> None:

@@ -1,25 +1,26 @@
 """`chatforge doctor --probe`: asks ChatForge what its reference leaves open, by reading only."""
 
 import asyncio
-import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import groupby
-from operator import attrgetter
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, TypeVar
 
 import httpx
 
 from connector.adapter import Adapter
-from connector.chatforge import probe as facts_of
 from connector.chatforge import wire
 from connector.chatforge.models import Agent, Conversation, ConversationPage, Lead, LeadPage, ListedAgents
-from connector.chatforge.probe import FULL_AGENT_ONLY, Fact, ListAnswers, Seen, digest
+from connector.chatforge.probe.answers import Fact, ListAnswers, Seen, describe_answer, digest, traffic_facts
+from connector.chatforge.probe.fields import FULL_AGENT_ONLY, agent_facts, analytics_facts, read_total
+from connector.chatforge.probe.lists import list_facts
 from connector.cli import exits, output
+from connector.cli.paragraphs import write_beside
 from connector.errors import ActionError, NetworkError, RateLimitError
 from connector.settings import DEFAULT_BASE_URL
 
@@ -28,11 +29,12 @@ MOST_REQUESTS = 40
 REQUEST_SECONDS = 20.0
 _COMPARED_AGENTS = 3
 _FAR = 1_000_000
-_WIDTH = 80
 _LEFT = 24
 WRONG_KEY = "cf_this_key_is_wrong_on_purpose"
 
+Result = TypeVar("Result")
 Say = Callable[[str], None]
+"""Told what is waited for."""
 
 
 @dataclass(slots=True)
@@ -54,15 +56,12 @@ class Probe:
 
     async def ask(self, action: str, *, key: str | None = None, **params: str | int) -> Seen:
         """One GET; what is kept of it names no agent. Raises NetworkError, and RateLimitError at 429."""
-        sent = {"action": action, **params}
         request = " ".join([action, *(f"{name}={value}" for name, value in params.items() if name != "agent_id")])
         if len(self.answers) >= MOST_REQUESTS:
             raise NetworkError(f"{MOST_REQUESTS} requests were made, which is the most here")
         self.say(f"request {len(self.answers) + 1}: {request}")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        url = str(self.client.base_url).rstrip("/")
         begun = time.monotonic()
-        response = await _within(self.client.get(url, params=sent, headers=headers))
+        response = await within(REQUEST_SECONDS, self._get({"action": action, **params}, key))
         taken = time.monotonic() - begun
         names = {name.lower(): value for name, value in response.headers.items()}
         seen = Seen(request, response.status_code, names, response.content, taken)
@@ -72,14 +71,18 @@ class Probe:
             wire.check_status(wire.Answer(seen.status, seen.headers, b""), datetime.now(UTC))
         return seen
 
+    async def _get(self, params: dict[str, str | int], key: str | None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return await self.client.get(str(self.client.base_url).rstrip("/"), params=params, headers=headers)
 
-async def _within(asked: Any) -> httpx.Response:
+
+async def within(seconds: float, asked: Awaitable[Result]) -> Result:
+    """What is awaited; NetworkError where it takes longer."""
     try:
-        async with asyncio.timeout(REQUEST_SECONDS):
-            response: httpx.Response = await asked
-            return response
+        async with asyncio.timeout(seconds):
+            return await asked
     except TimeoutError:
-        raise NetworkError(f"no answer within {REQUEST_SECONDS:g} s; see whether the service is up") from None
+        raise NetworkError(f"no answer within {seconds:g} s; see whether the service is up") from None
 
 
 def probe(
@@ -96,15 +99,7 @@ def probe(
     begun = datetime.now(UTC)
     with progress as say:
         asked = asyncio.run(_ask_chatforge(adapter, agent_id, say))
-    default = asked.client.base_url == httpx.URL(DEFAULT_BASE_URL + "/")
-    report = {
-        "version": version("chatforge-connector"),
-        "at": output.iso(begun.replace(microsecond=0)),
-        "address": "the default one" if default else "another than the default one",
-        "agent": digest(asked.agent_id) if asked.agent_id else None,
-        "requests": len(asked.answers),
-        "ended": str(asked.ended) if asked.ended else None,
-    }
+    report = _describe(asked, begun)
     facts = [*_read_facts(asked), *_unobservable(stored_events)]
     if as_json:
         named = [{"topic": f.topic, "what": f.what, "found": f.found, "how": f.how} for f in facts]
@@ -141,8 +136,12 @@ async def _ask_rest(asked: Probe, agent_id: str | None) -> None:
             ListAnswers("v1-leads", "leads", Lead, LeadPage),
         ):
             asked.lists.append(answers)
-            answers.total = facts_of.read_total(asked.analytics, answers.key)
+            answers.total = read_total(asked.analytics, answers.key)
             await _ask_list(asked, answers, chosen)
+    await _ask_wrongly(asked)
+
+
+async def _ask_wrongly(asked: Probe) -> None:
     for what, action, more in (
         ("unknown agent_id", "v1-agent", {"agent_id": "00000000-0000-4000-8000-00000000dead"}),
         ("missing agent_id", "v1-leads", {}),
@@ -160,7 +159,7 @@ async def _choose_agent(asked: Probe, agent_id: str | None) -> str | None:
         if not isinstance(name, str):
             continue
         seen = await asked.ask("v1-analytics", agent_id=name)
-        number = sum(facts_of.read_total(seen, kind) or 0 for kind in ("conversations", "leads"))
+        number = sum(read_total(seen, kind) or 0 for kind in ("conversations", "leads"))
         if number > most:
             most, chosen, asked.analytics = number, name, seen
     return chosen
@@ -171,30 +170,28 @@ async def _ask_list(asked: Probe, answers: ListAnswers, agent_id: str) -> None:
         answers.limits[limit] = await asked.ask(answers.topic, agent_id=agent_id, limit=limit)
     answers.default = await asked.ask(answers.topic, agent_id=agent_id)
     counts = {limit: len(seen.items(answers.key) or ()) for limit, seen in answers.limits.items()}
-    most = max(counts.values())
-    limit = min(limit for limit in counts if counts[limit] == most)
+    limit, most = max(counts.items(), key=itemgetter(1))  # of several the first, which is the lowest
     answers.again = await asked.ask(answers.topic, agent_id=agent_id, limit=limit)
     if most > 1:
         answers.shifted = (most // 2, await asked.ask(answers.topic, agent_id=agent_id, limit=limit, offset=most // 2))
     if most:
-        answers.after = (most, await asked.ask(answers.topic, agent_id=agent_id, limit=limit, offset=most))
-    answers.beyond = (_FAR, await asked.ask(answers.topic, agent_id=agent_id, limit=10, offset=_FAR))
-    for odd in (0, "abc"):
-        answers.odd.append(await asked.ask(answers.topic, agent_id=agent_id, limit=odd))
+        answers.after = await asked.ask(answers.topic, agent_id=agent_id, limit=limit, offset=most)
+    for odd in ({"limit": 0}, {"limit": "abc"}, {"limit": 10, "offset": _FAR}):
+        answers.odd.append(await asked.ask(answers.topic, agent_id=agent_id, **odd))
 
 
 def _read_facts(asked: Probe) -> Iterator[Fact]:
-    yield from facts_of.list_facts(asked.agents)
+    yield from list_facts(asked.agents)
     if asked.agent is not None:
-        yield from facts_of.agent_facts(asked.agent)
+        yield from agent_facts(asked.agent)
     if asked.analytics is not None:
-        yield from facts_of.analytics_facts(asked.analytics)
+        yield from analytics_facts(asked.analytics)
     for answers in asked.lists:
         if answers.limits:
-            yield from facts_of.list_facts(answers)
+            yield from list_facts(answers)
     for what, seen in asked.refusals:
-        yield Fact("errors", what, facts_of.describe_answer(seen), seen.request)
-    yield from facts_of.traffic_facts(asked.answers)
+        yield Fact("errors", what, describe_answer(seen), seen.request)
+    yield from traffic_facts(asked.answers)
 
 
 def _unobservable(stored_events: int | None) -> Iterator[Fact]:
@@ -203,6 +200,18 @@ def _unobservable(stored_events: int | None) -> Iterator[Fact]:
     if stored_events is not None:
         how = f"events in the journal: {stored_events}; it does not count those that came again"
     yield Fact("webhooks", "redelivery", "not observable by reading", how)
+
+
+def _describe(asked: Probe, begun: datetime) -> dict[str, Any]:
+    default = asked.client.base_url == httpx.URL(DEFAULT_BASE_URL + "/")
+    return {
+        "version": version("chatforge-connector"),
+        "at": output.iso(begun.replace(microsecond=0)),
+        "address": "the default one" if default else "another than the default one",
+        "agent": digest(asked.agent_id) if asked.agent_id else None,
+        "requests": len(asked.answers),
+        "ended": str(asked.ended) if asked.ended else None,
+    }
 
 
 def _show(report: dict[str, Any], facts: Sequence[Fact]) -> None:
@@ -222,11 +231,8 @@ def _show(report: dict[str, Any], facts: Sequence[Fact]) -> None:
 
 def _show_fact(fact: Fact) -> None:
     label = f"  {fact.what}"
-    found = textwrap.wrap(output.printable(fact.found), _WIDTH - _LEFT - 2) or [""]
     if len(label) >= _LEFT:
-        output.line(output.printable(label))
+        output.line(label)
         label = ""
-    for number, text in enumerate(found):
-        output.line((label if not number else "").ljust(_LEFT), text)
-    for text in textwrap.wrap(output.printable(fact.how), _WIDTH - _LEFT - 2):
-        output.line(" " * _LEFT, output.styled(text, "dim"))
+    write_beside(label.ljust(_LEFT), _LEFT, fact.found)
+    write_beside(" " * _LEFT, _LEFT, fact.how, style="dim")

@@ -17,7 +17,7 @@ from connector.adapter import Adapter, Delivery
 from connector.cli import exits, output, timeline
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows
-from connector.cli.loading import load_adapter, load_settings, require_connections
+from connector.cli.loading import load_adapter, load_settings, require_steps
 from connector.cli.send_event import sample
 from connector.declare import Event, connector_of
 from connector.errors import ConnectorError, StoreError, StoreLockedError, WebhookError
@@ -52,7 +52,7 @@ def run(
         raise UsageError(f"{str(file)!r} is a folder; give one flow file")
     adapter, database = load_adapter(file), load_settings(file).database
     [flow] = load_flows(file, adapter.catalogue)
-    require_connections(adapter, [flow])
+    require_steps(adapter, flow)
     delivery = _delivery(adapter, flow, input)
     try:
         with sqlite.exclusive(database):

@@ -25,7 +25,7 @@ def _check_cron(text: str) -> str:
 def _check_timezone(text: str) -> str:
     try:
         ZoneInfo(text)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         raise ValueError("should be the name of a time zone, such as 'Europe/Berlin'") from None
     return text
 

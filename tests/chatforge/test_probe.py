@@ -7,21 +7,15 @@ from typing import Any
 import pytest
 
 from connector.chatforge.models import Lead, LeadPage
-from connector.chatforge.probe import (
-    ListAnswers,
-    Seen,
-    agent_facts,
-    analytics_facts,
+from connector.chatforge.probe.answers import ListAnswers, Seen, describe_answer, safe_name, traffic_facts
+from connector.chatforge.probe.fields import agent_facts, analytics_facts, read_total
+from connector.chatforge.probe.lists import (
     compare_reads,
     compare_total,
-    describe_answer,
     find_largest_limit,
     find_offset,
     find_order,
     list_facts,
-    read_total,
-    safe_name,
-    traffic_facts,
 )
 
 
@@ -113,13 +107,13 @@ def test_one_of_several_reads_shows_that_the_order_changes():
 def test_largest_limit_is_what_the_pages_prove(came, after, total, found):
     limits = {limit: page(range(number)) if number >= 0 else page([], 400) for limit, number in came.items()}
     most = max(came.values())
-    further = (most, page(range(most, most + after)))
+    further = page(range(most, most + after))
     assert find_largest_limit(listing(limits=limits, after=further, total=total))[0] == found
 
 
 def test_ignored_offset_is_not_taken_for_more_items():
     whole = page(range(10))
-    answers = listing(limits={10: whole, 50: whole}, after=(10, whole))
+    answers = listing(limits={10: whole, 50: whole}, after=whole)
     assert find_largest_limit(answers)[0] == "at least 10; too few items to tell more"
 
 
@@ -151,7 +145,7 @@ def test_offset_is_judged_by_the_page_without_it(shifted, found):
     ],
 )
 def test_total_is_compared_with_the_whole_list(total, after, found):
-    assert compare_total(listing(limits={10: page("abc")}, total=total, after=(3, page(after))))[0] == found
+    assert compare_total(listing(limits={10: page("abc")}, total=total, after=page(after)))[0] == found
 
 
 def test_list_that_cannot_be_read_is_described():

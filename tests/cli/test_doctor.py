@@ -19,8 +19,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-import connector.settings
-from connector.cli import doctor
+from connector import registry, settings
+from connector.cli.doctor.connections import check_connections
+from connector.cli.doctor.database import check_database
+from connector.cli.doctor.findings import CheckError, Finding
+from connector.cli.doctor.installation import VARIABLES, check_variables
+from connector.cli.doctor.machine import check_flows, check_port, check_public_url
+from connector.cli.doctor.reach import ask_without_key, check_address, check_tls, describe_answer
 from connector.runs.store import Store
 from connector.sandbox import Sandbox, SandboxSettings
 from connector.sandbox.server import running
@@ -86,31 +91,61 @@ def settings_of(sandbox: Sandbox) -> dict[str, str]:
 class Report(dict):
     """(connection or None, check) → finding; `code` is the exit code, `found` all findings in their order."""
 
-    code: int
-    found: list[dict[str, str | None]]
+    def __init__(self, found: list[dict[str, str | None]], code: int) -> None:
+        super().__init__({(item["connection"], item["check"]): item for item in found})
+        self.found, self.code = found, code
+        assert all(item.keys() == {"check", "connection", "status", "detail", "next_step"} for item in found)
+
+
+def report_of(found: list[Finding]) -> Report:
+    code = next((finding.code for finding in found if finding.status == "fail"), 0)
+    return Report([finding.as_json() for finding in found], code)
 
 
 @pytest.fixture
 def examine(chatforge) -> Callable[..., Report]:
+    """The whole command, in a process."""
+
     def run(*arguments: str, **environment: str) -> Report:
         result = chatforge("doctor", "--json", *(arguments or ("--port", "0")), **environment)
         assert result.error == ""
-        assert (environment.get("CHATFORGE_API_KEY") or KEY) not in result.out
-        found = json.loads(result.out)
-        assert all(item.keys() == {"check", "connection", "status", "detail", "next_step"} for item in found)
-        report = Report({(item["connection"], item["check"]): item for item in found})
-        report.code = result.code
-        report.found = found
-        return report
+        return Report(json.loads(result.out), result.code)
 
     return run
+
+
+@pytest.fixture
+def load(tmp_path) -> Callable[..., settings.Settings]:
+    return lambda **environment: settings.load(tmp_path, environ=environment)
+
+
+@pytest.fixture
+def connections(load) -> Callable[..., Report]:
+    """The checks of the connections alone."""
+
+    def run(**environment: str) -> Report:
+        found = list(check_connections(registry.load(), load(**environment), datetime.now(UTC), lambda _text: None))
+        assert (environment.get("CHATFORGE_API_KEY") or KEY) not in repr(found)
+        return report_of(found)
+
+    return run
+
+
+@pytest.fixture
+def database(tmp_path) -> Callable[..., Report]:
+    """The checks of the database alone."""
+    return lambda path="runs.sqlite": report_of(list(check_database(tmp_path / path)))
 
 
 def chatforge_checks(report: Report) -> dict[str, str]:
     return {check: item["status"] for (name, check), item in report.items() if name == "chatforge/default"}
 
 
-def test_sound_installation_ends_with_0_and_leaves_nothing_behind(examine, sandbox, tmp_path):
+OWN = ("values", "address", "name", "connection", "TLS", "answer", "clock", "key", "rate limit", "plan", "webhooks")
+OF_THE_MACHINE = ("public URL", "database", "in use", "integrity", "disk", "port")
+
+
+def test_sound_installation_is_looked_at_in_a_fixed_order_and_left_as_it_is(examine, sandbox, tmp_path):
     Store(tmp_path / "runs.sqlite").close()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     report = examine(**settings_of(sandbox))
@@ -119,20 +154,10 @@ def test_sound_installation_ends_with_0_and_leaves_nothing_behind(examine, sandb
     assert [key for key, item in report.items() if item["status"] == "skip"] == [("chatforge/default", "TLS")]
     assert report["chatforge/default", "plan"]["detail"] == "includes the API: 1 agent"
     assert report[None, "integrity"]["detail"] == "sound"
+    checks = tuple(check for connection, check in report if connection != "contacts/default")
+    assert checks == ("settings", "plugins", *OWN, *OF_THE_MACHINE)
     assert [path for path in tmp_path.iterdir() if not path.name.startswith(".")] == list(before)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
-
-
-def test_order_of_checks_is_fixed(examine, sandbox):
-    own = "values address name connection TLS answer clock key|rate limit|plan|webhooks"
-    wanted = ["settings", "plugins", *own.replace("|", "\0").replace(" ", "|").replace("\0", "|").split("|")]
-    report = examine(**settings_of(sandbox))
-    checks = [check for connection, check in report if connection != "contacts/default"]
-    joined = "|".join(checks)
-    assert (
-        joined
-        == "|".join(wanted).replace("rate|limit", "rate limit") + "|public URL|database|in use|integrity|disk|port"
-    )
 
 
 def test_text_fits_80_columns_and_names_the_next_step(chatforge, sandbox):
@@ -172,8 +197,8 @@ def test_text_fits_80_columns_and_names_the_next_step(chatforge, sandbox):
         ),
     ],
 )
-def test_failure_is_named_where_it_is(examine, sandbox, change, code, check, detail, skipped):
-    report = examine(**settings_of(sandbox) | change)
+def test_failure_is_named_where_it_is(connections, sandbox, change, code, check, detail, skipped):
+    report = connections(**settings_of(sandbox) | change)
     failed = [item for item in report.values() if item["status"] == "fail"]
     assert [(item["connection"], item["check"]) for item in failed] == [("chatforge/default", check)]
     assert detail in failed[0]["detail"]
@@ -183,15 +208,15 @@ def test_failure_is_named_where_it_is(examine, sandbox, change, code, check, det
         assert report["chatforge/default", skipped]["status"] == "skip"
 
 
-def test_lacking_key_hides_no_fault_of_the_network(examine, sandbox):
-    report = examine(**settings_of(sandbox) | {"CHATFORGE_API_KEY": ""})
+def test_lacking_key_hides_no_fault_of_the_network(connections, sandbox):
+    report = connections(**settings_of(sandbox) | {"CHATFORGE_API_KEY": ""})
     assert chatforge_checks(report)["answer"] == "ok"
 
 
-def test_refused_connection_is_a_network_failure(examine):
+def test_refused_connection_is_a_network_failure(connections):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    report = examine(CHATFORGE_BASE_URL=f"http://127.0.0.1:{port}", CHATFORGE_API_KEY=KEY)
+    report = connections(CHATFORGE_BASE_URL=f"http://127.0.0.1:{port}", CHATFORGE_API_KEY=KEY)
     assert report["chatforge/default", "connection"]["detail"].endswith("127.0.0.1: connection refused")
     assert report.code == 4
 
@@ -205,35 +230,41 @@ def test_refused_connection_is_a_network_failure(examine):
         pytest.param(MOVED, 1, "308, a redirect to https://elsewhere.example/x", id="redirect"),
         pytest.param(DOWN, 1, "502: the service fails", id="bad gateway"),
         pytest.param(b"", 4, "closed or broke the connection", id="cut"),
-        pytest.param(None, 4, "was silent for 5 s", id="silent"),
     ],
 )
-def test_wrong_answer_is_told_from_the_api(examine, answer, code, detail):
+def test_wrong_answer_is_told_from_the_api(connections, answer, code, detail):
     with answering(answer) as port:
-        report = examine(CHATFORGE_BASE_URL=f"http://127.0.0.1:{port}", CHATFORGE_API_KEY=KEY)
+        report = connections(CHATFORGE_BASE_URL=f"http://127.0.0.1:{port}", CHATFORGE_API_KEY=KEY)
     assert report["chatforge/default", "answer"]["status"] == "fail"
     assert detail in report["chatforge/default", "answer"]["detail"]
     assert report["chatforge/default", "key"]["detail"] == "nothing usable answers"
     assert report.code == code
 
 
+def test_silence_is_waited_out_in_time():
+    with answering(None) as port, pytest.raises(CheckError) as caught:
+        asyncio.run(ask_without_key(f"http://127.0.0.1:{port}", seconds=0.1))
+    assert "was silent for 0.1 s" in caught.value.finding.detail
+    assert caught.value.finding.code == 4
+
+
 def test_page_at_the_root_of_another_api_is_no_fault():
     page = httpx.Response(404, text="<html>nothing</html>")
-    assert doctor.describe_answer(page, strict=False).status == "ok"
-    assert doctor.describe_answer(page, strict=True).status == "fail"
+    assert describe_answer(page, strict=False).status == "ok"
+    assert describe_answer(page, strict=True).status == "fail"
 
 
-def test_key_with_a_space_is_not_taken_for_a_missing_one(examine, tmp_path):
+def test_key_with_a_space_is_not_taken_for_a_missing_one(connections, tmp_path):
     (tmp_path / "connections.yaml").write_text("acme: {connector: chatforge}")
-    report = examine(CHATFORGE_API_KEY="cf key", CHATFORGE_BASE_URL="http://x.invalid")
+    report = connections(CHATFORGE_API_KEY="cf key", CHATFORGE_BASE_URL="http://x.invalid")
     assert "has a space" in report["chatforge/default", "values"]["detail"]
     assert report.code == 2
 
 
-def test_rate_limit_is_told_from_a_wrong_key(examine):
+def test_rate_limit_is_told_from_a_wrong_key(connections):
     with running(SandboxSettings(rate_limit=1)) as sandbox:
         httpx.get(sandbox.url, headers={"Authorization": f"Bearer {sandbox.api_key}"})
-        report = examine(**settings_of(sandbox))
+        report = connections(**settings_of(sandbox))
     checks = chatforge_checks(report)
     assert (checks["key"], checks["rate limit"], checks["plan"]) == ("ok", "fail", "skip")
     assert report.code == 1
@@ -243,9 +274,9 @@ def test_rate_limit_is_told_from_a_wrong_key(examine):
     ("minutes", "status", "code", "words"),
     [(2, "warn", 0, "behind"), (10, "fail", 1, "behind"), (-10, "fail", 1, "ahead of")],
 )
-def test_clock_is_compared_with_the_answer(examine, minutes, status, code, words):
+def test_clock_is_compared_with_the_answer(connections, minutes, status, code, words):
     with running(clock=lambda: datetime.now(UTC) + timedelta(minutes=minutes)) as sandbox:
-        report = examine(**settings_of(sandbox))
+        report = connections(**settings_of(sandbox))
     found = report["chatforge/default", "clock"]
     assert found["status"] == status
     assert re.fullmatch(rf"this machine's is \d+ s {words} the other side's", found["detail"])
@@ -254,8 +285,8 @@ def test_clock_is_compared_with_the_answer(examine, minutes, status, code, words
 
 
 def test_plain_http_to_another_host_is_warned_about():
-    assert doctor._check_address(httpx.URL("http://10.0.0.1/api")).status == "warn"
-    assert doctor._check_address(httpx.URL("http://localhost:8070/api")).status == "ok"
+    assert check_address(httpx.URL("http://10.0.0.1/api")).status == "warn"
+    assert check_address(httpx.URL("http://localhost:8070/api")).status == "ok"
 
 
 @pytest.fixture(scope="module")
@@ -279,38 +310,46 @@ def certify(tmp_path_factory) -> Callable[[int], ssl.SSLContext]:
     return make
 
 
-def test_untrusted_certificate_is_a_network_failure_and_no_key_is_sent(examine, certify):
+def test_untrusted_certificate_is_a_network_failure_and_no_key_is_sent(connections, certify):
     with answering(TEXT, certify(60)) as port:
-        report = examine(CHATFORGE_BASE_URL=f"https://localhost:{port}", CHATFORGE_API_KEY=KEY)
+        report = connections(CHATFORGE_BASE_URL=f"https://localhost:{port}", CHATFORGE_API_KEY=KEY)
     found = report["chatforge/default", "TLS"]
     assert found["detail"] == "the certificate is not trusted: self-signed certificate"
     assert {report["chatforge/default", check]["status"] for check in ("answer", "clock", "key")} == {"skip"}
     assert report.code == 4
 
 
-def test_https_to_a_server_without_tls_is_named(examine):
+def test_https_to_a_server_without_tls_is_named(connections):
     with answering(TEXT) as port:
-        report = examine(CHATFORGE_BASE_URL=f"https://127.0.0.1:{port}", CHATFORGE_API_KEY=KEY)
+        report = connections(CHATFORGE_BASE_URL=f"https://127.0.0.1:{port}", CHATFORGE_API_KEY=KEY)
     assert report["chatforge/default", "TLS"]["detail"].startswith("the handshake failed: ")
     assert "http://" in report["chatforge/default", "TLS"]["next_step"]
     assert report.code == 4
 
 
 @pytest.mark.parametrize(
-    ("days", "host", "status", "detail"),
+    ("days", "status", "detail"),
     [
-        pytest.param(60, "localhost", "ok", "certificate for localhost, 59 days left", id="long"),
-        pytest.param(5, "localhost", "warn", "certificate for localhost, 4 days left", id="soon"),
-        pytest.param(60, "127.0.0.1", "fail", "the certificate is not trusted: IP address mismatch", id="other name"),
+        pytest.param(60, "ok", "certificate for localhost, 59 days left", id="long"),
+        pytest.param(5, "warn", "certificate for localhost, 4 days left", id="soon"),
     ],
 )
-def test_trusted_certificate_is_described(certify, days, host, status, detail):
-    context = certify(days)
-    trusting = ssl.create_default_context(cafile=context.certificate)
-    with answering(TEXT, context) as port, socket.create_connection(("127.0.0.1", port)) as connected:
-        found = doctor.check_tls(connected, httpx.URL(f"https://{host}:{port}"), trusting, datetime.now(UTC))
+def test_trusted_certificate_is_described(certify, days, status, detail):
+    found = shake_hands(certify(days), "localhost")
     assert found.status == status
     assert found.detail.startswith(detail)
+
+
+def test_certificate_of_another_name_is_not_trusted(certify):
+    with pytest.raises(CheckError) as caught:
+        shake_hands(certify(60), "127.0.0.1")
+    assert caught.value.finding.detail.startswith("the certificate is not trusted: IP address mismatch")
+
+
+def shake_hands(context: ssl.SSLContext, host: str) -> Finding:
+    trusting = ssl.create_default_context(cafile=context.certificate)
+    with answering(TEXT, context) as port, socket.create_connection(("127.0.0.1", port)) as connected:
+        return check_tls(connected, httpx.URL(f"https://{host}:{port}"), trusting, datetime.now(UTC))
 
 
 def test_wrong_setting_skips_what_needs_the_settings(examine):
@@ -322,34 +361,31 @@ def test_wrong_setting_skips_what_needs_the_settings(examine):
     assert report.code == 2
 
 
-def test_misspelt_variable_is_warned_about(examine, sandbox, tmp_path):
+def test_variable_that_nothing_reads_is_warned_about(examine, sandbox, tmp_path):
     (tmp_path / ".env").write_text("CHATFORGE_WEBHOOK_SECERT=x\nCHATFORGE_ACME=y\nOTHER=z\n")
     (tmp_path / "connections.yaml").write_text("acme: {connector: chatforge, api_key: {env: CHATFORGE_ACME}}\n")
-    report = examine(**settings_of(sandbox))
-    found = report[None, "variables"]
-    assert found["status"] == "warn"
-    assert found["detail"] == "CHATFORGE_WEBHOOK_SECERT is set, but nothing reads it"
-    assert found["next_step"] == "did you mean CHATFORGE_WEBHOOK_SECRET?"
+    report = examine(**settings_of(sandbox), CHATFORGE_BASEURL="https://cf.example")
+    warned = [item["detail"] for item in report.found if item["check"] == "variables"]
+    assert warned == [f"CHATFORGE_{name} is set, but nothing reads it" for name in ("BASEURL", "WEBHOOK_SECERT")]
     assert report[None, "settings"]["detail"] == "read from the environment, .env, connections.yaml"
 
 
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("CHATFORGE_WEBHOOK_SECERT", "did you mean CHATFORGE_WEBHOOK_SECRET?"),
+        ("CHATFORGE_X", "known are CHATFORGE_API_KEY, CHATFORGE_BASE_URL, "),
+    ],
+)
+def test_variable_that_was_probably_meant_is_named(name, step):
+    (found,) = check_variables(frozenset({name, "CHATFORGE_API_KEY"}))
+    assert found.status == "warn"
+    assert found.next_step.startswith(step)
+
+
 def test_known_variables_are_those_that_the_settings_read():
-    source = Path(connector.settings.__file__).read_text("utf-8")
-    assert set(re.findall(r"CHATFORGE_[A-Z_]+", source)) == doctor.VARIABLES
-
-
-def test_broken_plugin_is_named_beside_the_others(examine, sandbox, tmp_path):
-    (tmp_path / "broken-1.0.dist-info").mkdir()
-    (tmp_path / "broken-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (tmp_path / "broken-1.0.dist-info" / "entry_points.txt").write_text(
-        "[connector.plugins]\nbroken = nowhere_at_all\n"
-    )
-    report = examine(**settings_of(sandbox))
-    failed, *good = sorted((f for f in report.found if f["check"] == "plugins"), key=lambda f: f["status"])
-    assert failed["detail"].startswith("plugin 'broken' cannot be loaded: importing 'nowhere_at_all' failed")
-    assert [f["status"] for f in good] == ["ok", "ok"]
-    assert report.code == 1
-    assert chatforge_checks(report)["key"] == "ok"
+    source = Path(settings.__file__).read_text("utf-8")
+    assert set(re.findall(r"CHATFORGE_[A-Z_]+", source)) == VARIABLES
 
 
 STRANGE = """
@@ -369,15 +405,29 @@ def register_connections(register):
 """
 
 
-def test_plugin_that_fails_hides_nothing_and_shows_nothing(examine, sandbox, tmp_path):
-    (tmp_path / "strange-1.0.dist-info").mkdir()
-    (tmp_path / "strange-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
-    (tmp_path / "strange-1.0.dist-info" / "entry_points.txt").write_text("[connector.plugins]\nstrange = strange\n")
+def install(folder: Path, name: str, module: str) -> None:
+    """As far as Python looks for plugins."""
+    (folder / f"{name}-1.0.dist-info").mkdir()
+    (folder / f"{name}-1.0.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (folder / f"{name}-1.0.dist-info" / "entry_points.txt").write_text(f"[connector.plugins]\n{name} = {module}\n")
+
+
+def test_faulty_plugins_are_named_beside_the_others_and_show_nothing(examine, sandbox, tmp_path):
+    install(tmp_path, "broken", "nowhere_at_all")
+    install(tmp_path, "strange", "strange")
     (tmp_path / "strange.py").write_text(STRANGE)
     report = examine(**settings_of(sandbox))
+    plugins = [
+        (item["status"], re.split(r": Mod| \(", item["detail"])[0])
+        for item in report.found
+        if item["check"] == "plugins"
+    ]
+    broken = "plugin 'broken' cannot be loaded: importing 'nowhere_at_all' failed"
+    assert plugins == [("fail", broken), ("ok", "chatforge"), ("ok", "contacts"), ("ok", "strange")]
     assert report["strange/default", "values"]["status"] == "fail"
     assert report["strange/default", "values"]["detail"].endswith("ValueError")
     assert "canary" not in str(report.found)
+    assert chatforge_checks(report)["key"] == "ok"
     assert report[None, "database"]["status"] == "ok"
     assert report.code == 1
 
@@ -391,10 +441,10 @@ plain: {{connector: chatforge, api_key: {{env: ACME_KEY}}, base_url: "ftp://x"}}
 """
 
 
-def test_each_named_connection_is_checked(examine, sandbox, tmp_path):
+def test_each_named_connection_is_checked(connections, sandbox, tmp_path):
     until = (datetime.now(UTC) + timedelta(days=3)).date()
     (tmp_path / "connections.yaml").write_text(CONNECTIONS.format(url=sandbox.url, until=until))
-    report = examine("--port", "0", ACME_KEY=sandbox.api_key, ACME_HOOK="one", ACME_OLD="two")
+    report = connections(ACME_KEY=sandbox.api_key, ACME_HOOK="one", ACME_OLD="two")
     assert report["chatforge/default", "values"]["status"] == "skip"
     assert report["chatforge/acme", "key"]["status"] == "ok"
     assert report["chatforge/acme", "webhooks"]["status"] == "warn"
@@ -406,19 +456,16 @@ def test_each_named_connection_is_checked(examine, sandbox, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("url", "status"),
-    [(None, "warn"), ("http://127.0.0.1:8080", "ok"), ("https://hooks.example", "ok")],
-    ids=["none", "both local", "public"],
+    ("url", "base_url", "status"),
+    [
+        pytest.param("", "http://127.0.0.1", "warn", id="none"),
+        pytest.param("http://127.0.0.1:8080", "http://localhost", "ok", id="both local"),
+        pytest.param("http://localhost:8080", "http://chatforge.invalid", "warn", id="local for a distant account"),
+        pytest.param("https://hooks.example", "http://127.0.0.1", "ok", id="public"),
+    ],
 )
-def test_public_url_is_asked_for(examine, sandbox, url, status):
-    environment = settings_of(sandbox)
-    environment |= {"CHATFORGE_PUBLIC_URL": url or ""}
-    assert examine(**environment)[None, "public URL"]["status"] == status
-
-
-def test_local_public_url_of_a_distant_account_is_warned_about(examine):
-    environment = {"CHATFORGE_BASE_URL": "http://chatforge.invalid", "CHATFORGE_PUBLIC_URL": "http://localhost:8080"}
-    assert examine(**environment)[None, "public URL"]["status"] == "warn"
+def test_public_url_is_asked_for(load, url, base_url, status):
+    assert check_public_url(load(CHATFORGE_PUBLIC_URL=url, CHATFORGE_BASE_URL=base_url)).status == status
 
 
 @pytest.mark.parametrize(
@@ -429,108 +476,115 @@ def test_local_public_url_of_a_distant_account_is_warned_about(examine):
         pytest.param("folder", "is not a file", id="a folder"),
     ],
 )
-def test_database_that_cannot_be_made_fails(examine, sandbox, tmp_path, path, fault):
+def test_database_that_cannot_be_made_fails(database, tmp_path, path, fault):
     (tmp_path / "taken").touch()
     (tmp_path / "folder").mkdir()
-    report = examine(**settings_of(sandbox) | {"CHATFORGE_DATABASE_URL": f"sqlite:///{path}"})
+    report = database(path)
     assert report[None, "database"]["detail"].endswith(fault.format(folder=tmp_path))
-    assert report[None, "disk"]["status"] == "skip"
+    assert [report[None, check]["status"] for check in ("in use", "integrity", "disk")] == ["skip"] * 3
     assert report.code == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_database_in_a_read_only_folder_fails(examine, sandbox, tmp_path):
+def test_database_in_a_read_only_folder_fails(database, tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)
-    report = examine(**settings_of(sandbox) | {"CHATFORGE_DATABASE_URL": "sqlite:///closed/runs.sqlite"})
-    assert report[None, "database"]["detail"].endswith("closed is read-only for this user")
+    detail = database("closed/runs.sqlite")[None, "database"]["detail"]
+    assert detail.endswith("closed is read-only for this user")
 
 
-def test_database_that_is_another_file_is_not_sound(examine, sandbox, tmp_path):
+def test_missing_database_is_no_fault(database, tmp_path):
+    statuses = {check: item["status"] for (_, check), item in database().items()}
+    assert statuses == {"database": "ok", "in use": "skip", "integrity": "skip", "disk": "ok"}
+    assert not [*tmp_path.iterdir()]
+
+
+def test_database_that_is_another_file_is_not_sound(database, tmp_path):
     (tmp_path / "runs.sqlite").write_bytes(b"not a database" * 100)
-    report = examine(**settings_of(sandbox))
+    report = database()
     assert report[None, "integrity"]["status"] == "fail"
     assert report[None, "integrity"]["detail"] == "file is not a database"
     assert report.code == 1
 
 
-def test_damaged_database_is_not_sound(examine, sandbox, tmp_path):
+def test_damaged_database_is_not_sound(database, tmp_path):
     path = tmp_path / "runs.sqlite"
     Store(path).close()
     content = bytearray(path.read_bytes())
     content[4096:8192] = b"\xff" * 4096
     path.write_bytes(content)
-    assert examine(**settings_of(sandbox))[None, "integrity"]["status"] == "fail"
+    assert database()[None, "integrity"]["status"] == "fail"
 
 
-def test_database_in_use_is_looked_at_beside_its_process(examine, sandbox, tmp_path):
+def test_database_in_use_is_looked_at_beside_its_process(database, tmp_path):
     path = tmp_path / "runs.sqlite"
     with exclusive(path):
         store = Store(path)
-        report = examine(**settings_of(sandbox))
+        report = database()
         asyncio.run(store.ping())
         store.close()
-    assert report[None, "in use"] | {"next_step": None} == report[None, "in use"]
     assert report[None, "in use"]["detail"] == "by another chatforge process, which is fine"
+    assert report[None, "in use"]["status"] == "ok"
     assert report[None, "integrity"]["detail"] == "sound"
 
 
-def test_log_without_its_index_is_left_alone(examine, sandbox, tmp_path):
+def test_log_without_its_index_is_left_alone(database, tmp_path):
     Store(tmp_path / "runs.sqlite").close()
     (tmp_path / "runs.sqlite-wal").touch()
-    report = examine(**settings_of(sandbox))
-    assert report[None, "integrity"]["status"] == "skip"
+    assert database()[None, "integrity"]["status"] == "skip"
     assert not (tmp_path / "runs.sqlite-shm").exists()
 
 
-def test_port_of_another_program_is_taken(examine, sandbox):
+def test_port_of_another_program_is_taken():
     with answering(PAGE) as port:
-        report = examine("--port", str(port), **settings_of(sandbox))
-    assert report[None, "port"]["status"] == "fail"
-    assert f"127.0.0.1:{port}" in report[None, "port"]["detail"]
-    assert report.code == 2
+        found = asyncio.run(check_port(port))
+    assert found.status == "fail"
+    assert f"127.0.0.1:{port}" in found.detail
+    assert found.code == 2
 
 
-def test_port_of_a_chatforge_server_is_recognised(examine, flow, sandbox, tmp_path):
+def test_port_of_a_chatforge_server_is_recognised(database, flow, sandbox, tmp_path):
     command = [sys.executable, "-m", "connector", "serve", "--flows", flow, "--port", "0"]
     environment = settings_of(sandbox) | {"PATH": os.environ["PATH"], "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite"}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as process:
-        port = re.search(r":(\d+);", process.stdout.readline())[1]
-        report = examine("--port", port, **settings_of(sandbox))
+        port = int(re.search(r":(\d+);", process.stdout.readline())[1])
+        found, in_use = asyncio.run(check_port(port)), database()[None, "in use"]
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
-    assert report[None, "port"]["detail"] == f"{port} is taken by a chatforge server, which is ready"
-    assert report[None, "in use"]["detail"].startswith("by another chatforge process")
-    assert report.code == 0
+    assert (found.status, found.detail) == ("ok", f"{port} is taken by a chatforge server, which is ready")
+    assert in_use["detail"].startswith("by another chatforge process")
 
 
-def test_flows_are_checked_with_the_connections_that_they_use(examine, flow, sandbox):
-    report = examine("--port", "0", "--flows", flow, **settings_of(sandbox))
-    assert report[None, "flows"]["detail"] == f"1 flow in {flow}, with chatforge/default, contacts/default"
+@pytest.fixture
+def flows(flow, load, sandbox, tmp_path) -> Callable[..., Finding]:
+    """What is found of the flows at a path."""
+    return lambda path=flow, **change: check_flows(
+        tmp_path / path, registry.load(), load(**settings_of(sandbox) | change)
+    )
+
+
+def test_flows_are_checked_with_the_connections_that_they_use(flows, flow, tmp_path):
+    assert flows().detail == f"1 flow in {tmp_path / flow}, with chatforge/default, contacts/default"
+
+
+def test_flows_with_problems_fail(flows, flow, tmp_path):
+    (tmp_path / flow).rename(tmp_path / "good.yaml")
+    (tmp_path / "bad.yaml").write_text("name: x\n")
+    found = flows(".")
+    assert (found.status, found.detail, found.code) == ("fail", f"1 of 2 flows in {tmp_path} has problems", 1)
 
 
 @pytest.mark.parametrize(
-    ("change", "content", "code", "detail"),
+    ("path", "change", "detail"),
     [
-        pytest.param({}, "name: x\n", 1, "1 of 1 flow in leads.yaml has problems", id="a problem"),
-        pytest.param(
-            {"CHATFORGE_WEBHOOK_SECRET": ""}, None, 2, "the ChatForge webhook secret is missing", id="no secret"
-        ),
+        pytest.param("leads.yaml", {"CHATFORGE_WEBHOOK_SECRET": ""}, "the ChatForge webhook secret is", id="no secret"),
+        pytest.param("nowhere", {}, "there is no file '{folder}/nowhere'", id="no file"),
     ],
 )
-def test_flows_that_the_server_would_refuse_fail(examine, flow, sandbox, tmp_path, change, content, code, detail):
-    if content is not None:
-        (tmp_path / flow).write_text(content)
-    report = examine("--port", "0", "--flows", flow, **settings_of(sandbox) | change)
-    assert report[None, "flows"]["status"] == "fail"
-    assert report[None, "flows"]["detail"].startswith(detail)
-    assert report.code == code
-
-
-def test_flows_that_are_not_there_fail(examine, sandbox):
-    report = examine("--port", "0", "--flows", "nowhere", **settings_of(sandbox))
-    assert report[None, "flows"]["detail"] == "there is no file 'nowhere'"
-    assert report.code == 2
+def test_flows_that_the_server_would_refuse_fail(flows, tmp_path, path, change, detail):
+    found = flows(path, **change)
+    assert (found.status, found.code) == ("fail", 2)
+    assert found.detail.startswith(detail.format(folder=tmp_path))
 
 
 def test_first_failure_decides_the_exit_code(examine, sandbox):

@@ -25,9 +25,7 @@ def list_facts(answers: ListAnswers) -> Iterator[Fact]:
     for seen in answers.odd:
         yield Fact(answers.topic, seen.request.partition(" ")[2], _came(seen, answers.key), seen.request)
     yield from describe_fields(answers.topic, "answer", [page.document], answers.page, page.request)
-    yield from describe_fields(
-        answers.topic, "item", answers.listed, answers.item, page.request, answers.leave_out
-    )
+    yield from describe_fields(answers.topic, "item", answers.listed, answers.item, page.request, answers.leave_out)
     yield from describe_forms(answers.topic, answers.listed, page.request)
 
 

@@ -1,0 +1,119 @@
+"""Checks the database without changing it and without leaving a file beside it."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from connector import sqlite
+from connector.cli.doctor.findings import (
+    CheckError,
+    Finding,
+    Findings,
+    fail,
+    ok,
+    skip,
+    skip_after_failure,
+    skip_all,
+)
+from connector.errors import ConnectorError
+
+LEAST_SPACE = 200_000_000  # bytes
+
+Result = TypeVar("Result")
+
+
+def check_database(path: Path) -> Findings:
+    yield from skip_after_failure(("database", "in use", "integrity", "disk"), _look_at_file(path))
+
+
+def _look_at_file(path: Path) -> Findings:
+    folder = next(folder for folder in path.absolute().parents if os.path.exists(folder))
+    if (fault := _find_fault(path, folder)) is not None:
+        step = "set CHATFORGE_DATABASE_URL to another file, or correct the permissions"
+        raise CheckError(fail("database", fault, step), "the database cannot be used")
+    if os.path.exists(path):
+        yield ok("database", f"{path}, {path.stat().st_size / 1e6:.1f} MB")
+        yield ok("in use", "by another chatforge process, which is fine" if _is_locked(path) else "no")
+        yield check_integrity(path)
+    else:
+        yield ok("database", f"{path} does not exist yet and can be made")
+        yield from skip_all(("in use", "integrity"), "there is no database yet")
+    yield _check_space(folder)
+
+
+def _find_fault(path: Path, folder: Path) -> str | None:
+    """Why the database could not be opened or made; `folder` is the nearest one above it that exists."""
+    if not os.path.isdir(folder):
+        return f"{path} cannot be made: {folder} is not a folder"
+    if shutil.disk_usage(folder).total == 0:
+        return f"{path} cannot be made: the folder {folder} keeps no files"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"{path} cannot be written: the folder {folder} is read-only for this user"
+    if os.path.exists(path) and not os.path.isfile(path):
+        return f"{path} is not a file"
+    if os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK):
+        return f"{path} is read-only for this user"
+    return None
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether somebody has `sqlite.exclusive`. The shared lock that is tried is let go at once."""
+    try:
+        with Path(os.path.realpath(path) + ".lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def check_integrity(path: Path) -> Finding:
+    step = "restore it from a backup, or set CHATFORGE_DATABASE_URL to another file"
+    try:
+        problems = _read(path, lambda run: [row[0] for row in run("PRAGMA db.quick_check(3)")])
+    except ConnectorError as error:
+        return fail("integrity", str(error.__cause__ or error), step)
+    if problems is None:
+        return skip("integrity", "its last writes are not merged yet; start the server once")
+    sound = problems == ["ok"]
+    return Finding("integrity", "ok" if sound else "fail", "sound" if sound else "; ".join(problems), step)
+
+
+def _check_space(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    step = "make room on this disk, or set CHATFORGE_DATABASE_URL to a file on another one"
+    return Finding("disk", "ok" if free >= LEAST_SPACE else "warn", f"{free / 1e9:.1f} GB free", step)
+
+
+def count_events(path: Path) -> int | None:
+    """The webhook events of the journal; None where it cannot be read."""
+    try:
+        found = _read(path, lambda run: run("SELECT count(*) FROM db.events")) if path.is_file() else None
+    except ConnectorError:
+        return None
+    return found[0][0] if found else None
+
+
+def _read(path: Path, work: Callable[[Callable[[str], Any]], Result]) -> Result | None:
+    """Read a database, attached as `db`, without leaving a file beside it; None where that is not possible.
+
+    An ordinary reader would leave a `-wal` and a `-shm` where nobody has the database open. Raises StoreError.
+    """
+    has_log, has_index = (Path(f"{os.path.realpath(path)}{end}").exists() for end in ("-wal", "-shm"))
+    if has_log and not has_index:
+        return None
+    uri = f"{path.absolute().as_uri()}?mode=ro{'' if has_log else '&immutable=1'}"
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder) / "empty"
+        sqlite.connect(scratch).close()
+
+        def attach(connection: Any) -> Result:
+            connection.execute("ATTACH ? AS db", (uri,))
+            return work(lambda statement: connection.execute(statement).fetchall())
+
+        return sqlite.read_file(scratch, attach)
