@@ -197,7 +197,10 @@ class Adapter:
         asked = polling.ask(declared, wanted, state, self._clock())
         if asked.request is None:
             return asked.polled
-        page = await self._fetch(f"{connector_of(trigger)}.{asked.request.action}", asked.request.input, connection)
+        action = f"{connector_of(trigger)}.{asked.request.action}"
+        if self.effect(action) != "read":  # the state came from outside
+            raise InputError(f"a poll only reads, but the state of {trigger} asks for {action}; None begins anew")
+        page = await self._fetch(action, asked.request.input, connection)
         return polling.ask(declared, wanted, asked.polled.state, self._clock(), page).polled
 
     async def _fetch(self, action: str, input: Mapping[str, Any], connection: str) -> Page:

@@ -5,6 +5,7 @@ with BlockingAdapter.from_environment() as adapter:
 """
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import CancelledError
@@ -19,7 +20,7 @@ from connector.polling import Polled
 
 Result = TypeVar("Result")
 
-_CLOSED = "this adapter is closed; make a new one"
+_CLOSED = "this adapter is closed, or was made before a fork; make a new one"
 
 
 class BlockingAdapter:
@@ -32,6 +33,7 @@ class BlockingAdapter:
         self.adapter = adapter
         self._closing = threading.Lock()
         self._closed = False
+        self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="connector", daemon=True)
         self._thread.start()
@@ -52,7 +54,7 @@ class BlockingAdapter:
     def close(self) -> None:
         """End what is under way, close the HTTP connections, and end the thread. Closing twice is fine."""
         with self._closing:
-            if self._closed:
+            if self._closed or self._process != os.getpid():
                 return
             self._closed = True
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
@@ -95,7 +97,7 @@ class BlockingAdapter:
 
     def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
         with self._closing:
-            if self._closed:
+            if self._closed or self._process != os.getpid():  # a fork has no copy of the thread
                 work.close()
                 raise ConnectorError(_CLOSED)
             future = asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -39,18 +39,21 @@ def ask(
 ) -> Asked:
     """Hand `page` to the trigger; without one, see what it has asked for, or begin a round.
 
-    Raises UnknownOperationError where the trigger is not polled, InputError where `state` is not one of it,
-    EventError where its poll fails.
+    Raises UnknownOperationError where the trigger is not polled, InputError where `state` is not one of it and this
+    input, EventError where its poll fails.
     """
-    inner, request = _read_state(trigger, state)
+    inner, request = _read_state(trigger, wanted, state)
     if page is None and state is not None and request is not None:
         return Asked(Polled((), dict(state), more=True), request)
     step = _take(trigger, wanted, inner, page, now)
-    kept = {"state": step.state, "request": step.request and [step.request.action, step.request.input]}
-    return Asked(
-        Polled(tuple(step.events), json.loads(json.dumps(kept, allow_nan=False)), step.request is not None),
-        step.request,
-    )
+    kept = {
+        "trigger": trigger.name,
+        "input": wanted.model_dump(mode="json"),
+        "state": step.state,
+        "request": step.request and [step.request.action, step.request.input],
+    }
+    polled = Polled(tuple(step.events), json.loads(json.dumps(kept, allow_nan=False)), step.request is not None)
+    return Asked(polled, step.request)
 
 
 def _take(trigger: Trigger, wanted: BaseModel, state: Mapping[str, Any] | None, page: Page, now: datetime) -> PollStep:
@@ -70,16 +73,19 @@ def _take(trigger: Trigger, wanted: BaseModel, state: Mapping[str, Any] | None, 
 
 
 def _read_state(
-    trigger: Trigger, state: Mapping[str, Any] | None
+    trigger: Trigger, wanted: BaseModel, state: Mapping[str, Any] | None
 ) -> tuple[Mapping[str, Any] | None, PollRequest | None]:
     """The trigger's own state, and what it has asked for."""
     if state is None:
         return None, None
     try:
-        request = state["request"]
-        return state["state"], None if request is None else PollRequest(*request)
+        owner = (state["trigger"], state["input"])
+        inner, request = state["state"], state["request"] and PollRequest(*state["request"])
     except (KeyError, TypeError):
+        owner = ()
+    if owner != (trigger.name, wanted.model_dump(mode="json")):
         raise InputError(
-            f"the state of {trigger.name} is not one that poll has returned; "
+            f"the state is not one that the poll of {trigger.name} has returned for this input; "
             "pass what it returned last, or None to begin anew"
-        ) from None
+        )
+    return inner, request

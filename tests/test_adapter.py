@@ -4,6 +4,7 @@ import hmac
 import json
 import socket
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -386,7 +387,9 @@ async def echo(input: Text, _context: ActionContext[Any]) -> Anything:
 
 def polled(poll: Poll | None) -> Registry:
     trigger = Trigger("test.numbers", "", "", Text, Text, lambda *_: None, Event("x", "1", None, {}), ("poll",), poll)
-    return Registry(strangers(echo).actions, {trigger.name: trigger}, {})
+    read = strangers(echo).actions["test.echo"]
+    actions = {read.name: read, "test.write": replace(read, name="test.write", effect="once")}
+    return Registry(actions, {trigger.name: trigger}, {})
 
 
 def poll(adapter: Adapter, state: Any = None, **input: Any) -> Polled:
@@ -430,6 +433,11 @@ def test_poll_is_told_when_what_it_asks_for_is_gone(make_adapter):
     assert [type(page) for page in told] == [type(None), NotFoundError]
 
 
+STATE = {"trigger": "test.numbers", "input": {"text": ""}, "state": {"count": 0}, "request": ["echo", {"text": "0"}]}
+OTHER_STATE = {**STATE, "trigger": "test.letters"}
+WRITES = {**STATE, "request": ["write", {"text": "0"}]}
+
+
 def refuse_page(*_: Any) -> Any:
     raise KeyError("id")
 
@@ -438,6 +446,11 @@ def refuse_page(*_: Any) -> Any:
     ("registry", "state", "input", "error", "sentence"),
     [
         pytest.param(polled(numbers), {"old": 1}, {}, InputError, "pass what it returned last, or None", id="state"),
+        pytest.param(polled(numbers), OTHER_STATE, {}, InputError, "has returned for this input", id="other trigger"),
+        pytest.param(
+            polled(numbers), STATE, {"text": "x"}, InputError, "has returned for this input", id="other input"
+        ),
+        pytest.param(polled(numbers), WRITES, {}, InputError, "a poll only reads", id="state that writes"),
         pytest.param(
             polled(numbers), None, {"text": 7}, EventError, "the input of test.numbers does not fit", id="input"
         ),

@@ -1,4 +1,6 @@
 import asyncio
+import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -40,5 +42,33 @@ def test_closed_adapter_says_so(make: Make) -> None:
     with make() as adapter:
         pass
     adapter.close()
-    with pytest.raises(ConnectorError, match="this adapter is closed; make a new one"):
+    with pytest.raises(ConnectorError, match="this adapter is closed, or was made before a fork; make a new one"):
         adapter.check_connection("chatforge")
+
+
+def test_close_ends_what_other_threads_wait_for(make: Make, sandbox: Sandbox) -> None:
+    adapter = make()
+    wanted = {"agent_id": sandbox.agent_id, "visitor_email": "nobody@example.com", "wait_up_to": "1h"}
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(adapter.run, "chatforge.find_conversation", wanted) for _ in range(3)]
+        adapter.check_connection("chatforge")
+        closing = [threads.submit(adapter.close) for _ in range(2)]
+        for call in waiting:
+            with pytest.raises(ConnectorError):
+                call.result(10)
+        for close in closing:
+            close.result(10)
+
+
+def test_adapter_of_before_a_fork_says_so(make: Make) -> None:
+    with make() as adapter:
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # what this test is about
+            child = os.fork()
+        if child == 0:
+            try:
+                adapter.run("chatforge.list_agents", {})
+            except ConnectorError:
+                adapter.close()
+                os._exit(7)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7

@@ -31,6 +31,7 @@ class Account:
         self.wanted = trigger.input.model_validate(input)
         self.lists: dict[str, list[dict[str, Any]]] = {"a": []}
         self.ignores_offset = False
+        self.agents: list[str] = []
         self.state: Any = None
         self.now = NOW
         self.asked: list[str] = []
@@ -40,7 +41,7 @@ class Account:
         self.asked.append(input.get("agent_id", "agents"))
         self.between(len(self.asked))
         if action == "list_agents":
-            return {"agents": [{"id": agent} for agent in self.lists]}
+            return {"agents": [{"id": agent} for agent in self.agents or self.lists]}
         if input["agent_id"] not in self.lists:
             return NotFoundError("agent not found")
         items = self.lists[input["agent_id"]][0 if self.ignores_offset else input["offset"] :]
@@ -91,10 +92,57 @@ def test_lead_that_appears_later_is_found_wherever_it_stands() -> None:
 
 def test_lead_that_slips_to_an_earlier_page_is_found_by_the_next_round() -> None:
     account = Account(triggers.NEW_LEAD, most=2, start="all")
-    account.lists["a"] = [lead("1"), lead("2"), lead("3"), lead("4")]
-    account.between = lambda number: account.lists["a"].pop(0) if number == 3 else None
-    assert identities(account.round()) == ["lead:1", "lead:2", "lead:4"]
-    assert identities(account.round()) == ["lead:3"]
+    account.lists["a"] = [lead(str(number)) for number in range(6)]
+    account.between = lambda number: account.lists["a"].__delitem__(slice(0, 2)) if number == 3 else None
+    assert "lead:2" not in identities(account.round())
+    assert identities(account.round()) == ["lead:2"]
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 50])
+@pytest.mark.parametrize("change", ["delete", "insert", "nothing"])
+def test_old_lead_that_the_first_round_missed_is_not_told_as_new(most: int, change: str) -> None:
+    account = Account(triggers.NEW_LEAD, most=most)
+    listed = account.lists["a"] = [lead(str(number)) for number in range(60)]
+
+    def move(number: int) -> None:
+        if number == 3 and change == "delete":
+            del listed[: most + 1]
+        if number == 3 and change == "insert":
+            listed[:0] = [lead(f"inserted-{index}") for index in range(most + 1)]
+
+    account.between = move
+    told = identities([event for _ in range(3) for event in account.round()])
+    assert all(identity.startswith("lead:inserted") for identity in told)
+    listed.append(lead("fresh", 1))
+    assert identities(account.round()) == ["lead:fresh"]
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 5, 50, 51, 100, 101])
+def test_list_of_any_length_is_walked_without_a_doubt_at_once(length: int) -> None:
+    account = Account(triggers.NEW_LEAD)
+    account.lists["a"] = [lead(str(number)) for number in range(length)]
+    account.round()
+    account.lists["a"].append(lead("back-dated", -9000))
+    assert identities(account.round()) == ["lead:back-dated"]
+
+
+def test_walk_of_a_known_list_costs_one_request_more_than_it_has_pages() -> None:
+    account = Account(triggers.NEW_LEAD)
+    account.lists["a"] = [lead(str(number)) for number in range(120)]
+    account.round()
+    account.asked.clear()
+    account.round()
+    assert account.asked == ["a"] * 4
+
+
+def test_start_in_the_future_is_kept() -> None:
+    account = Account(triggers.NEW_LEAD, start=(NOW + timedelta(days=1)).isoformat())
+    account.round()
+    account.lists["a"] = [lead("early", 5)]
+    assert account.round() == []
+    account.now += timedelta(days=1, minutes=1)
+    account.lists["a"].append(lead("due", 24 * 60))
+    assert identities(account.round()) == ["lead:due"]
 
 
 def test_new_agent_begins_at_the_start_of_the_flow() -> None:
@@ -135,6 +183,21 @@ def test_list_that_ignores_the_offset_ends() -> None:
     account.lists["a"] = [lead("1")]
     account.ignores_offset = True
     assert identities(account.round()) == ["lead:1"]
+
+
+def test_list_that_repeats_itself_in_another_order_ends() -> None:
+    account = Account(triggers.NEW_LEAD, start="all", agent_id="a")
+    pages = [[lead("1"), lead("2")], [lead("3"), lead("4")]]
+    account.between = lambda number: account.lists.update(a=pages[number % 2])
+    account.ignores_offset = True
+    assert sorted(identities(account.round())) == ["lead:1", "lead:2", "lead:3", "lead:4"]
+
+
+def test_agent_that_is_listed_twice_is_walked_once() -> None:
+    account = Account(triggers.NEW_LEAD)
+    account.agents = ["a", "a"]
+    account.round()
+    assert account.asked == ["agents", "a"]
 
 
 def test_conversation_is_updated_when_its_messages_become_more() -> None:
