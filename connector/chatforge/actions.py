@@ -88,7 +88,7 @@ async def update_agent(input: UpdateAgent, context: Context) -> OneAgent:
     effect="once",
     title="Upsert agent",
     example={"name": "Sales Agent", "system_prompt": "You are a helpful sales assistant."},
-    one_at_a_time=lambda input: str(input.name),
+    one_at_a_time=lambda given: str(given.name),
 )
 async def upsert_agent(input: UpsertAgent, context: Context) -> UpsertedAgent:
     """Find the agent by its name; update it, or create it where there is none.

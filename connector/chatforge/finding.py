@@ -75,6 +75,9 @@ class Search(Generic[Item]):
         """Of an oldest-first list: whether nothing newer can stand elsewhere. `walked` items were seen already."""
         start = max(walked, count - PAGE + _MARGIN)
         tail = await self._take_span(start, None)
+        if tail == [] and start > walked:  # there are fewer than counted
+            start = walked
+            tail = await self._take_span(start, None)
         while tail is not None:
             if find_order(tail) == "newest_first":
                 self.source.listing.order = None  # it was learned by chance, or the vendor has changed it

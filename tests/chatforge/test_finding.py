@@ -12,7 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from connector.chatforge.actions import find_conversation, find_lead
-from connector.chatforge.index import Index
+from connector.chatforge.index import Index, Listing
+from connector.chatforge.models import Conversation
 from connector.declare import Action, ActionContext
 from connector.transport import HttpOptions, open_client, open_transport
 
@@ -43,7 +44,10 @@ class Account:
     def answer(self, query: dict[str, str]) -> tuple[int, Any]:
         self.asked.append(query)
         if query["action"] == "v1-analytics":
-            return 200, {"conversations": self.total and {"total": self.total}, "leads": {"total": self.total}}
+            return 200, {
+                "conversations": None if self.total is None else {"total": self.total},
+                "leads": {"total": self.total},
+            }
         if self.appear_after and len(self.asked) > self.appear_after[0]:
             self.conversations = self.appear_after[1]
         offset = 0 if self.ignores_offset else int(query["offset"])
@@ -140,9 +144,9 @@ def shuffled(numbers: range) -> list[int]:
         pytest.param(range(99, -1, -1), (90, 20), 9, ("c90", 1, True), 1, id="newest-first-stops-early"),
         pytest.param(range(99, -1, -1), (50, 20), 9, ("c50", 2, True), 2, id="newest-first-match-at-page-end"),
         pytest.param(range(99, -1, -1), (20,), 1, (None, 0, False), 1, id="newest-first-not-reached"),
-        pytest.param(range(100), (90, 20), 9, ("c90", 2, True), 3, id="oldest-first-to-the-end"),
+        pytest.param(range(100), (90, 20), 9, ("c90", 2, True), 4, id="oldest-first-to-the-end"),
         pytest.param(range(100), (90, 20), 1, ("c20", 1, False), 1, id="oldest-first-not-reached"),
-        pytest.param(range(100), (90, 20), 2, ("c90", 2, True), 3, id="oldest-first-begins-anew-at-the-end"),
+        pytest.param(range(100), (90, 20), 2, ("c90", 2, False), 3, id="end-not-seen"),
         pytest.param(shuffled(range(100)), (90, 20), 9, ("c90", 2, True), 3, id="arbitrary"),
         pytest.param(range(5, -1, -1), (5, 3), 9, ("c5", 2, True), 2, id="too-few-to-know-the-order"),
         pytest.param([7] * 60, (7,), 9, ("c7", 1, False), 2, id="nothing-new"),
@@ -179,7 +183,7 @@ def test_server_that_ignores_the_offset_is_asked_twice() -> None:
 def test_offset_grows_by_what_was_received() -> None:
     account = Account(list(map(of_john(), range(45))), most=20)
     assert find(account, visitor_email="john@example.com", max_pages=9).complete
-    assert [query.get("offset") for query in account.asked] == ["0", None, "20", "40"]
+    assert [query.get("offset") for query in account.asked] == ["0", None, "20", "40", "45"]
 
 
 def test_conversation_that_appears_later_is_waited_for() -> None:
@@ -207,14 +211,16 @@ def test_order_is_learned_so_that_the_next_search_begins_at_the_end() -> None:
     account.asked.clear()
     found = find(account, index, visitor_email="visitor280@example.com")
     assert (found.conversation.id, found.complete) == ("c280", True)
-    assert [query.get("offset") for query in account.asked] == [None, "260"]
+    assert [query.get("offset") for query in account.asked] == [None, "260", "300"]
 
 
-def test_item_that_came_after_the_count_is_found() -> None:
-    account, index = Account(list(map(of_john(299), range(300)))), Index()
-    account.total = 299
-    find(account, index, visitor_email="john@example.com", max_pages=1)
-    assert find(account, index, visitor_email="john@example.com").conversation.id == "c299"
+@pytest.mark.parametrize("total", [-5, 0, 1, 100, 185, 299, 300, 301, 1000])
+def test_total_that_is_wrong_hides_nothing(total: int) -> None:
+    account, index = Account(list(map(of_john(20, 299), range(300)))), Index()
+    account.total = total
+    for _ in range(2):  # the second search knows the order
+        found = find(account, index, visitor_email="john@example.com", max_pages=9)
+        assert (found.conversation.id, found.complete) == ("c299", True)
 
 
 def test_learned_order_that_no_longer_holds_is_given_up() -> None:
@@ -223,13 +229,33 @@ def test_learned_order_that_no_longer_holds_is_given_up() -> None:
     account.conversations = list(map(of_john(95), range(99, -1, -1)))
     found = find(account, index, visitor_email="john@example.com")
     assert (found.conversation.id, found.complete) == ("c95", True)
+    account.asked.clear()
+    find(account, index, visitor_email="john@example.com")
+    assert [query.get("offset") for query in account.asked] == ["0"]
 
 
 def test_oldest_first_list_without_a_count_is_walked() -> None:
-    account = Account(list(map(of_john(95), range(100))))
+    account, index = Account(list(map(of_john(95), range(100)))), Index()
     account.total = None
-    found = find(account, visitor_email="john@example.com", max_pages=9)
-    assert (found.conversation.id, found.complete) == ("c95", True)
+    for _ in range(2):
+        account.asked.clear()
+        found = find(account, index, visitor_email="john@example.com", max_pages=9)
+        assert (found.conversation.id, found.complete) == ("c95", True)
+        assert [query["action"] for query in account.asked].count("v1-analytics") == 1
+
+
+def test_equal_times_show_no_order() -> None:
+    listed = [conversation(0, id=f"c{number}") for number in range(60)]
+    listed[59]["visitor_email"] = "john@example.com"
+    found = find(Account(listed), visitor_email="john@example.com")
+    assert (found.conversation.id, found.complete) == ("c59", True)
+
+
+def test_index_forgets_what_was_seen_first() -> None:
+    listing: Listing[Conversation] = Listing()
+    for number in range(5_001):
+        listing.remember({str(number): Conversation(id=str(number))}, whole=False)
+    assert (len(listing.items), "0" in listing.items, "5000" in listing.items) == (5_000, False, True)
 
 
 def test_what_an_earlier_search_has_seen_is_found_beyond_the_pages_of_this_one() -> None:
@@ -281,6 +307,13 @@ def test_lead_is_found_by_what_is_known(wanted: dict[str, Any], result: tuple[st
     found = run(account, find_lead, agent_id="abc123", **wanted)
     assert (found.lead and found.lead.id, found.complete) == result
     assert len(account.asked) == pages
+
+
+def test_lead_found_by_its_id_ends_the_search_in_a_list_without_order() -> None:
+    account = Account([lead(number) for number in shuffled(range(100))])
+    found = run(account, find_lead, agent_id="abc123", lead_id=account.conversations[-60]["id"])
+    assert found.complete
+    assert len(account.asked) == 1
 
 
 @pytest.mark.parametrize("known", [{}, {"visitor_email": " "}, NAMED, {"visitor_name": "John Smith"}])

@@ -4,9 +4,17 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from connector.chatforge.models import ListedAgents
-from connector.chatforge.wire import Answer, build_request, check_status, parse_retry_after, read_answer
+from connector.chatforge.models import Analytics, ListedAgents, OneAgent
+from connector.chatforge.wire import (
+    Answer,
+    build_request,
+    check_status,
+    parse_retry_after,
+    read_answer,
+    require_success,
+)
 from connector.errors import (
     ActionError,
     AuthenticationError,
@@ -109,6 +117,10 @@ def test_error_quotes_what_came(body: bytes, quoted: str) -> None:
     assert quoted in str(refuse(400, body))
 
 
+def test_redirect_to_an_unusable_address_is_named_in_one_line() -> None:
+    assert "(302, to 'h t')" in str(refuse(302, b"", {"location": "h\x7f\tt"}))
+
+
 def test_redirect_names_its_target() -> None:
     assert "(307, to 'https://h.example/x')" in str(refuse(307, b"moved", {"location": "https://h.example/x"}))
 
@@ -136,8 +148,10 @@ def test_page_instead_of_json_points_at_the_address(status: int, kind: type[Acti
         (401, f"<title>{KEY}</title>", {}),
         (302, "", {"location": f"https://h.example/{KEY}"}),
         (400, "x" * 195 + KEY, {}),
+        (400, " " * 19_990 + KEY, {}),
+        (400, "é" * 40 + " " * 19_950 + KEY, {}),
     ],
-    ids=["message", "page", "location", "cut"],
+    ids=["message", "page", "location", "cut", "at the end of what is read", "there, in characters"],
 )
 def test_key_that_the_answer_repeats_is_hidden(status: int, body: str, headers: dict[str, str]) -> None:
     assert KEY[:5] not in str(refuse(status, body.encode(), headers))
@@ -213,6 +227,57 @@ def test_unfit_answer_is_an_output_error_of_unknown_effect(body: bytes, sentence
         read(body)
     assert sentence in str(caught.value)
     assert (caught.value.processed, caught.value.transient) == ("unknown", False)
+
+
+REPORTED = [
+    pytest.param(b'{"error": "no such agent"}', "status 200: 'no such agent'; it may have carried out", id="text"),
+    pytest.param(b'{"error": {"message": "no such agent"}}', "status 200: 'no such agent'", id="nested"),
+    pytest.param(b'{"error": true, "message": "no such agent"}', "status 200: 'no such agent'", id="flag"),
+    pytest.param(b'{"error": "\\u0007"}', "status 200: no reason given", id="nothing-to-show"),
+    pytest.param(f'{{"error": "bad key {KEY}"}}'.encode(), "'bad key [key]'", id="key"),
+]
+
+
+@pytest.mark.parametrize(("body", "sentence"), REPORTED)
+@pytest.mark.parametrize("model", [ListedAgents, OneAgent, Analytics, None], ids=lambda model: str(model))
+def test_error_in_a_successful_answer_is_an_output_error_of_unknown_effect(
+    model: type[BaseModel] | None, body: bytes, sentence: str
+) -> None:
+    answer = Answer(200, {}, body, KEY)
+    with pytest.raises(OutputError) as caught:
+        read_answer(answer, model) if model else require_success(answer)
+    assert sentence in str(caught.value)
+    assert (caught.value.processed, caught.value.status) == ("unknown", 200)
+
+
+def test_error_beside_fields_that_are_null_is_reported() -> None:
+    with pytest.raises(OutputError, match="'no such agent'"):
+        read_answer(Answer(200, {}, b'{"error": "no such agent", "month": null}'), Analytics)
+
+
+@pytest.mark.parametrize(
+    ("body", "model"),
+    [
+        pytest.param(b'{"error": "old", "agents": []}', ListedAgents, id="list"),
+        pytest.param(b'{"error": "old", "id": "a"}', OneAgent, id="bare-agent"),
+        pytest.param(b'{"error": "old", "month": "2026-03"}', Analytics, id="one-field"),
+        pytest.param(b'{"error": null}', Analytics, id="no-error"),
+    ],
+)
+def test_answer_that_fits_is_read_whatever_else_it_says(body: bytes, model: type[BaseModel]) -> None:
+    assert isinstance(read_answer(Answer(200, {}, body), model), model)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"ok", b"[" * 100_000, b'{"success": true, "error": null}', b'["error"]'], ids=range(5)
+)
+def test_answer_of_any_form_is_a_success_where_it_reports_no_error(body: bytes) -> None:
+    require_success(Answer(200, {}, body))
+
+
+def test_page_is_no_success() -> None:
+    with pytest.raises(OutputError, match="got an HTML page 'Just a moment…'"):
+        require_success(Answer(200, {}, PAGE))
 
 
 @pytest.mark.parametrize("body", [f"key {KEY}", f'{{"agents": "{KEY}"}}'], ids=["text", "json"])
