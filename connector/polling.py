@@ -79,11 +79,11 @@ def _read_state(
     if state is None:
         return None, None
     try:
-        owner = (state["trigger"], state["input"])
+        known = (state["trigger"], state["input"]) == (trigger.name, wanted.model_dump(mode="json"))
         inner, request = state["state"], state["request"] and PollRequest(*state["request"])
     except (KeyError, TypeError):
-        owner = ()
-    if owner != (trigger.name, wanted.model_dump(mode="json")):
+        known = False
+    if not known:
         raise InputError(
             f"the state is not one that the poll of {trigger.name} has returned for this input; "
             "pass what it returned last, or None to begin anew"

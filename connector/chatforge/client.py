@@ -74,7 +74,7 @@ class ChatForge:
         return await self._ask(Analytics, wire.build_request("GET", "v1-analytics", agent_id=agent_id))
 
     async def each_conversation(self, agent_id: str) -> AsyncIterator[Conversation]:
-        """All conversations of an agent, page by page; one that moves while they are read comes once."""
+        """The conversations of an agent, page by page; one that moves comes once, deletions meanwhile may hide one."""
 
         async def page(offset: int) -> Sequence[Conversation]:
             return (await self.list_conversations(agent_id, offset=offset)).conversations
@@ -83,7 +83,7 @@ class ChatForge:
             yield conversation
 
     async def each_lead(self, agent_id: str) -> AsyncIterator[Lead]:
-        """All leads of an agent, page by page; one that moves while they are read comes once."""
+        """The leads of an agent, page by page; one that moves comes once, deletions meanwhile may hide one."""
 
         async def page(offset: int) -> Sequence[Lead]:
             return (await self.list_leads(agent_id, offset=offset)).leads

@@ -194,7 +194,10 @@ EVENT = Trigger(
 LEAD = Trigger(
     name="lead_captured",
     title="Lead captured",
-    description="A visitor left an e-mail, a phone number or a name; told by webhook or found in the list of leads.",
+    description=(
+        "A visitor left an e-mail, a phone number or a name; told by webhook or found in the list of leads. A webhook "
+        "may name the agent by another id than the list does: agent_id then drops it."
+    ),
     input=LeadFilter,
     output=CapturedLead,
     select=_select_captured,

@@ -36,7 +36,7 @@ _LONGEST_PARAMETER = 1_000
 _QUOTED = 200
 _QUOTED_PAGE = 80
 _PREFIX = 20_000
-"""How much of an error body is looked at, in bytes."""
+"""How much of an error body is looked at, in characters."""
 _LONGEST_RETRY_AFTER = 86_400.0  # seconds
 _SHORTEST_SECRET = 8
 """Hiding a shorter text would garble sentences."""
@@ -87,19 +87,45 @@ def build_request(method: str, action: str, *, body: Mapping[str, Any] | None = 
 def read_answer(answer: Answer, model: type[Model]) -> Model:
     """Read the body of a successful answer.
 
-    `OutputError` with `processed` "unknown" where it is not JSON, or does not fit `model`.
+    `OutputError` with `processed` "unknown" where it is not JSON, does not fit `model`, or reports an error
+    instead of what `model` declares.
     """
+    value = _read_json(answer)
     try:
-        return model.model_validate(_read_json(answer))
+        found = model.model_validate(value)
     except ValidationError as error:
+        if _has_error(value):
+            raise _reported(answer) from None
         message = f"the answer from ChatForge does not fit: {sentence(error)}; see whether a newer release knows it"
         raise OutputError(answer.hide_secret(message), processed="unknown", status=answer.status) from None
+    if _has_error(value) and all(getattr(found, name) is None for name in model.model_fields):
+        raise _reported(answer)
+    return found
 
 
-def require_no_page(answer: Answer) -> None:
-    """`OutputError` where a successful answer is a page, such as a proxy's: it is not from the API."""
-    if _is_page(answer.body):
+def require_success(answer: Answer) -> None:
+    """`OutputError` where an answer whose form is not documented is a page, such as a proxy's, or reports an error."""
+    if is_page(answer.body):
         raise _not_json(answer)
+    try:
+        value = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return
+    if _has_error(value):
+        raise _reported(answer)
+
+
+require_no_page = require_success
+
+
+def _has_error(value: object) -> bool:
+    return isinstance(value, Mapping) and bool(value.get("error"))
+
+
+def _reported(answer: Answer) -> OutputError:
+    reason = _quote_body(answer) or "no reason given"
+    message = f"ChatForge reports an error in an answer of status {answer.status}: {reason}; {_FAILED.step}"
+    return OutputError(message, processed="unknown", status=answer.status)
 
 
 def _read_json(answer: Answer) -> Any:
@@ -111,7 +137,7 @@ def _read_json(answer: Answer) -> Any:
 
 def _not_json(answer: Answer) -> OutputError:
     came = _quote_body(answer) or "an empty answer"
-    step = _CHECK_BASE_URL if _is_page(answer.body) else "see whether CHATFORGE_BASE_URL is right"
+    step = _CHECK_BASE_URL if is_page(answer.body) else "see whether CHATFORGE_BASE_URL is right"
     message = f"expected JSON from ChatForge, got {came} (status {answer.status}); {step}"
     return OutputError(message, processed="unknown", status=answer.status)
 
@@ -188,7 +214,7 @@ def _find_meaning(answer: Answer) -> tuple[_Meaning, str]:
     if answer.status < 400:
         return _REDIRECTED, _REDIRECTED.step
     meaning = _MEANINGS.get(answer.status, _REFUSED)
-    if meaning.transient or not _is_page(answer.body):
+    if meaning.transient or not is_page(answer.body):
         return meaning, meaning.step
     # The API answers in JSON. A page that says 404 means a wrong address, not a resource that is gone.
     return (_REFUSED if meaning.error is NotFoundError else meaning), _CHECK_BASE_URL
@@ -198,15 +224,15 @@ def _describe_body(answer: Answer) -> str:
     quoted = _quote_body(answer)
     if 300 <= answer.status < 400:
         return f", to {_shorten(answer.hide_secret(answer.headers.get('location', '')), _QUOTED)!r}"
-    if _is_page(answer.body):
+    if is_page(answer.body):
         return f", answered with {quoted}"
     return f": {quoted}" if quoted else ", no reason given"
 
 
 def _quote_body(answer: Answer) -> str:
     """The vendor's message in quotes, or what came instead of one; empty where nothing came."""
-    text = answer.hide_secret(answer.body[:_PREFIX].decode("utf-8", "replace"))
-    if _is_page(answer.body):
+    text = answer.hide_secret(answer.body.decode("utf-8", "replace"))[:_PREFIX]  # half a key would not be found
+    if is_page(answer.body):
         title = re.search(r"<title[^<>]*>([^<]*)", text, re.IGNORECASE)
         shown = title[1] if title else re.sub(r"<[^<>]*>", " ", text)
         return f"an HTML page {_shorten(answer.hide_secret(html.unescape(shown)), _QUOTED_PAGE)!r}"
@@ -214,7 +240,8 @@ def _quote_body(answer: Answer) -> str:
     return repr(message) if message else ""
 
 
-def _is_page(body: bytes) -> bool:
+def is_page(body: bytes) -> bool:
+    """Whether a body is HTML or XML: the API answers in JSON."""
     return body[:_PREFIX].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 

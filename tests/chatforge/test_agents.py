@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from connector.adapter import Adapter
-from connector.errors import ActionError, NotFoundError, RejectedError
+from connector.errors import ActionError, NotFoundError, RateLimitError, RejectedError
 from connector.sandbox import Sandbox
+from connector.sandbox.faults import Fault
 
 Ask = Callable[..., Any]
 
@@ -73,6 +74,29 @@ def test_upserts_of_one_name_at_the_same_time_make_one_agent(
     outputs = asyncio.run(call())
     assert len({output["agent"]["id"] for output in outputs}) == 1
     assert [output["created"] for output in outputs].count(True) == 1
+
+
+def test_upserts_that_wait_for_each_other_hold_no_place_in_the_budget(
+    sandbox: Sandbox, make_adapter: Callable[..., Adapter]
+) -> None:
+    environ = {"CHATFORGE_BASE_URL": sandbox.url, "CHATFORGE_API_KEY": sandbox.api_key, "CHATFORGE_RATE_LIMIT": "2"}
+
+    async def call() -> bool:
+        async with make_adapter(**environ) as adapter:
+            calls = [asyncio.create_task(adapter.run("chatforge.upsert_agent", {"name": "Patient"})) for _ in range(2)]
+            done, waiting = await asyncio.wait(calls, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+            for one in waiting:
+                one.cancel()
+            return [one.result()["created"] for one in done] == [True]
+
+    assert asyncio.run(call())
+
+
+def test_upsert_that_fails_after_it_has_created_does_not_say_that_nothing_was_done(sandbox: Sandbox, ask: Ask) -> None:
+    sandbox.faults.add(Fault(status=429, method="PUT"))
+    with pytest.raises(RateLimitError) as caught:
+        ask("upsert_agent", name="Half Agent", active=False)
+    assert caught.value.processed == "unknown"
 
 
 def test_upsert_of_a_name_that_two_agents_have_changes_neither(sandbox: Sandbox, ask: Ask) -> None:
