@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
+import html
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 from weakref import WeakValueDictionary
 
 import httpx
@@ -32,6 +34,35 @@ Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 
+class Secrets:
+    """The secrets of a connection, in the forms in which a text may show them."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._forms = sorted({form for secret in secrets for form in _write_forms(secret)}, key=len, reverse=True)
+        self._starts: dict[str, list[str]] = {}
+        for form in self._forms:
+            self._starts.setdefault(form[:_SHORTEST_SECRET], []).append(form)
+
+    def hide(self, text: str) -> str:
+        """The text with `[secret]` for each secret, also for one that was cut: `cf_abc…`."""
+        if self._forms and len(text) >= len(self._forms[-1]):  # most texts of an answer are shorter
+            for form in self._forms:
+                text = text.replace(form, "[secret]")
+        if "…" not in text:
+            return text
+        *cut, rest = text.split("…")
+        return "…".join([*map(self._hide_start, cut), rest])
+
+    def _hide_start(self, text: str) -> str:
+        """The text with `[secret]` for the beginning of a secret at its end."""
+        longest = len(self._forms[0]) if self._forms else 0
+        for at in range(max(0, len(text) - longest), len(text) - _SHORTEST_SECRET + 1):
+            forms = self._starts.get(text[at : at + _SHORTEST_SECRET], ())
+            if forms and any(form.startswith(text[at:]) for form in forms):
+                return f"{text[:at]}[secret]"
+        return text
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A connection in use. `values` is None where the plugin declares no connection."""
@@ -40,7 +71,7 @@ class Account:
     options: HttpOptions
     transport: httpx.AsyncBaseTransport
     budget: Budget | None
-    secrets: Collection[str] = field(repr=False)
+    secrets: Secrets = field(repr=False)
     memory: Any = None
     _locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(default_factory=WeakValueDictionary, repr=False)
 
@@ -52,18 +83,7 @@ class Account:
 
     def hide_secrets(self, text: str) -> str:
         """The text with `[secret]` for each secret of the connection, also for one that was cut: `cf_abc…`."""
-        for secret in self.secrets:
-            text = text.replace(secret, "[secret]")
-        *cut, rest = text.split("…")
-        return "…".join([*map(self._hide_start, cut), rest])
-
-    def _hide_start(self, text: str) -> str:
-        """The text with `[secret]` for the beginning of a secret at its end."""
-        for secret in self.secrets:
-            for length in range(len(secret) - 1, _SHORTEST_SECRET - 1, -1):
-                if text.endswith(secret[:length]):
-                    return f"{text[:-length]}[secret]"
-        return text
+        return self.secrets.hide(text)
 
 
 class Accounts:
@@ -96,13 +116,14 @@ class Accounts:
     def _make(self, connector: str, name: str) -> Account:
         declared = self._registry.connections.get(connector)
         if declared is None:
-            return Account(None, _UNCONNECTED, open_transport(_UNCONNECTED), None, ())
+            return Account(None, _UNCONNECTED, open_transport(_UNCONNECTED), None, Secrets(()))
         values = self.values(connector, name)
         _call(connector, declared.require, values)
         options = _call(connector, declared.http, values) if declared.http else _UNCONNECTED
         budget = _call(connector, declared.budget, values) if declared.budget else None
         memory = _call(connector, declared.memory, values) if declared.memory else None
-        return Account(values, options, open_transport(options), budget, _secrets_of(values), memory)
+        secrets = Secrets(_find_secrets(values.model_dump()))
+        return Account(values, options, open_transport(options), budget, secrets, memory)
 
     def _read(self, connector: str, name: str) -> BaseModel:
         declared = self._registry.connections.get(connector)
@@ -143,12 +164,29 @@ def _call(plugin: str, function: Callable[[Argument], Result], argument: Argumen
     raise PluginError(plugin, reason)  # only now: the first error may hold a secret
 
 
-def _secrets_of(values: BaseModel) -> Collection[str]:
-    """The secrets of a connection, also as they stand in URLs, JSON, Python and base64; the longest first."""
-    found = set(_find_secrets(values.model_dump()))
-    written = {form for text in found for form in (quote(text, safe=""), json.dumps(text)[1:-1], repr(text)[1:-1])}
-    encoded = {base64.b64encode(text.encode()).decode().rstrip("=") for text in found}
-    return sorted(found | written | encoded, key=len, reverse=True)
+def _write_forms(secret: str) -> Iterator[str]:
+    """The secret as it stands in texts, URLs, JSON, Python, HTML, hexadecimal and base64."""
+    yield secret
+    for url in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield url
+        yield re.sub("%..", lambda escape: escape[0].lower(), url)
+    yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1])
+    page = html.escape(secret)
+    yield from (page, html.escape(secret, quote=False), page.replace("&quot;", "&#34;").replace("&#x27;", "&#39;"))
+    hexadecimal = secret.encode().hex()
+    yield from (hexadecimal, hexadecimal.upper())
+    for form in _write_base64(secret.encode()):
+        yield form
+        yield form.replace("+", "-").replace("/", "_")
+
+
+def _write_base64(secret: bytes) -> Iterator[str]:
+    """What only the secret decides in the base64 of a text that ends with it, or goes on; for each place in a group."""
+    for before, mixed in ((0, 0), (1, 2), (2, 3)):
+        text = bytes(before) + secret
+        encoded = base64.b64encode(text).decode().rstrip("=")[mixed:]
+        yield encoded
+        yield encoded[: len(text) * 8 // 6 - mixed]
 
 
 def _find_secrets(value: object) -> Iterator[str]:

@@ -1,16 +1,19 @@
 """Finds the plugins and holds what they declare. There is no global registry: `load` makes one."""
 
+import contextlib
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+import sys
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pluggy
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
@@ -20,7 +23,7 @@ from connector.errors import PluginError, UnknownOperationError
 from connector.flows.catalogue import Operation
 from connector.flows.problems import did_you_mean, one_of
 from connector.plugins import starts
-from connector.validation import read, refuse, sentence
+from connector.validation import quoted, read, refuse, sentence
 
 GROUP = "connector.plugins"
 
@@ -47,16 +50,12 @@ class Registry:
 
 
 def load(points: Iterable[EntryPoint] | None = None) -> Registry:
-    """Load every plugin. Raises PluginError, naming the plugin, where one is broken."""
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    # Sorted, so that the order of declarations does not depend on the order of installation.
-    for point in sorted(entry_points(group=GROUP) if points is None else points, key=lambda point: point.name):
-        _register(manager, point)
-    collected = _Collected()
-    for plugin, _ in manager.list_name_plugin():
-        collected.collect(manager, plugin)
-        collected.require_whole(plugin)
+    """Load every plugin. Raises PluginError, naming the plugin, where one is broken.
+
+    What plugins print meanwhile goes to stderr: stdout belongs to the command, which may write JSON there.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        collected = _collect(entry_points(group=GROUP) if points is None else points)
     return Registry(
         MappingProxyType(dict(collected.actions)),
         MappingProxyType({**collected.triggers, **{trigger.name: trigger for trigger in starts.TRIGGERS}}),
@@ -89,6 +88,19 @@ def operation_of(declared: Action | Trigger) -> Operation:
     return Operation.of(*schemas_of(declared), effect, functools.partial(refuse, declared.input))
 
 
+def _collect(points: Iterable[EntryPoint]) -> "_Collected":
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    # Sorted, so that the order of declarations does not depend on the order of installation.
+    for point in sorted(points, key=lambda point: point.name):
+        _register(manager, point)
+    collected = _Collected()
+    for plugin, _ in manager.list_name_plugin():
+        collected.collect(manager, plugin)
+        collected.require_whole(plugin)
+    return collected
+
+
 def _register(manager: pluggy.PluginManager, point: EntryPoint) -> None:
     if not _NAME.fullmatch(point.name) or point.name in _RESERVED:
         raise PluginError(point.name, f"its name must be {_NAME_RULE}, and not {one_of(_RESERVED)}")
@@ -96,10 +108,7 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint) -> None:
         other = manager.get_plugin(point.name)
         both = f"{getattr(other, '__name__', other)!r} and {point.value!r}"
         raise PluginError(point.name, f"two installed packages have a plugin of this name, {both}; uninstall one")
-    try:
-        plugin = point.load()
-    except (Exception, SystemExit) as error:  # whatever a stranger's import raises
-        raise PluginError(point.name, f"importing {point.value!r} failed: {_one_line(error)}") from error
+    plugin = _import(point)
     try:
         manager.register(plugin, name=point.name)
     except pluggy.PluginValidationError as error:
@@ -107,6 +116,14 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint) -> None:
     except ValueError as error:
         raise PluginError(point.name, f"{point.value!r} is installed under another name as well") from error
     _require_known_hooks(manager, point, plugin)
+
+
+def _import(point: EntryPoint) -> object:
+    try:
+        return point.load()
+    # Whatever a stranger's import raises. A Ctrl-C of the user meanwhile looks the same, and stops the command too.
+    except BaseException as error:
+        raise PluginError(point.name, f"importing {point.value!r} failed: {_one_line(error)}") from error
 
 
 def _require_known_hooks(manager: pluggy.PluginManager, point: EntryPoint, plugin: object) -> None:
@@ -137,16 +154,12 @@ class _Collected:
         )
         for hook, receive in zip(_HOOKS, receivers, strict=True):
             try:
-                returned = manager.subset_hook_caller(hook, others)(register=receive)
+                for value in manager.subset_hook_caller(hook, others)(register=receive):
+                    _refuse_returned(plugin, hook, value)
             except PluginError:
                 raise
-            except (Exception, SystemExit) as error:  # whatever a stranger's hook raises
+            except BaseException as error:  # whatever a stranger's hook raises, or the user's Ctrl-C, as in an import
                 raise PluginError(plugin, f"{hook} failed: {_one_line(error)}") from error
-            for value in returned:
-                if inspect.iscoroutine(value):
-                    value.close()
-                    raise PluginError(plugin, f"{hook} is async; write it with def: hooks only register")
-                raise PluginError(plugin, f"{hook} returned {value!r}; it must be a plain function that only registers")
 
     def require_whole(self, plugin: str) -> None:
         """Raise PluginError where one declaration of the plugin names another one that does not fit."""
@@ -158,38 +171,78 @@ class _Collected:
                     plugin, f"the test of its connection, {connection.test!r}, is no read action of it; name one"
                 )
         for name, trigger in self.triggers.items():
-            if connector_of(name) != plugin:
-                continue
-            if ("poll" in trigger.sources) != (trigger.poll is not None or bool(trigger.joins)):
-                raise PluginError(plugin, f"{name} has sources {trigger.sources!r}; 'poll' goes with a poll function")
-            if "webhook" in trigger.sources and (connection is None or connection.webhook is None):
-                raise PluginError(
-                    plugin, f"{name} takes webhooks, but the plugin's connection has no Webhook; give it one"
-                )
-            for part in trigger.joins:
-                if f"{plugin}.{part}" not in self.triggers:
-                    raise PluginError(plugin, f"{name} joins {part!r}, which the plugin does not declare")
+            if connector_of(name) == plugin:
+                self._require_whole_trigger(plugin, name, trigger)
+
+    def _require_whole_trigger(self, plugin: str, name: str, trigger: Trigger) -> None:
+        if ("poll" in trigger.sources) != (trigger.poll is not None or bool(trigger.joins)):
+            raise PluginError(plugin, f"{name} has sources {trigger.sources!r}; 'poll' goes with a poll function")
+        connection = self.connections.get(plugin)
+        if "webhook" in trigger.sources and (connection is None or connection.webhook is None):
+            raise PluginError(plugin, f"{name} takes webhooks, but the plugin's connection has no Webhook; give it one")
+        for part in trigger.joins:
+            if f"{plugin}.{part}" not in self.triggers:
+                raise PluginError(plugin, f"{name} joins {part!r}, which the plugin does not declare")
 
     def _connection(self, plugin: str, declared: object) -> None:
         if not isinstance(declared, ConnectionType):
-            raise PluginError(plugin, f"register_connections was given {declared!r}, not a ConnectionType")
+            raise PluginError(plugin, f"register_connections was given {quoted(declared)}, not a ConnectionType")
         if plugin in self.connections:
             raise PluginError(plugin, "a plugin has at most one kind of connection")
+        _require_types(plugin, "its connection", declared)
         _require_schema(plugin, "its connection", declared.model.model_json_schema)
         self.connections[plugin] = declared
 
     def _operation(self, plugin: str, declared: object, kind: type[Declared], known: dict[str, Declared]) -> None:
         if not isinstance(declared, kind):
-            raise PluginError(plugin, f"{declared!r} is not declared as {kind.__name__.lower()}")
+            raise PluginError(plugin, f"{quoted(declared)} is not declared as {kind.__name__.lower()}")
+        _require_types(plugin, f"the {kind.__name__.lower()} {quoted(declared.name)}", declared)
         if not _NAME.fullmatch(declared.name):
-            raise PluginError(plugin, f"the name {declared.name!r} must be {_NAME_RULE}")
+            raise PluginError(plugin, f"the name {quoted(declared.name)} must be {_NAME_RULE}")
         name = f"{plugin}.{declared.name}"
-        if name in known:
+        if name in self.actions or name in self.triggers:
             raise PluginError(plugin, f"{name} is declared twice; rename one of them")
         _require_schema(plugin, name, lambda: operation_of(declared))
         if isinstance(declared, Action) and declared.example:
             _require_fit(plugin, name, declared)
         known[name] = replace(declared, name=name)
+
+
+def _refuse_returned(plugin: str, hook: str, value: object) -> None:
+    if inspect.iscoroutine(value):
+        value.close()
+        raise PluginError(plugin, f"{hook} is async; write it with def: hooks only register")
+    raise PluginError(plugin, f"{hook} returned {quoted(value)}; it must be a plain function that only registers")
+
+
+@functools.cache
+def _types_of(kind: type[Any]) -> type[BaseModel]:
+    """A model that takes the fields of the dataclass `kind`, and of the dataclasses in them, as they are annotated."""
+    hints = typing.get_type_hints(kind)
+    config = ConfigDict(strict=True, revalidate_instances="always")
+    taken: dict[str, Any] = {field.name: (hints[field.name], ...) for field in fields(kind)}
+    return create_model(kind.__name__, __config__=config, **taken)
+
+
+def _require_types(plugin: str, place: str, declared: Action | Trigger | ConnectionType) -> None:
+    kind: Any = type(declared)
+    try:
+        _types_of(kind).model_validate({field.name: getattr(declared, field.name) for field in fields(kind)})
+    except ValidationError as error:
+        raise PluginError(plugin, f"{place} is wrong: {sentence(error)}") from error
+    for name, function in _functions(declared):
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise PluginError(plugin, f"{place} is wrong: {name} is async; write it with def")
+
+
+def _functions(declared: Any, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """The fields that hold what must not be async, with the names of the fields; `run` of an action is."""
+    for field in fields(declared):
+        value = getattr(declared, field.name)
+        if is_dataclass(value) and not isinstance(value, type):
+            yield from _functions(value, f"{prefix}{field.name}.")
+        elif callable(value) and field.name != "run":
+            yield f"{prefix}{field.name}", value
 
 
 def _require_schema(plugin: str, name: str, make: Callable[[], object]) -> None:
@@ -210,10 +263,13 @@ def _found(kind: str, name: str, known: Mapping[str, Declared]) -> Declared:
     if name in known:
         return known[name]
     hint = did_you_mean(name, known)
-    raise UnknownOperationError(f"there is no {kind} {name!r}" + (f"; {hint}" if hint else ""))
+    raise UnknownOperationError(f"there is no {kind} {quoted(name)}" + (f"; {hint}" if hint else ""))
 
 
 def _one_line(error: BaseException) -> str:
     """The error without the address of pydantic's documentation."""
-    text = str(error).partition("\n\nFor further information")[0]
+    try:
+        text = str(error).partition("\n\nFor further information")[0]
+    except Exception:  # a stranger's class may fail at that too
+        text = ""
     return " ".join(f"{type(error).__name__}: {text}".split()).removesuffix(":")

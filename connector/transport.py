@@ -22,7 +22,7 @@ Purpose = Literal["takeover", "action", "interactive", "background"]
 Engine = Literal["aiohttp", "httpx"]
 
 MAX_BODY = 5_000_000
-"""The longest answer that is read, in bytes, after decompression."""
+"""The longest answer that is read, in bytes; before decompression, and after it."""
 
 _MAX_CONNECTIONS = 100
 _KEEP_ALIVE_SECONDS = 15.0
@@ -198,6 +198,10 @@ class _AnswerError(Exception):
     """An answer came that is not read to its end. The message is a clause without its subject."""
 
 
+class _Response(httpx.Response):
+    has_redirect_location = False  # otherwise httpx parses `Location`, and raises, though it does not follow it
+
+
 class _Transport(httpx.AsyncBaseTransport):
     """Reads every answer whole, and says of every failure what is known about the request.
 
@@ -221,7 +225,7 @@ class _Transport(httpx.AsyncBaseTransport):
             raise self._network_error(cause, request) from cause
         for name in ("content-encoding", "content-length", "transfer-encoding"):
             response.headers.pop(name, None)
-        return httpx.Response(response.status_code, headers=response.headers, content=body)
+        return _Response(response.status_code, headers=response.headers, content=body)
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -259,7 +263,9 @@ async def _read_body(response: httpx.Response) -> bytes:
             body += decoder.decompress(chunk, MAX_BODY + 1 - len(body)) if decoder else chunk
         except zlib.error:
             raise _AnswerError("sent an answer that cannot be decompressed") from None
-        if len(body) > MAX_BODY:
+        if decoder and decoder.unused_data:
+            raise _AnswerError("sent more after the end of a compressed answer")
+        if max(len(body), response.num_bytes_downloaded) > MAX_BODY:
             raise _AnswerError(f"sent an answer of more than {MAX_BODY // 1_000_000} MB; ask for less at a time")
     if decoder and not decoder.eof and response.num_bytes_downloaded:
         raise _AnswerError("sent a compressed answer without its end")

@@ -1,13 +1,15 @@
 import asyncio
 import base64
+import html
 import json
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from connector.accounts import Secrets
 from connector.adapter import Adapter
 from connector.declare import Action, ActionContext, ConnectionType, Secret, Webhook
 from connector.errors import (
@@ -198,6 +200,49 @@ def test_secret_in_a_plugins_exception_is_shown_nowhere(make_adapter, caplog, fo
     assert form not in caplog.text
     assert CANARY[7:17] not in caplog.text
     assert "Traceback" in caplog.text
+
+
+ODD = "cf+key/01 \"<23>'\\é>>>???~~~"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(ODD, id="plain"),
+        pytest.param(quote(ODD, safe=""), id="URL"),
+        pytest.param(quote(ODD), id="URL with slashes"),
+        pytest.param(quote_plus(ODD), id="form"),
+        pytest.param("cf%2bkey%2f01%20%22%3c23%3e%27%5c%c3%a9%3e%3e%3e%3f%3f%3f~~~", id="URL in lower case"),
+        pytest.param("cf%2bkey/01%20%22%3c23%3e%27%5c%c3%a9%3e%3e%3e%3f%3f%3f~~~", id="with slashes, in lower case"),
+        pytest.param("cf%2bkey%2f01+%22%3c23%3e%27%5c%c3%a9%3e%3e%3e%3f%3f%3f~~~", id="form in lower case"),
+        pytest.param(json.dumps(ODD)[1:-1], id="JSON in ASCII"),
+        pytest.param(json.dumps(ODD, ensure_ascii=False)[1:-1], id="JSON"),
+        pytest.param(repr(ODD)[1:-1], id="Python"),
+        pytest.param(html.escape(ODD), id="HTML"),
+        pytest.param(html.escape(ODD, quote=False), id="HTML outside attributes"),
+        pytest.param("cf+key/01 &#34;&lt;23&gt;&#39;\\é&gt;&gt;&gt;???~~~", id="HTML with numbers"),
+        pytest.param(ODD.encode().hex(), id="hexadecimal"),
+        pytest.param(ODD.encode().hex().upper(), id="hexadecimal in upper case"),
+    ],
+)
+def test_each_form_of_a_secret_is_hidden_whole_or_cut(form):
+    assert Secrets([ODD, "another"]).hide(f"'{form}' '{form[:9]}…' {form}") == "'[secret]' '[secret]…' [secret]"
+
+
+@pytest.mark.parametrize("encode", [base64.standard_b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("after", ["", "!", "!!"])
+@pytest.mark.parametrize("before", ["Bearer ", "ann:", "Basic "], ids=["1 byte", "1 byte more", "0 bytes"])
+@pytest.mark.parametrize("secret", [ODD, ODD[1:], ODD[2:]], ids=range(3))
+def test_secret_in_the_base64_of_a_longer_text_is_hidden(secret, before, after, encode):
+    hidden = Secrets([secret]).hide(encode(f"{before}{secret}{after}".encode()).decode())
+    start, rest = hidden.split("[secret]")
+    assert len(start) <= -(-len(before) * 4 // 3)
+    assert len(rest.rstrip("=")) <= len(after) + 1
+
+
+def test_ellipses_without_a_secret_change_nothing():
+    assert Secrets([]).hide("a… b…") == "a… b…"
+    assert Secrets([ODD]).hide("cf+… cf+kex… cf+key") == "cf+… cf+kex… cf+key"
 
 
 def test_secret_in_a_plugins_own_sentence_is_hidden(make_adapter):

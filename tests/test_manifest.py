@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import jsonschema
 import pytest
+from pydantic import Field, create_model
 
 from connector.declare import Trigger
 from connector.flows import document
@@ -114,6 +115,24 @@ def test_text_in_a_written_example_is_text_in_a_flow(text):
     assert root.entries["a"].value.value == text
 
 
+# Numbers and such of YAML 1.1, of YAML 1.2, or of both; PyYAML takes most of these for text.
+NO_TEXTS = """
+0891234 089 0o17 0x1F 0b11 -0x1f 01e3 1e3 +1E-3 +.5 -.5 .5e1 1. 1_000 190:20:30.5 .inf -.INF +.Inf .nan .NaN
+true True TRUE false Yes NO on Off y N null Null NULL ~ = << 2026-03-25
+""".split()
+
+
+@pytest.mark.parametrize("text", NO_TEXTS)
+def test_text_that_a_reader_of_yaml_may_take_for_something_else_is_quoted(text):
+    assert write_yaml({"a": text}) == f"a: '{text}'\n"
+    assert write_yaml({text: 1}) == f"'{text}': 1\n"
+
+
+@pytest.mark.parametrize("text", ["0.1.0", "e5", "+", "0xg", "1:99", "nullable", "inf", "_1", "2 of 3"])
+def test_text_that_every_reader_of_yaml_takes_for_text_stands_without_quotes(text):
+    assert write_yaml({"a": text}) == f"a: {text}\n"
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -143,6 +162,10 @@ def fields(required: str = "", **types: object) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required.split(), "additionalProperties": False}
 
 
+def named(title: str, least: int) -> dict[str, Any]:
+    return {**fields(b={"type": "integer", "minimum": least}), "title": title}
+
+
 def manifest(**parts: Any) -> dict[str, Any]:
     """One action `x.do`, one trigger `x.on` and one connection `x`, with other parts where given."""
     action = {"title": "Do", "description": "", "effect": "read", "input": fields(), "output": fields(), "example": {}}
@@ -155,7 +178,8 @@ def manifest(**parts: Any) -> dict[str, Any]:
     connection.update({key: parts.pop(key) for key in [*parts] if key in ("webhook", "rate_limit")})
     triggers: dict[str, Any] = {name: {} for name in ("webhook", "polled", "joined", "started")}
     triggers[group]["x.on"] = {**trigger, "input": fields(), "output": fields(), "sample": sample}
-    whole = {"manifest": 1, "name": "x", "version": "0.1.0", "contract": 1, "adapter": "a:B", "entry_points": "p"}
+    whole = {"manifest": 1, "name": "x", "version": "0.1.0", "contract": 1}
+    whole |= {"adapter": "a:B", "blocking_adapter": "a:C", "entry_points": "p"}
     return {**whole, "connections": {"x": connection}, "triggers": triggers, "actions": {"x.do": action}, **parts}
 
 
@@ -166,6 +190,11 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 MAYBE = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 WORDS, FEWER = {"enum": ["a", "b"]}, {"enum": ["a"]}
 OPEN, TEXTS = {"type": "object"}, {"type": "object", "additionalProperties": {"type": "string"}}
+PLAIN, SHORT = {"type": "string"}, {"type": "string", "maxLength": 9}
+OPEN_TOO = {"additionalProperties": True}
+JSON = {"$ref": "#/$defs/JSON"}
+TUPLE = {"type": "array", "prefixItems": [{"type": "integer"}]}
+TUPLE_OF_A = {"type": "array", "prefixItems": [{"$ref": "#/$defs/A"}]}
 LIST, NUMBERS = {"type": "array", "items": {"type": "string"}}, {"type": "array", "items": {"type": "integer"}}
 
 
@@ -330,6 +359,139 @@ LIST, NUMBERS = {"type": "array", "items": {"type": "string"}}, {"type": "array"
             "addition a: the format is now none, was 'email'",
             id="format",
         ),
+        pytest.param(
+            fields(a={"anyOf": [PLAIN, {"type": "array", "items": {"type": "integer", "minimum": 1}}]}),
+            fields(a={"anyOf": [{"type": "array", "items": {"type": "integer", "minimum": 3}}, PLAIN]}),
+            "breaking a[]: the minimum is now 3, was 1",
+            "addition a[]: the minimum is now 1, was 3",
+            id="inside an alternative of another type",
+        ),
+        pytest.param(
+            {**fields(a={"anyOf": [{"$ref": "#/$defs/A"}, PLAIN]}), "$defs": {"A": {**fields(), "description": "A"}}},
+            {**fields(a={"anyOf": [{"$ref": "#/$defs/A"}, PLAIN]}), "$defs": {"A": {**fields(), "description": "B"}}},
+            "wording a: description changed",
+            "wording a: description changed",
+            id="description of an alternative",
+        ),
+        pytest.param(
+            {**fields(a=JSON), "$defs": {"JSON": {"anyOf": [JSON, SHORT]}}},
+            {**fields(a=JSON), "$defs": {"JSON": {"anyOf": [JSON, {"type": "string", "maxLength": 3}]}}},
+            "breaking a: the maxLength is now 3, was 9",
+            "addition a: the maxLength is now 9, was 3",
+            id="definition that is its own alternative",
+        ),
+        pytest.param(
+            {**fields(a=JSON), "$defs": {"JSON": {**JSON, "title": "A"}}},
+            {**fields(a=JSON), "$defs": {"JSON": {**JSON, "title": "B"}}},
+            "wording a: title changed",
+            "wording a: title changed",
+            id="definition that is itself",
+        ),
+        pytest.param(
+            fields(a={"type": "array", "prefixItems": [{"const": {"title": "a"}}]}),
+            fields(a={"type": "array", "prefixItems": [{"const": {"title": "b"}}]}),
+            "breaking a: the prefixItems changed",
+            "breaking a: the prefixItems changed",
+            id="value in a tuple",
+        ),
+        pytest.param(
+            fields(a={"type": "array", "prefixItems": [{**PLAIN, "default": "a"}]}),
+            fields(a={"type": "array", "prefixItems": [{**PLAIN, "default": "b"}]}),
+            "breaking a: the prefixItems changed",
+            "breaking a: the prefixItems changed",
+            id="default in a tuple",
+        ),
+        pytest.param(
+            fields(a={"const": "a", "type": "string"}),
+            fields(a={"const": 1, "type": "integer"}),
+            "breaking a: now takes 1, took 'a'",
+            "breaking a: now takes 'a', took 1",
+            id="constant of another type",
+        ),
+        pytest.param(
+            fields(a={"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "minLength": 2}]}),
+            fields(a={"anyOf": [{"type": "string", "minLength": 2}, {"type": "integer", "minimum": 3}]}),
+            "breaking a: the minimum is now 3, was 1",
+            "addition a: the minimum is now 1, was 3",
+            id="alternatives in another order",
+        ),
+        pytest.param(
+            fields(a={"anyOf": [{"type": "integer", "maximum": 1}, {"type": "integer", "minimum": 5}]}),
+            fields(a={"anyOf": [{"type": "integer", "minimum": 6}, {"type": "integer", "maximum": 1}]}),
+            "breaking a: the minimum is now 6, was 5",
+            "addition a: the minimum is now 5, was 6",
+            id="alternatives of one type",
+        ),
+        pytest.param(
+            fields(a={"oneOf": [named("A", 1), named("B", 2)]}),
+            fields(a={"oneOf": [named("B", 2), named("A", 3)]}),
+            "breaking a.b: the minimum is now 3, was 1",
+            "addition a.b: the minimum is now 1, was 3",
+            id="inside an alternative with a name",
+        ),
+        pytest.param(
+            fields(a={"anyOf": [{"anyOf": [PLAIN, MAYBE], "minLength": 1}, {"type": "integer"}]}),
+            fields(a={"anyOf": [{"anyOf": [PLAIN, MAYBE], "minLength": 2}, {"type": "integer"}]}),
+            "breaking a: the minLength is now 2, was 1",
+            "addition a: the minLength is now 1, was 2",
+            id="alternatives in alternatives",
+        ),
+        pytest.param(
+            fields(a={"type": "object", "propertyNames": FEWER}),
+            fields(a={"type": "object"}),
+            "addition a: the propertyNames is gone",
+            "breaking a: the propertyNames is new",
+            id="names of fields",
+        ),
+        pytest.param(
+            {**fields(a=TUPLE_OF_A), "$defs": {"A": {"type": "string"}}},
+            {**fields(a=TUPLE_OF_A), "$defs": {"A": {"type": "integer"}}},
+            "breaking a: the prefixItems changed",
+            "breaking a: the prefixItems changed",
+            id="definition in a tuple",
+        ),
+        pytest.param(
+            {**fields(a=TUPLE_OF_A), "$defs": {"A": fields(title="string")}},
+            {**fields(a=TUPLE_OF_A), "$defs": {"A": fields(title="integer")}},
+            "breaking a: the prefixItems changed",
+            "breaking a: the prefixItems changed",
+            id="field called title in a tuple",
+        ),
+        pytest.param(
+            {**fields(a=TUPLE_OF_A), "$defs": {"A": {**fields(b=TUPLE_OF_A), "title": "A"}}},
+            {**fields(a=TUPLE_OF_A), "$defs": {"A": {**fields(b=TUPLE_OF_A), "title": "B"}}},
+            "wording : is described differently",
+            "wording : is described differently",
+            id="title in a tuple",
+        ),
+        pytest.param(
+            {**fields(a={"$ref": "#/$defs/A", "minLength": 1}), "$defs": {"A": {"type": "string", "minLength": 5}}},
+            {**fields(a={"$ref": "#/$defs/A", "minLength": 2}), "$defs": {"A": {"type": "string", "minLength": 6}}},
+            "breaking a: the minLength is now 2, was 1",
+            "addition a: the minLength is now 1, was 2",
+            id="beside a reference",
+        ),
+        pytest.param(
+            {**fields(a=JSON), "$defs": {"JSON": {"anyOf": [{"type": "array", "items": JSON}, PLAIN]}}},
+            {**fields(a=JSON), "$defs": {"JSON": {"anyOf": [{"type": "array", "items": JSON}, SHORT]}}},
+            "breaking a: the maxLength is now 9, was none",
+            "addition a: the maxLength is now none, was 9",
+            id="definition with itself as alternative",
+        ),
+        pytest.param(
+            fields(a={"type": "object", "anyOf": [{"required": ["b"]}]}),
+            fields(a={"type": "object", "anyOf": [{"required": ["c"]}]}),
+            "breaking a: the anyOf changed",
+            "breaking a: the anyOf changed",
+            id="alternatives that no type has",
+        ),
+        pytest.param(
+            fields(a={"type": "string", "x-widget": "line"}),
+            fields(a={"type": "string", "x-widget": "area"}),
+            "wording a: x-widget changed",
+            "wording a: x-widget changed",
+            id="unknown keyword",
+        ),
     ],
 )
 def test_input_may_take_more_but_not_less(old, new, forth, back):
@@ -415,6 +577,27 @@ def test_input_may_take_more_but_not_less(old, new, forth, back):
             "breaking : has no other fields now",
             id="other fields",
         ),
+        pytest.param(
+            fields("a", a={"type": "array", "prefixItems": [{"type": "integer"}]}),
+            fields("a", a={"type": "array", "prefixItems": [{"type": "string"}]}),
+            "breaking a: the prefixItems changed",
+            "breaking a: the prefixItems changed",
+            id="tuple",
+        ),
+        pytest.param(
+            fields("a", a={"type": "object", "propertyNames": FEWER}),
+            fields("a", a={"type": "object"}),
+            "breaking a: the propertyNames is gone",
+            "addition a: the propertyNames is new",
+            id="names of fields",
+        ),
+        pytest.param(
+            fields("a", a={"anyOf": [TUPLE, PLAIN]}),
+            fields("a", a={"anyOf": [TUPLE, {"type": "array", "prefixItems": [PLAIN]}, PLAIN]}),
+            "breaking a: the prefixItems changed",
+            "wording : is described differently",
+            id="one more tuple",
+        ),
     ],
 )
 def test_output_may_be_less_but_not_more(old, new, forth, back):
@@ -424,12 +607,102 @@ def test_output_may_be_less_but_not_more(old, new, forth, back):
         assert changes({"output": before}, {"output": after}) == [f"{kind} x.do output{place}{rest}"]
 
 
+TOLD_BY_TYPES = "type const enum $ref items properties required additionalProperties".split()
+KEYWORDS = {*jsonschema.Draft7Validator.VALIDATORS, *jsonschema.Draft201909Validator.VALIDATORS}
+KEYWORDS |= {*jsonschema.Draft202012Validator.VALIDATORS, "then", "else", "minContains", "maxContains"}
+
+
+@pytest.mark.parametrize("keyword", sorted(KEYWORDS.difference(TOLD_BY_TYPES)))
+def test_keyword_that_restricts_values_can_break_an_input(keyword):
+    one, two = ({"input": fields(a={"type": "string", keyword: value})} for value in (1, 2))
+    assert "breaking" in {line.split()[0] for line in (*changes(one, two), *changes(two, one))}
+
+
+@pytest.mark.parametrize("keyword", ["items", "properties", "required", "additionalProperties"])
+def test_keyword_that_no_type_tells_breaks_an_input(keyword):
+    one, two = ({"input": fields(a={keyword: value})} for value in (["b"], ["c"]))
+    assert changes(one, two) == [f"breaking x.do input.a: the {keyword} changed"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "line"),
+    [
+        pytest.param(tuple[int, str], tuple[str, str], "breaking x.do input.a: the prefixItems changed", id="tuple"),
+        pytest.param(
+            dict[Literal["a", "b"], int],
+            dict[Literal["a"], int],
+            "breaking x.do input.a: the propertyNames changed",
+            id="names of fields",
+        ),
+        pytest.param(
+            dict[Annotated[str, Field(pattern="^a$")], int],
+            dict[Annotated[str, Field(pattern="^b$")], int],
+            "breaking x.do input.a: the patternProperties changed",
+            id="patterns of names",
+        ),
+        pytest.param(
+            Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=1)],
+            Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=3)],
+            "breaking x.do input.a: the minimum is now 3, was 1",
+            id="second alternative",
+        ),
+        pytest.param(
+            Literal["auto"] | str,
+            Annotated[str, Field(max_length=3)],
+            "breaking x.do input.a: the maxLength is now 3, was none",
+            id="alternative that another covers",
+        ),
+    ],
+)
+def test_models_with_other_types_break_an_input(one, other, line):
+    old, new = (create_model("Input", a=(kind, ...)).model_json_schema() for kind in (one, other))
+    assert line in changes({"input": old}, {"input": new})
+
+
 @pytest.mark.parametrize(
     ("old", "new", "lines"),
     [
         pytest.param({}, {}, [], id="nothing"),
         pytest.param({"contract": 1}, {"contract": 2}, ["breaking contract: is now 2, was 1"], id="contract"),
         pytest.param({}, {"adapter": "b:C"}, ["breaking adapter: is now b:C, was a:B"], id="adapter"),
+        pytest.param(
+            {}, {"blocking_adapter": "b:C"}, ["breaking blocking_adapter: is now b:C, was a:C"], id="blocking adapter"
+        ),
+        pytest.param({}, {"entry_points": "q"}, ["breaking entry_points: is now q, was p"], id="entry points"),
+        pytest.param(
+            {},
+            {"group": "joined", "joins": ["x.a"]},
+            ["breaking x.on: is now joined, was polled"],  # that it joins says no more
+            id="group of the joined",
+        ),
+        pytest.param(
+            {"input": fields(a={"anyOf": [named("A", 1), named("B", 2)]})},
+            {"input": fields(a={"anyOf": [{**named("B", 4), **OPEN_TOO}, {**named("A", 3), **OPEN_TOO}]})},
+            [
+                "breaking x.do input.a.b: the minimum is now 3, was 1",
+                "breaking x.do input.a.b: the minimum is now 4, was 2",
+                "addition x.do input.a: now takes B | A, took A | B",
+            ],
+            id="alternatives with titles",
+        ),
+        pytest.param(
+            {"input": fields(a=SHORT)},
+            {"input": fields(a={"anyOf": [{"const": "auto"}, {"type": "string", "maxLength": 3}]})},
+            ["breaking x.do input.a: the maxLength is now 3, was 9"],
+            id="one more word",
+        ),
+        pytest.param(
+            {"input": fields(a=SHORT)},
+            {"input": fields(a={"anyOf": [{**PLAIN, "format": "date-time"}, {**PLAIN, "maxLength": 3}]})},
+            ["breaking x.do input.a: the maxLength is now 3, was 9"],
+            id="one more format",
+        ),
+        pytest.param(
+            {"output": fields(a={**SHORT, "title": "A"})},
+            {"output": fields(a={**PLAIN, "title": "B"})},
+            ["wording x.do output.a: maxLength changed", "wording x.do output.a: title changed"],
+            id="title and length of an output",
+        ),
         pytest.param({}, {"actions": {}}, ["breaking x.do: is gone"], id="action gone"),
         pytest.param({"actions": {}}, {}, ["addition x.do: is new"], id="action new"),
         pytest.param({}, {"effect": "once"}, ["breaking x.do effect: is now once, was read"], id="effect"),

@@ -137,6 +137,23 @@ def test_what_is_registered_after_loading_changes_nothing(install):
             "register_triggers failed: SystemExit",
             id="exit in a hook",
         ),
+        pytest.param("raise KeyboardInterrupt", "importing '{module}' failed: KeyboardInterrupt", id="interrupt"),
+        pytest.param(
+            "@hookimpl\ndef register_triggers(register): raise GeneratorExit('left')",
+            "register_triggers failed: GeneratorExit: left",
+            id="no Exception in a hook",
+        ),
+        pytest.param(
+            "class Mute(Exception):\n    def __str__(self): raise ValueError\nraise Mute",
+            "importing '{module}' failed: Mute",
+            id="exception that cannot be written",
+        ),
+        pytest.param(
+            "class Mute:\n    def __repr__(self): raise ValueError('mute')\n"
+            "@hookimpl\ndef register_actions(register): return Mute()",
+            "register_actions failed: ValueError: mute",
+            id="result that cannot be written",
+        ),
         pytest.param(
             "@hookimpl\ndef register_actions(register): register(GREETED)",
             "Trigger(name='greeted'",
@@ -151,6 +168,12 @@ def test_what_is_registered_after_loading_changes_nothing(install):
             id="no connection",
         ),
         pytest.param(REGISTER + "    register(say_hello)", "greetings.say_hello is declared twice", id="same name"),
+        pytest.param(
+            "from dataclasses import replace\n" + REGISTER + "\n"
+            "@hookimpl\ndef register_triggers(register): register(replace(GREETED, name='say_hello'))",
+            "greetings.say_hello is declared twice",
+            id="an action and a trigger of one name",
+        ),
         pytest.param(
             "@hookimpl\ndef register_connections(register):\n    for _ in 'ab': register(connection(Name))",
             "a plugin has at most one kind of connection",
@@ -204,7 +227,7 @@ def test_what_is_registered_after_loading_changes_nothing(install):
         ),
         pytest.param(
             "@hookimpl\ndef register_connections(register): register(connection(int))",
-            "register_connections failed: AttributeError: type object 'int' has no attribute 'model_json_schema'",
+            "its connection is wrong: model: input should be a subclass of BaseModel, not <class 'int'>",
             id="connection that is no model",
         ),
     ],
@@ -218,6 +241,64 @@ def test_broken_plugin_is_named_with_the_reason(install, built_in_points, source
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
     assert "http" not in str(caught.value)
+
+
+DECLARED = {
+    "register_actions": ("say_hello", "the action 'say_hello'"),
+    "register_triggers": ("GREETED", "the trigger 'greeted'"),
+    "register_connections": ("connection(Name)", "its connection"),
+}
+ASYNC = "async def late(*_): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("hook", "change", "reason"),
+    [
+        ("register_actions", "title=5", "title: input should be a valid string, not 5"),
+        ("register_actions", "description=None", "description: input should be a valid string, not None"),
+        ("register_actions", "effect='write'", "effect: input should be 'read', 'idempotent', 'once' or 'destructive'"),
+        ("register_actions", "purpose='batch'", "purpose: input should be "),
+        ("register_actions", "output=int", "output: input should be a subclass of BaseModel, not <class 'int'>"),
+        ("register_actions", "example=[1]", "example: input should be a valid dictionary, not [1]"),
+        ("register_actions", "one_at_a_time=late", "one_at_a_time is async; write it with def"),
+        ("register_triggers", "title=5", "title: input should be a valid string, not 5"),
+        (
+            "register_triggers",
+            "sources=('webhok',)",
+            "sources.0: input should be 'webhook', 'poll', 'schedule' or 'manual', not 'webhok'",
+        ),
+        ("register_triggers", "sources='poll'", "sources: input should be a valid tuple, not 'poll'"),
+        ("register_triggers", "joins=(1,)", "joins.0: input should be a valid string, not 1"),
+        ("register_triggers", "select=late", "select is async; write it with def"),
+        ("register_triggers", "poll=late", "poll is async; write it with def"),
+        ("register_triggers", "sample={}", "sample: input should be an instance of Event"),
+        ("register_triggers", "sample=replace(PING, identity=7)", "sample.identity: input should be a valid string"),
+        ("register_connections", "title=5", "title: input should be a valid string, not 5"),
+        ("register_connections", "rate_limit=100", "rate_limit: input should be an instance of RateLimit, not 100"),
+        ("register_connections", "webhook=Webhook(late, len, len)", "webhook.verify is async; write it with def"),
+    ],
+    ids=lambda value: value if "=" in value else "",
+)
+def test_field_of_a_wrong_type_is_named_with_its_declaration(install, hook, change, reason):
+    declared, place = DECLARED[hook]
+    source = f"@hookimpl\ndef {hook}(register): register(replace({declared}, {change}))"
+    head = f"from dataclasses import replace\nfrom connector.declare import Webhook\n{ASYNC}"
+    with pytest.raises(PluginError) as caught:
+        load([install(head + source)])
+    assert str(caught.value).startswith(f"plugin 'greetings' cannot be loaded: {place} is wrong: {reason}")
+
+
+def test_name_that_is_no_text_is_named(install):
+    source = "from dataclasses import replace\n@hookimpl\ndef register_actions(register): "
+    with pytest.raises(PluginError, match="the action 5 is wrong: name: input should be a valid string, not 5"):
+        load([install(source + "register(replace(say_hello, name=5))")])
+
+
+def test_what_a_plugin_prints_goes_to_stderr(install, capsys):
+    registry = load([install("print('imported')\n" + REGISTER + "    print('called')\n")])
+    assert registry.actions.keys() == {"greetings.say_hello"}
+    print("afterwards")
+    assert capsys.readouterr() == ("afterwards\n", "imported\ncalled\n")
 
 
 @pytest.mark.parametrize(
@@ -285,6 +366,8 @@ def test_unknown_names_get_a_hint(built_in):
         built_in.action("contacts.upset")
     with pytest.raises(UnknownOperationError, match=r"no trigger 'chatforge\.evnt'; did you mean 'chatforge\.event'"):
         built_in.trigger("chatforge.evnt")
+    with pytest.raises(UnknownOperationError, match=r"^there is no action '.{1,100}$"):
+        built_in.action("?" * 10_000)
     many = Registry(dict.fromkeys("abcdefghijklmn", built_in.action("contacts.find")), {}, {})
     with pytest.raises(UnknownOperationError, match=r"^there is no action 'zzz'$"):
         many.action("zzz")

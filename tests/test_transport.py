@@ -371,6 +371,9 @@ def answer_with(body: bytes, headers: str = "") -> bytes:
     return f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
 
 
+EMPTY_BLOCKS = zlib.compress(b"")[:2] + b"\x00\x00\x00\xff\xff" * (MAX_BODY // 5) + zlib.compress(b"")[2:]
+
+
 @engines
 @pytest.mark.parametrize(
     ("answer", "sentence"),
@@ -386,6 +389,24 @@ def answer_with(body: bytes, headers: str = "") -> bytes:
             answer_with(gzip.compress(b"{}")[:-1], "Content-Encoding: gzip\r\n"), "without its end", id="half-gzip"
         ),
         pytest.param(answer_with(b"{}", "Content-Encoding: br\r\n"), "encoding 'br'", id="not-asked-for"),
+        pytest.param(
+            answer_with(gzip.compress(b"{}") + b"x", "Content-Encoding: gzip\r\n"), "sent more after", id="after-gzip"
+        ),
+        pytest.param(
+            answer_with(gzip.compress(b"{}") + gzip.compress(b"{}"), "Content-Encoding: gzip\r\n"),
+            "sent more after",
+            id="second-gzip",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (gzip.compress(b"{}"), b"x" * 70_000))
+            + b"0\r\n\r\n",
+            "sent more after",
+            id="chunk-after-gzip",
+        ),
+        pytest.param(
+            answer_with(EMPTY_BLOCKS, "Content-Encoding: deflate\r\n"), "more than 5 MB", id="much-for-little"
+        ),
     ],
 )
 def test_unreadable_answer_is_unknown_and_final(engine: Engine, answer: bytes, sentence: str) -> None:
@@ -436,6 +457,18 @@ def test_redirects_and_cookies_are_not_followed(engine: Engine) -> None:
         assert len(server.requests) == 2
         assert server.connections == 1
         assert b"cookie" not in server.requests[1].lower()
+
+    run(scenario)
+
+
+@engines
+@pytest.mark.parametrize("location", [b"/a\x7fb", b"http://[::1"], ids=["control-character", "host"])
+def test_redirect_to_an_unusable_address_is_an_answer_like_others(engine: Engine, location: bytes) -> None:
+    async def scenario() -> None:
+        moved = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
+        async with running(ScriptedServer(moved)) as url, client_to(url, engine) as client:
+            response = await client.get("")
+        assert (response.status_code, response.headers["location"]) == (302, location.decode())
 
     run(scenario)
 

@@ -56,8 +56,9 @@ class ChatForge:
         return await self._ask(OneAgent, wire.build_request("PUT", "v1-agent", agent_id=agent_id, body=values))
 
     async def delete_agent(self, agent_id: str) -> None:
-        """Delete an agent with all its conversations. The answer is not documented: any that is no page will do."""
-        wire.require_no_page(await self._send(wire.build_request("DELETE", "v1-agent", agent_id=agent_id)))
+        """Delete an agent with all its conversations. The answer is not documented: any that is no page
+        and reports no error will do."""
+        wire.require_success(await self._send(wire.build_request("DELETE", "v1-agent", agent_id=agent_id)))
 
     async def list_conversations(self, agent_id: str, limit: int = 50, offset: int = 0) -> ConversationPage:
         """One page of conversations, in an order that is not documented."""

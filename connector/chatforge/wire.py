@@ -115,9 +115,6 @@ def require_success(answer: Answer) -> None:
         raise _reported(answer)
 
 
-require_no_page = require_success
-
-
 def _has_error(value: object) -> bool:
     return isinstance(value, Mapping) and bool(value.get("error"))
 

@@ -2,10 +2,12 @@
 
 import sys
 import traceback
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from connector.cli import exits, output
@@ -24,22 +26,43 @@ from connector.cli.serve import serve
 from connector.errors import ConnectorError, FlowError
 from connector.flows.problems import Problem, render
 
+_LONGEST = 400  # characters of a complaint that quotes an argument
+COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
+    "demo": demo,
+    "check": check,
+    "run": run_flow,
+    "serve": serve,
+    "runs": runs,
+    "events": events,
+    "list": list_operations,
+    "show": show,
+    "call": call,
+    "manifest": manifest,
+    "doctor": doctor,
+    "send-event": send_event,
+    "sandbox": sandbox,
+}
+"""In the order of the overview."""
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, _context: object) -> list[str]:
+        return list(COMMANDS)  # typer alone has the groups last
+
+
 app = typer.Typer(
     name="chatforge",
+    cls=_InOrder,
     help="Triggers and actions for ChatForge, and typed YAML flows that use them.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (demo, check, run_flow, serve, send_event, sandbox):
-    app.command()(command)
-app.command("list")(list_operations)
-app.command()(show)
-app.command()(call)
-app.command()(manifest)
-app.command()(doctor)
-app.add_typer(runs, name="runs")
-app.add_typer(events, name="events")
+for name, command in COMMANDS.items():
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
+    else:
+        app.command(name)(command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -65,29 +88,50 @@ class _Debug:
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with a code of `exits`."""
-    given = sys.argv[1:] if arguments is None else arguments
+    output.prepare()
     try:
-        code = typer.main.get_command(app).main(given or ["--help"], prog_name="chatforge", standalone_mode=False)
+        code = _main(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()  # what cannot be written shows only now
     except TyperException as error:
-        context = getattr(error, "ctx", None)
-        hint = f"; see: {context.command_path} --help" if context else ""
-        output.fail(error.format_message().rstrip(".") + hint)
-        sys.exit(exits.USAGE)
+        output.fail(_sentence(error))
+        code = exits.USAGE
     except (typer.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        code = 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has left; nothing more can be said
-        sys.exit(exits.FAILED)
+        output.discard()  # the reader of a pipe has left; nothing more can be said
+        code = exits.FAILED
     except FlowError as error:
         _show_problems(error)
-        sys.exit(exits.FAILED)
+        code = exits.FAILED
     except ConnectorError as error:
         output.fail(error)
-        sys.exit(exits.code_of(error))
-    except Exception as error:  # a fault of ours
-        _show_internal(error)
-        sys.exit(exits.INTERNAL)
-    sys.exit(code if isinstance(code, int) else exits.DONE)
+        code = exits.code_of(error)
+    except Exception as error:
+        code = _fail_otherwise(error)
+    sys.exit(code)
+
+
+def _main(arguments: list[str]) -> int:
+    command = typer.main.get_command(app)
+    code = command.main(arguments or ["--help"], prog_name="chatforge", standalone_mode=False)
+    return code if isinstance(code, int) else exits.DONE
+
+
+def _sentence(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    hint = f"; see: {context.command_path} --help" if context else ""
+    message = error.format_message().rstrip(".")
+    return (message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…") + hint
+
+
+def _fail_otherwise(error: Exception) -> int:
+    """Say that the output cannot be written, or that there is a fault of ours."""
+    if output.is_refused(error):
+        output.discard()
+        output.fail(f"the output cannot be written: {getattr(error, 'strerror', error)}")
+        return exits.FAILED
+    _show_internal(error)
+    return exits.INTERNAL
 
 
 def _show_problems(error: FlowError) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from connector.cli.exits import UsageError
+from connector.cli.input_files import quoted_path, read_start
 from connector.errors import FlowError
 from connector.flows.catalogue import Catalogue
 from connector.flows.check import Checked, check
+from connector.flows.document import MAX_BYTES
 from connector.flows.flow import Flow
 from connector.flows.problems import Problem
 
@@ -18,9 +20,17 @@ def flow_paths(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if not _exists(path):
-            raise UsageError(f"there is no file {str(path)!r}; give the path of a flow file or of a folder of them")
+            raise UsageError(f"there is no file {quoted_path(path)}; give a flow file or a folder of them")
         found += _in_folder(path) if path.is_dir() else [path]
     return found
+
+
+def require_file(path: Path) -> None:
+    """Raise UsageError where there is no file, or it is a folder."""
+    if not _exists(path):
+        raise UsageError(f"there is no file {quoted_path(path)}; give a flow file")
+    if path.is_dir():
+        raise UsageError(f"{quoted_path(path)} is a folder; give one flow file")
 
 
 def _exists(path: Path) -> bool:
@@ -31,11 +41,8 @@ def _exists(path: Path) -> bool:
 
 
 def check_file(path: Path, catalogue: Catalogue) -> Checked:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{str(path)!r} cannot be read: {error.strerror}") from error
-    return check(content, str(path), catalogue)
+    # The checker says itself that a file is too large.
+    return check(read_start("the flow", path, MAX_BYTES), str(path), catalogue)
 
 
 def same_names(checked: Sequence[tuple[Path, Checked]]) -> list[Problem]:
@@ -65,5 +72,5 @@ def _in_folder(folder: Path) -> list[Path]:
     names = [path for path in sorted(folder.iterdir()) if path.suffix in (".yaml", ".yml") and path.is_file()]
     flows = [path for path in names if path.name != "connections.yaml" and not path.stem.endswith(".test")]
     if not flows:
-        raise UsageError(f"there is no flow file (*.yaml) in the folder {str(folder)!r}")
+        raise UsageError(f"there is no flow file (*.yaml) in the folder {quoted_path(folder)}")
     return flows

@@ -1,6 +1,8 @@
 """`chatforge manifest`."""
 
 import os
+import secrets
+import stat
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -13,7 +15,8 @@ from connector import manifest as manifests
 from connector import registry
 from connector.cli import exits, output
 from connector.cli.exits import UsageError
-from connector.flows.problems import did_you_mean
+from connector.cli.input_files import quoted_path, read_text
+from connector.flows.problems import did_you_mean, quoted, shortened
 from connector.manifest import Change, ManifestError
 
 _STYLES = {"breaking": "red", "addition": "green", "wording": "dim"}
@@ -40,7 +43,7 @@ def manifest(
     if write and old is not None:
         raise UsageError("--write and --compare exclude each other; give one of them")
     if path is not None and not write:
-        raise UsageError(f"a file is only written with --write: chatforge manifest --write {path}")
+        raise UsageError(f"a file is only written with --write: chatforge manifest --write {shortened(str(path))}")
     built = _build(plugins or [])
     if old is not None:
         return _compare(old, built)
@@ -58,36 +61,58 @@ def _build(plugins: list[str]) -> dict[str, Any]:
     for name in plugins:
         if name not in known:
             hint = did_you_mean(name, known) or "see: chatforge list"
-            raise UsageError(f"--plugin {name!r}: there is no such plugin; {hint}")
+            raise UsageError(f"--plugin {quoted(name)}: there is no such plugin; {hint}")
     return manifests.build(loaded, plugins or manifests.own_plugins())
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace the file at once; a link stays one."""
-    target = path.resolve()
-    new = target.with_name(f".{target.name}.{os.getpid()}.new")
+    """Replace the file at once; a link stays one, and the file keeps its mode."""
     try:
-        new.write_text(text, "utf-8")
-        new.replace(target)
-    except OSError as error:
-        new.unlink(missing_ok=True)
-        raise UsageError(f"the file {str(path)!r} cannot be written: {error.strerror}") from error
+        target = Path(os.path.realpath(path))
+        mode = _mode_of(target)
+        if mode is not None and not stat.S_ISREG(mode):
+            raise UsageError(
+                f"the file {quoted_path(path)} cannot be written: it is no regular file; give another path"
+            )
+        _replace(target, text, mode and stat.S_IMODE(mode))
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"the file {quoted_path(path)} cannot be written: {reason}") from error
     output.line(f"wrote {path}")
 
 
-def _compare(path: Path, new: Mapping[str, Any]) -> int:
+def _mode_of(path: Path) -> int | None:
     try:
-        old = manifests.read(path.read_text("utf-8"))
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _replace(target: Path, text: str, mode: int | None) -> None:
+    new = target.with_name(f".{secrets.token_hex(8)}.new")
+    new.touch(0o666 if mode is None else mode, exist_ok=False)
+    try:
+        if mode is not None:
+            new.chmod(mode)  # touch leaves out what the umask forbids
+        new.write_text(text, "utf-8")
+        new.replace(target)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def _compare(path: Path, new: Mapping[str, Any]) -> int:
+    text = read_text("the manifest", path)
+    try:
+        old = manifests.read(text)
         if old["name"] != new["name"]:
-            raise UsageError(f"{path} is the manifest of {old['name']!r}, not of {new['name']!r}")
+            other = f"{quoted(old['name'])}, not of {quoted(new['name'])}"
+            raise UsageError(f"{quoted_path(path)} is the manifest of {other}")
         changes = manifests.compare(old, new)
         needed = manifests.needed_version(old["version"], changes)
         enough = manifests.suffices(new["version"], needed)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"the manifest {str(path)!r} cannot be read: {reason}") from error
     except ManifestError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(f"{quoted_path(path)}: {error}") from error
     for change in changes:
         first, *more = _wrap(str(change), indent=10)
         output.line(output.styled(change.kind.ljust(10), _STYLES[change.kind]), first)
@@ -100,8 +125,11 @@ def _compare(path: Path, new: Mapping[str, Any]) -> int:
 
 def _wrap(text: str, indent: int = 0) -> list[str]:
     """The lines of a text on a terminal; one where the output is piped."""
-    width = output.console.width - indent
-    return textwrap.wrap(text, width, break_long_words=False) if output.console.is_terminal else [text]
+    return (
+        textwrap.wrap(text, output.width(beside=indent), break_long_words=False)
+        if output.console.is_terminal
+        else [text]
+    )
 
 
 def _verdict(changes: list[Change], old: str, new: str, needed: str, *, enough: bool) -> str:

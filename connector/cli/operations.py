@@ -13,8 +13,9 @@ from connector.cli import output
 from connector.cli.exits import UsageError
 from connector.declare import connector_of
 from connector.flows import json_schema, types
-from connector.flows.problems import did_you_mean
+from connector.flows.problems import did_you_mean, quoted
 from connector.flows.types import ListOf, Object, Type
+from connector.manifest.contents import group_of
 from connector.registry import Registry
 from connector.settings import REFERENCE
 from connector.validation import read, sentence
@@ -28,8 +29,9 @@ _EFFECTS = {
     "destructive": "something is gone afterwards",
 }
 _WORDS = {"webhook": "webhook", "polled": "polling", "joined": "webhook, polling"}
+_GROUPS = ("webhook", "polled", "joined", "started")
 _TABLES = (
-    ("trigger", "starts by", ("webhook", "polled", "joined", "started")),
+    ("trigger", "starts by", _GROUPS),
     ("action", "effect", ("action",)),
     ("connection", "", ("connection",)),
 )
@@ -44,20 +46,33 @@ def list_operations(
 
     Example: chatforge list
     """
-    whole = _describe(registry.load())
+    rows = summaries(registry.load())
     if as_json:
-        output.write_json([{"name": name, **_summary(kind, entry)} for name, kind, entry in _entries(whole)])
+        output.write_json(rows)
         return
-    width = max(len(name) for name, _, _ in _entries(whole))
+    width = max(len(row["name"]) for row in rows)
     for title, column, groups in _TABLES:
-        rows = [
-            (name, _column(name, group, entry), entry["title"])
-            for name, group, entry in _entries(whole)
-            if group in groups
-        ]
-        if rows:
-            _table(width, (title, column, "title"), rows)
+        shown = [(row["name"], _column(row), row["title"]) for row in rows if row.get("group", row["kind"]) in groups]
+        if shown:
+            _table(width, (title, column, "title"), shown)
     output.line("more on one: chatforge show NAME")
+
+
+def summaries(plugins: Registry) -> list[dict[str, Any]]:
+    """Name, kind and title of all that is installed, in the order of the manifest; no schema is made for it."""
+    triggers = [
+        {"name": name, "kind": "trigger", "group": group_of(trigger), "sources": list(trigger.sources)}
+        | {"title": trigger.title}
+        for name, trigger in plugins.triggers.items()
+    ]
+    return [
+        *sorted(triggers, key=lambda row: _GROUPS.index(str(row["group"]))),
+        *(
+            {"name": name, "kind": "action", "effect": action.effect, "title": action.title}
+            for name, action in plugins.actions.items()
+        ),
+        *({"name": name, "kind": "connection", "title": made.title} for name, made in plugins.connections.items()),
+    ]
 
 
 def _table(width: int, heads: tuple[str, str, str], rows: list[tuple[str, str, str]]) -> None:
@@ -81,11 +96,11 @@ def show(
     Example: chatforge show chatforge.inject_message
     """
     plugins = registry.load()
-    known = {known: (kind, entry) for known, kind, entry in _entries(_describe(plugins))}
+    known = [*plugins.triggers, *plugins.actions, *plugins.connections]
     if name not in known:
         hint = did_you_mean(name, known) or "see: chatforge list"
-        raise UsageError(f"there is no trigger, action or connector {name!r}; {hint}")
-    kind, entry = known[name]
+        raise UsageError(f"there is no trigger, action or connector {quoted(name)}; {hint}")
+    kind, entry = _describe(plugins, name)
     if as_json:
         output.write_json({"name": name, "kind": _kind(kind), **entry})
     elif kind == "connection":
@@ -96,32 +111,25 @@ def show(
         _show_trigger(plugins, name, kind, entry)
 
 
-def _describe(plugins: Registry) -> dict[str, Any]:
-    """All that is installed, as in the manifest, with the triggers that belong to no plugin."""
-    return manifest.build(plugins, manifest.plugins_of(plugins))
-
-
-def _entries(whole: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
-    """(name, the group of a trigger or what it is, entry)"""
+def _describe(plugins: Registry, name: str) -> tuple[str, Entry]:
+    """The group of a trigger or what it is, and what the manifest says of it."""
+    # The manifest of no plugin has the triggers that belong to none.
+    whole = manifest.build(plugins, [connector_of(name)])
     for group, triggers in whole["triggers"].items():
-        yield from ((name, group, entry) for name, entry in triggers.items())
-    yield from ((name, "action", entry) for name, entry in whole["actions"].items())
-    yield from ((name, "connection", entry) for name, entry in whole["connections"].items())
+        if name in triggers:
+            return group, triggers[name]
+    return (
+        ("action", whole["actions"][name]) if name in whole["actions"] else ("connection", whole["connections"][name])
+    )
 
 
 def _kind(group: str) -> str:
     return group if group in ("action", "connection") else "trigger"
 
 
-def _summary(group: str, entry: Entry) -> dict[str, Any]:
-    about = {"effect": entry["effect"]} if group == "action" else {}
-    if _kind(group) == "trigger":
-        about = {"group": group, "sources": entry["sources"]}
-    return {"kind": _kind(group), **about, "title": entry["title"]}
-
-
-def _column(name: str, group: str, entry: Entry) -> str:
-    return str(entry.get("effect", "")) or _WORDS.get(group, name if group == "started" else "")
+def _column(row: Entry) -> str:
+    group = row.get("group", "")
+    return str(row.get("effect", "")) or _WORDS.get(group, row["name"] if group == "started" else "")
 
 
 def _show_action(name: str, entry: Entry) -> None:
@@ -188,7 +196,7 @@ def _head(name: str, kind: str, entry: Entry) -> None:
 
 def _text(text: str, indent: str = "") -> None:
     for line in textwrap.wrap(
-        " ".join(text.split()), output.width() - 1, initial_indent=indent, subsequent_indent=indent
+        " ".join(text.split()), output.width(beside=1), initial_indent=indent, subsequent_indent=indent
     ):
         output.line(line)
 
@@ -209,11 +217,11 @@ def _fields(title: str, schema: Entry, *, written: bool) -> None:
     width = min(30, max((len(label) for label, _, _ in rows), default=0))
     for label, kind, description in rows:
         # Two columns; a default that is long, such as an address, stays whole.
-        first, *more = textwrap.wrap(kind, output.width() - width - 3, break_long_words=False)
+        first, *more = textwrap.wrap(kind, output.width(beside=width + 3), break_long_words=False)
         output.line(label.ljust(width), "  ", first)
         for line in more:
             output.line(" " * (width + 4), line)
-        for line in textwrap.wrap(" ".join(description.split()), output.width() - width - 3):
+        for line in textwrap.wrap(" ".join(description.split()), output.width(beside=width + 3)):
             output.line(" " * (width + 2), output.styled(line, "dim"))
 
 

@@ -1,6 +1,9 @@
 """What the terminal shows: no colour when piped, and never a control character that a visitor typed."""
 
+import errno
+import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -14,6 +17,8 @@ from rich.text import Text
 console = Console(highlight=False, soft_wrap=True, emoji=False)
 errors = Console(highlight=False, soft_wrap=True, emoji=False, stderr=True)
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_NARROWEST = 20  # columns
 STYLES = {
     "succeeded": "green",
     "accepted": "green",
@@ -28,6 +33,28 @@ STYLES = {
 }
 
 
+def prepare() -> None:
+    """Have characters that the streams' encoding lacks written as escapes, and a closed output swallow all."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - it is for as long as the process lives
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def is_refused(error: Exception) -> bool:
+    """Whether the error says that the standard output takes no more, as on a full disk."""
+    # A file's own error has its name, and the database's is no OSError.
+    return isinstance(error, OSError) and error.filename is None and error.errno in _FULL
+
+
+def discard() -> None:
+    """Drop what is still to be written to the standard output; at its end Python would try once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def printable(value: object) -> str:
     """The text with control and direction characters written as escapes."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(value))
@@ -38,9 +65,12 @@ def line(*parts: "str | Text") -> None:
     console.print(Text().join(part if isinstance(part, Text) else Text(printable(part)) for part in parts))
 
 
-def width() -> int:
-    """The columns that a line may have; piped output is for reading too, but need not be narrow."""
-    return console.width if console.is_terminal else 120
+def width(*, beside: int = 0) -> int:
+    """The columns that a line may have to the right of `beside` others; at least a few, also where it then breaks.
+
+    Piped output is for reading too, but need not be narrow.
+    """
+    return max(_NARROWEST, (console.width if console.is_terminal else 120) - beside)
 
 
 def styled(text: object, style: str) -> Text:

@@ -16,7 +16,8 @@ from connector import sqlite
 from connector.adapter import Adapter, Delivery
 from connector.cli import exits, output, timeline
 from connector.cli.exits import UsageError
-from connector.cli.flow_files import load_flows
+from connector.cli.flow_files import load_flows, require_file
+from connector.cli.input_files import read_input, read_object
 from connector.cli.loading import load_adapter, load_settings, require_steps
 from connector.cli.send_event import sample
 from connector.declare import Event, connector_of
@@ -27,7 +28,6 @@ from connector.runs.intake import Intake
 from connector.runs.journal import Journal
 from connector.runs.store import Store, Stored
 from connector.runs.worker import Worker
-from connector.validation import quoted
 
 
 class StartedNothingError(ConnectorError):
@@ -48,8 +48,7 @@ def run(
 
     Example: chatforge run docs/flows/lead-to-crm.yaml --input @event.json
     """
-    if file.is_dir():
-        raise UsageError(f"{str(file)!r} is a folder; give one flow file")
+    require_file(file)
     adapter, database = load_adapter(file), load_settings(file).database
     [flow] = load_flows(file, adapter.catalogue)
     require_steps(adapter, flow)
@@ -74,7 +73,7 @@ def _delivery(adapter: Adapter, flow: Flow, input: str | None) -> Delivery:
 
 def _event(adapter: Adapter, trigger: str, input: str | None, now: datetime) -> tuple[Event, str]:
     example = adapter.registry.trigger(trigger).sample
-    text = _read_input(input) if input else json.dumps(sample(example.payload, now))
+    text = read_input(input) if input else json.dumps(sample(example.payload, now))
     if example.source == "webhook":
         webhook = adapter.registry.connections[connector_of(trigger)].webhook
         assert webhook is not None  # noqa: S101 - the registry has seen to it
@@ -82,25 +81,7 @@ def _event(adapter: Adapter, trigger: str, input: str | None, now: datetime) -> 
             return webhook.parse(text), text
         except WebhookError as error:
             raise UsageError(f"--input: {error}") from error
-    try:
-        payload = json.loads(text)
-    except ValueError as error:
-        raise UsageError(
-            f"--input is not JSON ({error}); give an object such as {json.dumps(example.payload)}"
-        ) from None
-    if not isinstance(payload, dict):
-        raise UsageError(f"--input is {quoted(payload)}; expected an object such as {json.dumps(example.payload)}")
-    return replace(example, occurred_at=now, payload=payload), text
-
-
-def _read_input(value: str) -> str:
-    if not value.startswith("@"):
-        return value
-    try:
-        return Path(value[1:]).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"--input: the file {value[1:]!r} cannot be read: {reason}") from error
+    return replace(example, occurred_at=now, payload=read_object(text, example.payload)), text
 
 
 async def _execute(adapter: Adapter, database: Path, flow: Flow, delivery: Delivery, *, quiet: bool) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.manifest.document import ManifestError
-from connector.manifest.schemas import Kind, differences
+from connector.manifest.keywords import Kind
+from connector.manifest.schemas import differences
 
 _RANKS: dict[Kind, int] = {"breaking": 0, "addition": 1, "wording": 2}
 _VERSION = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)(?:[-.+a-z].*)?")
@@ -60,7 +61,7 @@ def _numbers(version: str) -> tuple[int, int, int]:
 
 
 def _heads(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
-    for key in ("contract", "adapter", "entry_points"):
+    for key in ("contract", "adapter", "blocking_adapter", "entry_points"):
         if old[key] != new[key]:
             yield Change("breaking", key, f"is now {new[key]}, was {old[key]}")
 

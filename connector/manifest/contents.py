@@ -41,7 +41,6 @@ def build(registry: Registry, plugins: Collection[str]) -> dict[str, Any]:
     has the triggers that belong to no plugin.
     """
     distribution = _distribution_of(plugins)
-    own = distribution.name == DISTRIBUTION
     manifest = Manifest(
         manifest=FORMAT,
         name=distribution.name,
@@ -51,13 +50,7 @@ def build(registry: Registry, plugins: Collection[str]) -> dict[str, Any]:
         blocking_adapter=f"{BlockingAdapter.__module__}:{BlockingAdapter.__qualname__}",
         entry_points=GROUP,
         connections={name: _connection(name, made) for name, made in registry.connections.items() if name in plugins},
-        triggers=_triggers(
-            {
-                name: trigger
-                for name, trigger in registry.triggers.items()
-                if connector_of(name) in plugins or (own and "." not in name)
-            }
-        ),
+        triggers=_triggers(registry.triggers, plugins, own=distribution.name == DISTRIBUTION),
         actions={name: _action(action) for name, action in registry.actions.items() if connector_of(name) in plugins},
     )
     # Only fields that may be absent have a default.
@@ -104,10 +97,11 @@ def _connection(plugin: str, declared: ConnectionType) -> ConnectionPart:
     )
 
 
-def _triggers(triggers: Mapping[str, Trigger]) -> TriggersPart:
+def _triggers(triggers: Mapping[str, Trigger], plugins: Collection[str], *, own: bool) -> TriggersPart:
     groups: dict[str, dict[str, TriggerPart]] = {name: {} for name in TriggersPart.model_fields}
     for name, trigger in triggers.items():
-        groups[group_of(trigger)][name] = _trigger(trigger)
+        if connector_of(name) in plugins or (own and "." not in name):
+            groups[group_of(trigger)][name] = _trigger(trigger)
     return TriggersPart(**groups)
 
 

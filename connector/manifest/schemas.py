@@ -4,33 +4,16 @@ Types are compared as the flow language compares them: an input may take more th
 than before.
 """
 
-import itertools
-import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from connector.flows import json_schema, types
 from connector.flows.types import ANY, ListOf, Object, Simple, Type, Union
-from connector.validation import quoted
-
-Kind = Literal["breaking", "addition", "wording"]
-Difference = tuple[Kind, str, str]
-"""Kind, path and what is different."""
-Facets = dict[str, dict[str, Any]]
-"""Path → what its schema says beside the type."""
+from connector.manifest import facets
+from connector.manifest.facets import Difference
 
 _UNDECLARED = Simple("any", "undeclared")
 """Stands for `any` where that must not fit into a narrower type."""
-_LOWEST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
-_HIGHEST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
-_EXACT = ("pattern", "multipleOf", "format", "uniqueItems")
-_TYPE = {
-    *("type", "enum", "const", "$ref", "$defs", "anyOf", "oneOf", "allOf"),
-    *("items", "properties", "required", "additionalProperties"),
-}
-_ABSENT = ("absent",)
-"""The value of a keyword that is not there; no value of JSON equals it."""
-_TYPE_FORMATS = ("date-time", "flow-duration")  # which the types of the flow language have
 
 
 def differences(place: str, old: Mapping[str, Any], new: Mapping[str, Any], *, given: bool) -> Iterator[Difference]:
@@ -42,7 +25,7 @@ def differences(place: str, old: Mapping[str, Any], new: Mapping[str, Any], *, g
     before, after = json_schema.read(old, written=written), json_schema.read(new, written=written)
     found = [
         *_differ(place, before, after, given),
-        *_differ_beside(_facets(place, old), _facets(place, new), given),
+        *facets.compare(place, old, new, given=given),
     ]
     if not found and old != new:
         found.append(("wording", place, "is described differently"))
@@ -137,63 +120,3 @@ def _differ_in_others(path: str, old: Type | None, new: Type | None, given: bool
         yield "breaking", path, "no longer takes other fields" if given else "has no other fields now"
     elif new is not None:
         yield "addition", path, "now takes other fields too" if given else "may have other fields now"
-
-
-def _facets(place: str, schema: Mapping[str, Any]) -> Facets:
-    found: Facets = {}
-    _collect(found, place, schema, schema.get("$defs", {}), ())
-    return found
-
-
-def _collect(found: Facets, path: str, schema: object, definitions: Mapping[str, Any], inside: tuple[str, ...]) -> None:
-    if not isinstance(schema, Mapping):
-        return
-    here = found.setdefault(path, {})
-    for key, value in schema.items():
-        if key not in _TYPE:
-            here.setdefault(key, value)  # of a reference, what stands beside it goes before what it names
-    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
-    if name and name not in inside:
-        _collect(found, path, definitions.get(name), definitions, (*inside, name))
-    for part in itertools.chain(schema.get("anyOf", ()), schema.get("oneOf", ())):
-        _collect(found, path, part, definitions, inside)
-    for field, part in schema.get("properties", {}).items():
-        _collect(found, f"{path}.{field}", part, definitions, inside)
-    _collect(found, f"{path}[]", schema.get("items"), definitions, inside)
-    _collect(found, f"{path}.*", schema.get("additionalProperties"), definitions, inside)
-
-
-def _differ_beside(old: Facets, new: Facets, given: bool) -> Iterator[Difference]:
-    for path in old.keys() & new.keys():
-        before, after = old[path], new[path]
-        words = []
-        for key in sorted(before.keys() | after.keys()):
-            was, now = before.get(key, _ABSENT), after.get(key, _ABSENT)
-            if was == now:
-                continue
-            kind = _kind_of(key, was, now) if given else "wording"
-            if kind == "wording":
-                words.append(key)
-            elif kind is not None:
-                yield kind, path, f"the {key} is now {_shown(now)}, was {_shown(was)}"
-        if words:
-            yield "wording", path, f"{' and '.join(words)} changed"
-
-
-def _kind_of(key: str, was: Any, now: Any) -> Kind | None:
-    """What another value of a keyword means to those who write an input; None where the types tell."""
-    if key == "default":
-        # Who leaves it out gets something else. That it is needed, or no longer, is told elsewhere.
-        return None if _ABSENT in (was, now) else "breaking"
-    if key in _LOWEST or key in _HIGHEST:
-        narrower = now != _ABSENT and (was == _ABSENT or (now > was if key in _LOWEST else now < was))
-        return "breaking" if narrower else "addition"
-    if key == "format" and (was in _TYPE_FORMATS or now in _TYPE_FORMATS):
-        return None
-    if key in _EXACT:
-        return "addition" if now == _ABSENT else "breaking"
-    return "wording"
-
-
-def _shown(value: object) -> str:
-    return "none" if value == _ABSENT else quoted(value) if isinstance(value, str) else json.dumps(value)

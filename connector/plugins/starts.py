@@ -1,5 +1,6 @@
 """The triggers that belong to no connector, and so have no dot in their names: `schedule` and `manual`."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
@@ -8,6 +9,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from connector.declare import Event, Trigger
 from connector.flows.durations import seconds
+from connector.validation import quoted
+
+_MONTH = r"\d{1,2}|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_WEEKDAY = r"\d|mon|tue|wed|thu|fri|sat|sun"
+_VALUES = (r"\d{1,2}", r"\d{1,2}", r"\d{1,2}", _MONTH, _WEEKDAY)
+_CRON_FIELDS = tuple(
+    re.compile(rf"{part}(,{part})*", re.ASCII | re.IGNORECASE)
+    for part in (rf"(\*|({value})(-({value}))?)(/\d{{1,2}})?" for value in _VALUES)
+)
 
 
 def _check_duration(text: str) -> str:
@@ -17,8 +27,12 @@ def _check_duration(text: str) -> str:
 
 
 def _check_cron(text: str) -> str:
-    if len(text.split()) != 5:
+    parts = text.split()
+    if len(parts) != len(_CRON_FIELDS):
         raise ValueError("should be five fields, such as '0 9 * * mon-fri'")
+    for part, field in zip(parts, _CRON_FIELDS, strict=True):
+        if not field.fullmatch(part):
+            raise ValueError(f"has a field {quoted(part)}; it takes numbers, names such as mon and jan, * , - and /")
     return text
 
 

@@ -18,6 +18,7 @@ from connector.sandbox.live_settings import change_settings, show_settings
 from connector.sandbox.records import Conversation, Effect, Visitor
 from connector.sandbox.refusals import bad_request
 from connector.sandbox.sandbox import Sandbox
+from connector.sandbox.settings import DAY, is_duration
 from connector.sandbox.shapes import conversation_item, message_item, render_time
 
 VISITOR_FIELDS = (
@@ -177,8 +178,8 @@ def _read_visitor(fields: Fields) -> Visitor:
 
 def _read_seconds(request: Request, name: str) -> float:
     text = request.query_params.get(name, "0")
-    if not (text.isascii() and text.isdigit()):
-        raise bad_request(f"{name} is {text!r}; expected a whole number of seconds")
+    if not (text.isascii() and text.isdigit() and is_duration(float(text))):
+        raise bad_request(f"{name} is {text!r}; expected a whole number of seconds from 0 to {DAY}")
     return float(text)
 
 

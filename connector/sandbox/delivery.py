@@ -14,7 +14,7 @@ import httpx
 from connector.sandbox import jsontext
 from connector.sandbox.clock import Clock
 from connector.sandbox.refusals import bad_request, not_found
-from connector.sandbox.settings import SandboxSettings
+from connector.sandbox.settings import ADDRESS, SandboxSettings, is_address
 
 SIGNATURE_HEADER = "X-ChatForge-Signature"
 
@@ -32,8 +32,13 @@ class Webhook:
     secret: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
-            raise bad_request(f"webhook url is {self.url!r}; expected http://… or https://…")
+        if not is_address(self.url):
+            raise bad_request(f"webhook url is {self.url!r}; expected {ADDRESS}")
+        try:
+            self.secret.encode()
+        except UnicodeEncodeError:
+            # None: the error would hold the secret.
+            raise bad_request("webhook secret holds a lone surrogate; expected text that can be UTF-8") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Faults that a test orders for requests to come."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +16,9 @@ MID_ANSWER = "mid_answer"
 CUTS = ("before_effect", "after_effect", MID_ANSWER)
 STYLES = ("json", "text", "html", "empty")
 CONNECTIONS = ("fresh", "reused")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"(?:[!-~\x80-\xff]+(?:[\t ]+[!-~\x80-\xff]+)*)?")
+"""Of RFC 9110, 5.5: one byte per character, on one line, without spaces at its ends."""
 
 
 @dataclass(slots=True)
@@ -112,7 +117,17 @@ class FaultQueue:
 def parse_fault(fields: Fields) -> Fault:
     """Read the body of `POST /sandbox/faults`; its fields are those of `Fault`."""
     fields.only(*Fault.__dataclass_fields__)
-    fault = Fault(
+    fault = _read(fields)
+    _check_status(fault, fields)
+    _check_headers(fault.headers)
+    _check_cut(fault)
+    if not (fault.status or fault.cut or fault.headers or fault.delay_seconds):
+        raise bad_request("the fault changes nothing; give status, cut, headers or delay_seconds")
+    return fault
+
+
+def _read(fields: Fields) -> Fault:
+    return Fault(
         action=fields.text("action"),
         method=fields.text("method"),
         connection=fields.choice("connection", CONNECTIONS),
@@ -126,11 +141,6 @@ def parse_fault(fields: Fields) -> Fault:
         skip=fields.whole("skip", least=0) or 0,
         times=fields.whole("times") or 1,
     )
-    _check_status(fault, fields)
-    _check_cut(fault)
-    if not (fault.status or fault.cut or fault.headers or fault.delay_seconds):
-        raise bad_request("the fault changes nothing; give status, cut, headers or delay_seconds")
-    return fault
 
 
 def _check_status(fault: Fault, fields: Fields) -> None:
@@ -142,6 +152,17 @@ def _check_status(fault: Fault, fields: Fields) -> None:
         raise bad_request(f"body must be a string in the style {fault.style!r}")
     if fault.status in (204, 304) and fault.style != "empty":
         raise bad_request(f"an answer with the status {fault.status} has no body; give the style 'empty'")
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise bad_request(f"the header name {name!r} cannot be sent; give letters, digits and hyphens")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise bad_request(
+                f"the header {name} is {value!r}, which cannot be sent; give one line of Latin-1 characters "
+                "without spaces at its ends"
+            )
 
 
 def _check_cut(fault: Fault) -> None:

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from connector.sandbox import jsontext
 from connector.sandbox.refusals import bad_request
+from connector.sandbox.settings import DURATION, is_duration
 
 
 class Fields:
@@ -51,10 +52,10 @@ class Fields:
         return value
 
     def seconds(self, name: str) -> float | None:
-        """A number, 0 or more."""
+        """A number from 0 to a day."""
         value: float | None = self._typed(name, (int, float), "a number of seconds")
-        if value is not None and value < 0:
-            raise bad_request(f"{name} must be 0 or more")
+        if value is not None and not is_duration(value):
+            raise bad_request(f"{name} must be {DURATION[1]}")
         return value
 
     def time(self, name: str) -> datetime | None:

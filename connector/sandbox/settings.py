@@ -1,10 +1,11 @@
 """What can be chosen about a sandbox, and the public stand-ins for its secrets."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+import httpx
 
 AGENT_ID = "00000000-0000-4000-8000-000000000001"
 """The agent that every sandbox starts with; fixed, so that examples can name it."""
@@ -14,6 +15,9 @@ API_KEY = "cf_sandbox_enterprise_key"
 SMALL_PLAN_KEY = "cf_sandbox_small_plan_key"
 OTHER_API_KEY = "cf_sandbox_other_account_key"
 WEBHOOK_SECRET = "whsec_sandbox"  # noqa: S105 - a stand-in that everybody may know
+
+DAY = 86_400
+"""The longest duration, in seconds."""
 
 ListOrder = Literal["newest_first", "oldest_first", "shuffled", "unstable"]
 RateWindow = Literal["sliding", "fixed", "weighted"]
@@ -33,7 +37,7 @@ class InvalidSettingError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSettings:
-    """The two accounts that a sandbox pretends to be, and how strict it is. Durations are in seconds.
+    """The two accounts that a sandbox pretends to be, and how strict it is. Durations are in seconds, up to a day.
 
     Raises InvalidSettingError, which is a ValueError, for a value out of range.
     """
@@ -71,7 +75,10 @@ class SandboxSettings:
     max_limit: int = 100
     """The most items that one page holds, whatever `limit` asks for."""
     clock_speed: float = 1.0
-    """How many times faster than the machine's the sandbox's clock runs. Pauses are in the machine's time."""
+    """How many times faster than the machine's the sandbox's clock runs, at most a day a second.
+
+    Pauses are in the machine's time.
+    """
     db: Path | None = None
     """The file that keeps agents, conversations, leads and the effect log over a restart; None: nothing is kept."""
 
@@ -94,18 +101,30 @@ def _one_of(options: tuple[str, ...], *, optional: bool = False) -> Rule:
     return (lambda value: value in options or (optional and value is None)), known
 
 
-def _is_finite(value: float) -> bool:
-    return math.isfinite(value) and value >= 0
+def is_duration(value: float) -> bool:
+    """Whether the value is a number of seconds from 0 to a day; that can be added to any time and waited for."""
+    return 0 <= value <= DAY
+
+
+def is_address(value: str) -> bool:
+    """Whether webhooks can be sent to the address."""
+    try:
+        url = httpx.URL(value)
+        return url.scheme in ("http", "https") and bool(url.host)
+    except (httpx.InvalidURL, ValueError):  # of a host that is wrong as IDNA
+        return False
 
 
 COUNT: Rule = (lambda value: value >= 1), "1 or more"
-DURATION: Rule = _is_finite, "a number of seconds, 0 or more"
-POSITIVE: Rule = (lambda value: _is_finite(value) and value > 0), "a number above 0"
+DURATION: Rule = is_duration, f"a number of seconds, 0 or more and at most {DAY}"
+POSITIVE: Rule = (lambda value: is_duration(value) and value > 0), f"a number above 0 and at most {DAY}"
+ADDRESS = "an address such as http://127.0.0.1:8080/webhooks/chatforge"
 
 RULES: dict[str, Rule] = {
+    "webhook_url": ((lambda value: value is None or is_address(value)), ADDRESS),
     "webhook_timeout": POSITIVE,
     "webhook_copies": COUNT,
-    "redelivery_delays": ((lambda value: all(map(_is_finite, value))), "seconds, each 0 or more"),
+    "redelivery_delays": ((lambda value: all(map(is_duration, value))), f"seconds, each 0 or more and at most {DAY}"),
     "rate_limit": COUNT,
     "rate_seconds": POSITIVE,
     "rate_window": _one_of(get_args(RateWindow)),

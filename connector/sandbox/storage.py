@@ -41,7 +41,7 @@ class Storage(Protocol):
         ...
 
     def commit(self) -> None:
-        """Make all changes so far last, together."""
+        """Make all changes so far last, together. Those that fail are kept for the next commit."""
         ...
 
     def close(self) -> None:
@@ -96,16 +96,16 @@ class SqliteStorage:
         self._changes[account, kind, id] = None
 
     def commit(self) -> None:
-        """Make all changes so far last, together."""
+        """Make all changes so far last, together. Those that fail are kept for the next commit."""
         if not self._changes:
             return
-        changes, self._changes = self._changes, {}
         with self._connection:
-            for key, item in changes.items():
+            for key, item in self._changes.items():
                 if item is None:
                     self._connection.execute("DELETE FROM documents WHERE account = ? AND kind = ? AND id = ?", key)
                 else:
                     self._connection.execute(WRITE, (*key, json.dumps(item, default=_encode)))
+        self._changes.clear()
 
     def close(self) -> None:
         """Use it no more."""

@@ -149,9 +149,8 @@ def test_page_instead_of_json_points_at_the_address(status: int, kind: type[Acti
         (302, "", {"location": f"https://h.example/{KEY}"}),
         (400, "x" * 195 + KEY, {}),
         (400, " " * 19_990 + KEY, {}),
-        (400, "é" * 40 + " " * 19_950 + KEY, {}),
     ],
-    ids=["message", "page", "location", "cut", "at the end of what is read", "there, in characters"],
+    ids=["message", "page", "location", "cut", "at the end of what is read"],
 )
 def test_key_that_the_answer_repeats_is_hidden(status: int, body: str, headers: dict[str, str]) -> None:
     assert KEY[:5] not in str(refuse(status, body.encode(), headers))

@@ -1,8 +1,20 @@
 """Bad input, as people give it: one sentence, the right exit code, no traceback."""
 
+import os
+import re
 import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+from connector.cli.app import run
+from connector.cli.exits import UsageError
+from connector.cli.flow_files import check_file
+from connector.flows.catalogue import Catalogue
+from connector.flows.document import MAX_BYTES
 
 KEY = {"CHATFORGE_API_KEY": "cf_key_for_tests"}
 SECRET = {"CHATFORGE_WEBHOOK_SECRET": "whsec_for_tests"}
@@ -59,8 +71,8 @@ POLLED = "flow: polled\ntrigger: {uses: chatforge.new_lead}\nsteps: [{id: agents
         pytest.param(
             'run leads.yaml --input {"event":"x"}', BOTH, 1, "the event started nothing", id="input is not wanted"
         ),
-        pytest.param("run polled.yaml --input {", BOTH, 2, "--input is not JSON", id="polled input is not JSON"),
-        pytest.param("run polled.yaml --input [7]", BOTH, 2, "--input is [7]; expected an object", id="no object"),
+        pytest.param("run polled.yaml --input {", BOTH, 2, "--input: this is not JSON", id="polled input is not JSON"),
+        pytest.param("run polled.yaml --input [7]", BOTH, 2, "--input: expected a JSON object", id="no object"),
         pytest.param("run polled.yaml", {}, 2, "set CHATFORGE_API_KEY", id="polled without a key"),
         pytest.param(
             "serve --flows polled.yaml",
@@ -101,25 +113,76 @@ def test_busy_port_is_named(chatforge, flow, command):
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in result.error
 
 
-def test_every_command_has_help(chatforge):
-    commands = [
-        "demo",
-        "list",
-        "show",
-        "call",
-        "manifest",
-        "doctor",
-        "check",
-        "run",
-        "serve",
-        "send-event",
-        "sandbox",
-        "runs list",
-        "runs show",
-        "events list",
-        "events show",
+def ended(arguments: list[str]) -> int:
+    with pytest.raises(SystemExit) as ending:
+        run(arguments)
+    return int(str(ending.value.code))
+
+
+def test_every_command_has_help_in_the_order_of_the_overview(capsys):
+    assert ended([]) == 0
+    listed = re.findall(r"^  ([a-z-]+)  ", capsys.readouterr().out.partition("Commands:")[2], re.MULTILINE)
+    assert listed == [
+        *("demo", "check", "run", "serve", "runs", "events"),
+        *("list", "show", "call", "manifest", "doctor", "send-event", "sandbox"),
     ]
-    overview = chatforge().out
-    for command in commands:
-        assert command.split()[0] in overview
-        assert "Usage: chatforge" in chatforge(*command.split(), "--help").out
+    for command in (*listed, "runs list", "runs show", "events list", "events show"):
+        assert ended([*command.split(), "--help"]) == 0
+        assert f"Usage: chatforge {command} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["x" * 5000], ["check", "x" * 5000], ["run", "x" * 5000]], ids=["command", "flows", "flow"]
+)
+def test_long_argument_is_cut_where_it_is_quoted(capsys, arguments):
+    assert ended(arguments) == 2
+    assert len(capsys.readouterr().err) < 500
+
+
+def test_flow_that_is_a_device_is_not_read():
+    with pytest.raises(UsageError, match="the flow '/dev/null' cannot be read: it is neither a file nor a pipe"):
+        check_file(Path("/dev/null"), Catalogue({}, {}))
+
+
+def test_flow_that_is_too_large_is_told_by_the_checker(tmp_path):
+    path = tmp_path / "large.yaml"
+    path.write_bytes(b" " * (MAX_BYTES + 1))
+    [problem] = check_file(path, Catalogue({}, {})).problems
+    assert problem.message == "the file is larger than 256 KiB"
+
+
+FULL = "error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["--help"]], ids=" ".join)
+def test_full_output_gets_one_sentence(arguments, unbuffered):
+    with open("/dev/full", "w") as full:
+        result = started(arguments, full, PYTHONUNBUFFERED=unbuffered)
+    assert (result.returncode, result.stderr) == (1, FULL)
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"]], ids=" ".join)
+def test_reader_that_has_left_ends_a_command_quietly(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as left:
+        result = started(arguments, left)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+def test_characters_that_the_output_lacks_are_escaped():
+    result = started(["manifest"], subprocess.PIPE, PYTHONUTF8="0", PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Dashboard \\u2192 Integrations" in result.stdout
+
+
+def started(arguments: list[str], output: Any, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "connector", *arguments],
+        env={"PATH": os.environ["PATH"], **environment},
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )

@@ -98,8 +98,17 @@ def test_health_names_the_first_agent(site):
     assert health.json() == {"status": "ok", "agent_id": site.sandbox.agent_id}
 
 
-def test_settle_seconds_that_are_no_number_get_400(site):
-    assert site.control.get("/deliveries", params={"settle_seconds": "soon"}).status_code == 400
+@pytest.mark.parametrize("seconds", ["soon", "86401", "9" * 400], ids=["word", "beyond a day", "beyond a double"])
+def test_settle_seconds_that_cannot_be_waited_for_get_400(site, seconds):
+    assert site.control.get("/deliveries", params={"settle_seconds": seconds}).status_code == 400
+
+
+@pytest.mark.parametrize(("delay", "status"), [(86_400, 201), (86_401, 400), (1e308, 400), (-1, 400)])
+def test_a_delay_is_a_day_at_most(site, delay, status):
+    response = site.control.post("/faults", json={"delay_seconds": delay})
+    assert response.status_code == status
+    if status == 400:
+        assert response.json() == {"error": "delay_seconds must be a number of seconds, 0 or more and at most 86400"}
 
 
 def test_a_request_whose_body_never_arrives_whole_leaves_no_trace(site):

@@ -262,3 +262,29 @@ def test_a_fault_that_makes_no_sense_is_refused(site, fault):
     assert response.status_code == 400
     assert list(response.json()) == ["error"]
     assert site.control.get("/faults").json() == {"faults": []}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        pytest.param("X-Price", "1 €", "the header X-Price is '1 €', which cannot be sent", id="not Latin-1"),
+        pytest.param("X-A", "1\r\nX-B: 2", r"the header X-A is '1\r\nX-B: 2', which cannot be sent", id="line break"),
+        pytest.param("X-A", "1\x00", r"the header X-A is '1\x00', which cannot be sent", id="control character"),
+        pytest.param("X-A", "1 ", "the header X-A is '1 ', which cannot be sent", id="space at the end"),
+        pytest.param("X A", "1", "the header name 'X A' cannot be sent", id="name with a space"),
+        pytest.param("", "1", "the header name '' cannot be sent", id="no name"),
+    ],
+)
+def test_a_header_that_http_cannot_carry_is_refused(site, name, value, sentence):
+    response = site.control.post("/faults", json={"action": "v1-agents", "headers": {name: value}})
+    assert response.status_code == 400
+    assert response.json()["error"].startswith(sentence)
+    assert site.control.get("/faults").json() == {"faults": []}
+
+
+@pytest.mark.parametrize("value", ["", "7", "é and\tmore", "\xff"], ids=ascii)
+def test_a_header_that_http_can_carry_arrives(site, value):
+    site.order(action="v1-agents", headers={"X-A": value})
+    headers = site.call("GET", "v1-agents").headers
+    headers.encoding = "latin-1"
+    assert headers["x-a"] == value

@@ -70,6 +70,9 @@ def test_a_setting_that_is_changed_is_shown_and_the_others_stay(start, values):
         {"rate_window": "round"},
         {"api_key": "another"},
         {"clock_speed": 2},
+        {"list_lag": 1e300},
+        {"list_lag": 10**400},
+        {"redelivery_delays": [1, 1e308]},
         {"max_limit": 7, "list_lag": "long"},
     ],
     ids=str,
@@ -124,9 +127,19 @@ def test_webhook_settings_hold_from_the_next_event_on(start, receiver):
     ("values", "sentence"),
     [
         ({"list_order": "x"}, "list_order is 'x'; expected one of newest_first, oldest_first, shuffled, unstable"),
-        ({"clock_speed": 0.0}, "clock_speed is 0.0; expected a number above 0"),
-        ({"list_lag": float("nan")}, "list_lag is nan; expected a number of seconds, 0 or more"),
-        ({"redelivery_delays": (float("inf"),)}, "redelivery_delays is (inf,); expected seconds, each 0 or more"),
+        ({"clock_speed": 0.0}, "clock_speed is 0.0; expected a number above 0 and at most 86400"),
+        (
+            {"list_lag": float("nan")},
+            "list_lag is nan; expected a number of seconds, 0 or more and at most 86400",
+        ),
+        (
+            {"redelivery_delays": (float("inf"),)},
+            "redelivery_delays is (inf,); expected seconds, each 0 or more and at most 86400",
+        ),
+        (
+            {"webhook_url": "http://[::1"},
+            "webhook_url is 'http://[::1'; expected an address such as http://127.0.0.1:8080/webhooks/chatforge",
+        ),
         ({"max_limit": 0}, "max_limit is 0; expected 1 or more"),
         ({"agent_id": "a", "other_agent_id": "a"}, "other_agent_id is 'a'; expected another id than agent_id"),
         (

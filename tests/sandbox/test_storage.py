@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 
 from connector.sandbox import API_KEY, OTHER_AGENT_ID, OTHER_API_KEY, SandboxSettings, StorageError
 from connector.sandbox.server import running
+from connector.sandbox.storage import SqliteStorage
 
 START = datetime(2026, 3, 25, 10, 0, tzinfo=UTC)
 FOREGROUND = """
@@ -127,6 +129,32 @@ def test_a_change_of_an_agent_does_not_move_it_in_the_list(path, ask):
         ask(sandbox, "PUT", "v1-agent", {"name": "First"})
     with running(settings, clock=lambda: START) as sandbox:
         assert [agent["name"] for agent in ask(sandbox, "GET", "v1-agents")["agents"]] == ["First", "Ann", "Cal"]
+
+
+def test_changes_of_a_commit_that_failed_last_with_the_next(path):
+    with closing(SqliteStorage(path)) as storage:
+        storage.put("first", "agents", "0", "old")
+        storage.commit()
+        storage.put("first", "agents", "1", "new")
+        storage.remove("first", "agents", "0")
+        storage.put("first", "agents", "2", object())
+        with pytest.raises(TypeError, match="object cannot be kept"):
+            storage.commit()
+        assert storage.load("first", "agents") == ["old"]
+        storage.put("first", "agents", "2", "repaired")
+        storage.commit()
+        assert storage.load("first", "agents") == ["new", "repaired"]
+
+
+def test_what_was_committed_is_not_written_again(path):
+    with closing(SqliteStorage(path)) as storage:
+        item = ["old"]
+        storage.put("first", "agents", "0", item)
+        storage.commit()
+        item.append("new")
+        storage.put("first", "agents", "1", [])
+        storage.commit()
+        assert storage.load("first", "agents") == [["old"], []]
 
 
 def make_foreign(path):

@@ -151,11 +151,25 @@ def test_removed_webhooks_get_nothing(site, receiver):
 
 
 @pytest.mark.parametrize(
-    "body", [{"url": "ftp://example.com"}, {"secret": "another"}, {"url": "http://127.0.0.1", "key": "x"}], ids=str
+    ("body", "sentence"),
+    [
+        ({"url": "ftp://example.com"}, "webhook url is 'ftp://example.com'; expected an address such as http://"),
+        ({"url": "http://[::1"}, "webhook url is 'http://[::1'; expected an address such as http://"),
+        ({"url": "http:///hook"}, "webhook url is 'http:///hook'; expected an address such as http://"),
+        ({"url": "http://xn--a"}, "webhook url is 'http://xn--a'; expected an address such as http://"),
+        (
+            {"url": "http://127.0.0.1", "secret": "\ud800"},
+            "webhook secret holds a lone surrogate; expected text that can be UTF-8",
+        ),
+        ({"secret": "another"}, "url is required"),
+        ({"url": "http://127.0.0.1", "key": "x"}, "unknown field 'key'"),
+    ],
+    ids=ascii,
 )
-def test_a_webhook_that_cannot_be_used_is_refused(site, body):
-    response = site.control.post("/webhooks", json=body)
+def test_a_webhook_that_cannot_be_used_is_refused(site, body, sentence):
+    response = site.control.post("/webhooks", content=json.dumps(body))
     assert (response.status_code, list(response.json())) == (400, ["error"])
+    assert response.json()["error"].startswith(sentence)
     assert site.sandbox.webhook_url is None
 
 

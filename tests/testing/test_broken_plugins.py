@@ -1,5 +1,7 @@
 """A broken plugin stops the command with one sentence that names the plugin and the fault."""
 
+import json
+
 import pytest
 
 FIELDS = 'ConfigDict(extra="forbid")\n\n    to: str'
@@ -49,6 +51,18 @@ def require_one_sentence(result, start: str) -> None:
             "CARD = {", "raise SystemExit(3)\nCARD = {", "importing 'greetings' failed: SystemExit", id="exit"
         ),
         pytest.param(
+            "CARD = {",
+            "raise KeyboardInterrupt\nCARD = {",
+            "importing 'greetings' failed: KeyboardInterrupt",
+            id="interrupt",
+        ),
+        pytest.param(
+            'title="Send card"',
+            "title=5",
+            "the action 'send_card' is wrong: title: input should be a valid string, not 5",
+            id="title that is no text",
+        ),
+        pytest.param(
             "def register_actions",
             "async def register_actions",
             "register_actions is async; write it with def",
@@ -89,3 +103,9 @@ def test_two_packages_with_a_plugin_of_one_name_stop_the_command(install_changed
     add_package(installed, name="other_greetings", point="greetings")
     result = installed.chatforge("check", "flow.yaml")
     require_one_sentence(result, "two installed packages have a plugin of this name, '")
+
+
+def test_plugin_that_prints_leaves_the_json_of_a_command_whole(install_changed):
+    result = install_changed(("CARD = {", "print('hello')\nCARD = {")).chatforge("list", "--json")
+    assert (result.code, result.error) == (0, "hello\n")
+    assert "greetings.send_card" in json.dumps(json.loads(result.out))

@@ -18,6 +18,7 @@ import httpx
 from pydantic import BaseModel
 
 from connector.chatforge.probe.answers import count
+from connector.chatforge.wire import is_page
 from connector.cli import exits
 from connector.cli.doctor.findings import (
     CheckError,
@@ -226,7 +227,7 @@ def describe_answer(response: httpx.Response, *, strict: bool) -> Finding:
 def _kind(body: bytes) -> str:
     if not body.strip():
         return "no body"
-    if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if is_page(body):
         return "an HTML page"
     try:
         json.loads(body)
