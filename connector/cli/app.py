@@ -120,7 +120,7 @@ def _main(arguments: list[str]) -> int:
 def _sentence(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     hint = f"; see: {context.command_path} --help" if context else ""
-    message = error.format_message().rstrip(".")
+    message = error.format_message().replace("Value error, ", "").rstrip(".")
     return (message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…") + hint
 
 

@@ -46,13 +46,6 @@ def test_sample_plugin_keeps_the_contract(run_contract):
             id="equal titles",
         ),
         pytest.param(
-            [('name="card_opened"', 'name="send_card"')],
-            [('"new_card", "card_opened"', '"new_card"')],
-            {"operations_are_told_apart", "sample_is_wanted[send_card]"},
-            "greetings.send_card is the name of an action and of a trigger; rename one of them",
-            id="equal names",
-        ),
-        pytest.param(
             [(', example={"to": "Ann", "text": "Good morning!"}', "")],
             [('return {"new', 'return {"send_card": {"to": "Ann", "text": "Hello"}, "new')],
             {"example_is_valid[send_card]"},
