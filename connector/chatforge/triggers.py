@@ -146,7 +146,12 @@ def _select_updated_conversation(event: Event, input: PollFilter, _received_at: 
 
 
 def _is_polled(event: Event, name: str, input: PollFilter) -> bool:
-    return event.name == name and event.source == "poll" and input.agent_id in (None, event.payload["agent_id"])
+    if event.name != name or event.source != "poll":
+        return False
+    item = name.partition(".")[0]
+    if not isinstance(event.payload.get(item), dict) or not isinstance(event.payload.get("agent_id"), str):
+        raise EventError(f"the event {name!r} has no agent_id and {item}; expected {{agent_id: …, {item}: {{…}}}}")
+    return input.agent_id in (None, event.payload["agent_id"])
 
 
 def _read_conversation(event: Event) -> ListedConversation:

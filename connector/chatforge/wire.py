@@ -211,6 +211,12 @@ def _find_meaning(answer: Answer) -> tuple[_Meaning, str]:
     if answer.status < 400:
         return _REDIRECTED, _REDIRECTED.step
     meaning = _MEANINGS.get(answer.status, _REFUSED)
+    if (
+        meaning.error is NotFoundError
+        and not answer.body.lstrip().startswith((b"{", b"["))
+        and not is_page(answer.body)
+    ):
+        return meaning, f"{meaning.step}, and CHATFORGE_BASE_URL must be the API's address"
     if meaning.transient or not is_page(answer.body):
         return meaning, meaning.step
     # The API answers in JSON. A page that says 404 means a wrong address, not a resource that is gone.

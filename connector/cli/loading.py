@@ -6,14 +6,15 @@ from pathlib import Path
 from connector import registry, settings
 from connector.adapter import Adapter
 from connector.declare import connector_of
-from connector.errors import SettingsError
 from connector.flows.flow import Flow
 from connector.settings import Settings
 
 
 def load_settings(flows: Path | None = None) -> Settings:
-    """The settings of this folder; connections.yaml lies beside the flows."""
+    """The settings of this folder; connections.yaml lies beside the flows, which are in `flows` unless it is here."""
     beside = flows.parent if flows and not flows.is_dir() else flows
+    if beside is None and not Path("connections.yaml").exists() and Path("flows/connections.yaml").exists():
+        beside = Path("flows")
     return settings.load(Path.cwd(), beside)
 
 
@@ -43,12 +44,6 @@ def require_steps(adapter: Adapter, flow: Flow) -> None:
         adapter.require_connection(connector_of(step.uses), step.connection)
 
 
-def require_startable(adapter: Adapter, flows: Sequence[Flow]) -> None:
-    """Raise SettingsError where a flow that is on waits for a trigger that a server does not serve yet."""
-    for flow in flows:
-        sources = adapter.registry.trigger(flow.trigger.uses).sources
-        if flow.enabled and not {"webhook", "manual"} & {*sources}:
-            raise SettingsError(
-                f"the flow {flow.name!r} is started by {flow.trigger.uses}, but this version starts flows by webhooks "
-                "and by hand only; start it with chatforge run, or write enabled: false"
-            )
+def is_served(adapter: Adapter, flow: Flow) -> bool:
+    """Whether a server starts the flow: by a webhook in this version, not by polling and not by the clock."""
+    return flow.enabled and "webhook" in adapter.registry.trigger(flow.trigger.uses).sources

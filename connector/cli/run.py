@@ -38,7 +38,10 @@ def run(
     file: Annotated[Path, typer.Argument(help="A flow file.", show_default=False)],
     input: Annotated[
         str | None,
-        typer.Option(metavar="EVENT", help="The event as JSON or @FILE; without it a sample of now."),
+        typer.Option(
+            metavar="EVENT",
+            help="The event's payload as JSON or @FILE; without it a sample of now. See: chatforge show TRIGGER --json",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run as a JSON object.")] = False,
 ) -> int:
@@ -51,10 +54,13 @@ def run(
     require_file(file)
     adapter, database = load_adapter(file), load_settings(file).database
     [flow] = load_flows(file, adapter.catalogue)
+    flow = replace(flow, enabled=True)  # who names it wants it
     require_steps(adapter, flow)
     delivery = _delivery(adapter, flow, input)
     try:
         with sqlite.exclusive(database):
+            if input is None and not as_json:
+                output.line("the event is a sample of the trigger; give another one with --input")
             run_id = asyncio.run(_execute(adapter, database, flow, delivery, quiet=as_json))
     except StoreLockedError:
         run_id = asyncio.run(_leave(adapter, database, flow, delivery))

@@ -10,7 +10,7 @@ from connector import registry
 from connector.adapter import Adapter
 from connector.cli import output
 from connector.cli.flow_files import load_flows
-from connector.cli.loading import load_settings, require_connections, require_startable
+from connector.cli.loading import is_served, load_settings, require_connections
 from connector.declare import connector_of
 from connector.flows.flow import Flow
 from connector.server import service
@@ -33,7 +33,6 @@ def serve(
     plugins = registry.load()
     adapter = Adapter(plugins, settings)
     loaded = load_flows(flows, adapter.catalogue)
-    require_startable(adapter, loaded)
     require_connections(adapter, loaded)
     listener = service.listen(host, port)
     with listener:
@@ -47,8 +46,7 @@ def _announce(address: str, adapter: Adapter, settings: Settings, flows: list[Fl
     output.line(f"listening on {address}; stop with Ctrl-C")
     output.line(f"database  {settings.database}")
     for flow in flows:
-        off = "" if flow.enabled else " (off)"
-        output.line(f"flow      {flow.name}, started by {flow.trigger.uses}{off}")
+        output.line(f"flow      {flow.name}, started by {flow.trigger.uses}{_limit(adapter, flow)}")
     triggers = [flow.trigger for flow in flows if "webhook" in adapter.registry.trigger(flow.trigger.uses).sources]
     for connector, connection in sorted({(connector_of(trigger.uses), trigger.connection) for trigger in triggers}):
         path = f"/webhooks/{connector}" + ("" if connection == "default" else f"/{connection}")
@@ -56,3 +54,9 @@ def _announce(address: str, adapter: Adapter, settings: Settings, flows: list[Fl
     if settings.public_url is None:
         output.line("          set CHATFORGE_PUBLIC_URL to the address under which ChatForge reaches this server,")
         output.line("          and paste the webhook address into the ChatForge dashboard, Integrations")
+
+
+def _limit(adapter: Adapter, flow: Flow) -> str:
+    if not flow.enabled:
+        return " (off)"
+    return "" if is_served(adapter, flow) else " (not by this version's server, only by chatforge run)"

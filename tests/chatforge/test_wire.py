@@ -85,6 +85,13 @@ def test_status_decides_the_error_and_the_next_step(
     assert step in str(error)
 
 
+@pytest.mark.parametrize(("body", "named"), [(b"Not Found", True), (b"", True), (b'{"error": "no agent"}', False)])
+def test_404_that_is_not_json_may_be_a_wrong_address(body: bytes, named: bool) -> None:
+    error = refuse(404, body)
+    assert isinstance(error, NotFoundError)
+    assert ("CHATFORGE_BASE_URL" in str(error)) is named
+
+
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_any_2xx_passes(status: int) -> None:
     check_status(Answer(status, {}, b""), NOW)

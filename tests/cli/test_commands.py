@@ -72,6 +72,52 @@ outputs: {name: "${{ OUTPUT }}"}
 """
 
 
+def test_server_says_which_flows_it_does_not_start(settings, tmp_path):
+    (tmp_path / "polled.yaml").write_text(
+        "flow: polled\ntrigger: {uses: chatforge.new_lead}\nsteps: [{id: agents, uses: chatforge.list_agents}]\n"
+    )
+    command = [sys.executable, "-m", "connector", "serve", "--flows", "polled.yaml", "--port", "0"]
+    environment = settings | {"PATH": os.environ["PATH"], "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite"}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        lines = [server.stdout.readline() for _ in range(3)]
+        server.terminate()
+    assert lines[2].endswith(
+        "polled, started by chatforge.new_lead (not by this version's server, only by chatforge run)\n"
+    )
+
+
+def test_run_without_input_says_that_the_event_is_a_sample_also_of_a_flow_that_is_off(chatforge, settings, tmp_path):
+    (tmp_path / "off.yaml").write_text(
+        "flow: off\nenabled: false\ntrigger: {uses: manual}\nsteps: [{id: agents, uses: chatforge.list_agents}]\n"
+    )
+    result = chatforge("run", "off.yaml", **settings)
+    assert result.code == 0, result.error
+    assert result.out.startswith("the event is a sample of the trigger; give another one with --input\n")
+
+
+def test_payload_that_is_not_the_trigger_s_is_named(chatforge, settings, tmp_path):
+    (tmp_path / "polled.yaml").write_text(
+        "flow: polled\ntrigger: {uses: chatforge.new_lead}\nsteps: [{id: agents, uses: chatforge.list_agents}]\n"
+    )
+    result = chatforge("run", "polled.yaml", "--input", '{"visitor_email": "ann@example.com"}', **settings)
+    assert "the event 'lead.listed' has no agent_id and lead; expected {agent_id: …, lead: {…}}" in result.error
+
+
+def test_account_beside_the_flows_is_found_without_naming_them(chatforge, sandbox, settings, tmp_path):
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "connections.yaml").write_text("acme: {connector: chatforge, api_key: {env: ACME_KEY}}\n")
+    result = chatforge(
+        "call",
+        "chatforge.list_agents",
+        "--connection",
+        "acme",
+        CHATFORGE_BASE_URL=sandbox.url,
+        ACME_KEY=sandbox.api_key,
+    )
+    assert json.loads(result.out)["agents"], result.error
+
+
 @pytest.mark.parametrize(
     ("trigger", "value", "input", "output"),
     [

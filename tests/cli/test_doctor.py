@@ -432,6 +432,29 @@ def test_faulty_plugins_are_named_beside_the_others_and_show_nothing(examine, sa
     assert report.code == 1
 
 
+NOTES = """
+from pydantic import BaseModel
+from connector.declare import ConnectionType
+from connector.hookspecs import hookimpl
+
+class Account(BaseModel):
+    address: str
+
+@hookimpl
+def register_connections(register):
+    register(ConnectionType(Account, "Notes", "the address is in the service", default=lambda settings: None))
+"""
+
+
+def test_default_connection_that_nobody_needs_is_no_failure(examine, sandbox, tmp_path):
+    install(tmp_path, "notes", "notes")
+    (tmp_path / "notes.py").write_text(NOTES)
+    (tmp_path / "connections.yaml").write_text("mine: {connector: notes, address: here}\n")
+    report = examine(**settings_of(sandbox))
+    assert report["notes/default", "values"]["status"] == "skip"
+    assert report["notes/mine", "values"]["status"] == "ok"
+
+
 CONNECTIONS = """
 acme: {{connector: chatforge, api_key: {{env: ACME_KEY}}, base_url: "{url}",
         webhook_secrets: [{{env: ACME_HOOK}}, {{env: ACME_OLD, until: {until}}}]}}

@@ -74,13 +74,6 @@ POLLED = "flow: polled\ntrigger: {uses: chatforge.new_lead}\nsteps: [{id: agents
         pytest.param("run polled.yaml --input {", BOTH, 2, "--input: this is not JSON", id="polled input is not JSON"),
         pytest.param("run polled.yaml --input [7]", BOTH, 2, "--input: expected a JSON object", id="no object"),
         pytest.param("run polled.yaml", {}, 2, "set CHATFORGE_API_KEY", id="polled without a key"),
-        pytest.param(
-            "serve --flows polled.yaml",
-            BOTH,
-            2,
-            "the flow 'polled' is started by chatforge.new_lead, but this version starts flows by webhooks and by hand",
-            id="polled trigger in a server",
-        ),
         pytest.param("send-event x --set y", SECRET, 2, "--set 'y': expected PATH=VALUE", id="--set"),
         pytest.param("send-event x --to localhost", SECRET, 2, "--to is 'localhost'", id="--to"),
         pytest.param(

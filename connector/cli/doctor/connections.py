@@ -61,15 +61,16 @@ def _of_connection(name: str, findings: Findings) -> Findings:
 def _check_connection(
     adapter: Adapter, settings: Settings, connector: str, name: str, now: datetime, say: Say
 ) -> Findings:
+    known = adapter.registry.connections.get(connector)
+    if known and name == DEFAULT and (others := _count_replacing(known, settings, connector)):
+        yield skip("values", f"not set up; {count(others, 'named connection')} can be used")
+        return
     try:
         declared, values = _read_values(adapter, connector, name)
     except CheckError as error:
         yield error.finding
         return
     complete = _check_values(adapter, connector, name)
-    if name == DEFAULT and (others := _count_replacing(declared, settings, connector)):
-        yield skip("values", f"not set up; {count(others, 'named connection')} can be used")
-        return
     yield complete
     if declared.http is not None:
         reached = yield from check_reach(declared, values, say, strict=connector == CHATFORGE)
