@@ -63,7 +63,7 @@ class UpsertedContact(BaseModel):
 class FindConversation(Input):
     agent_id: str
     captured_at: datetime | None = None
-    max_pages: int = Field(5, ge=1)
+    max_pages: int = 5
     wait_up_to: Annotated[str, Field(json_schema_extra={"format": "flow-duration"})] = "0s"
 
 
@@ -123,6 +123,11 @@ class Payment(BaseModel):
     history: list[Card | Bank] = Field(default_factory=list)
 
 
+class Booking(Input):
+    room: str
+    seats: int = Field(1, ge=1)
+
+
 class Nothing(Input):
     pass
 
@@ -132,6 +137,7 @@ MODELS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
     "crm.find": (FindConversation, FoundConversation),
     "crm.send": (SendMessage, SentMessage),
     "crm.payment": (Nothing, Payment),
+    "crm.book": (Booking, SentMessage),
 }
 TRIGGER = (LeadFilter, Lead)
 
