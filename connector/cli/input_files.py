@@ -39,7 +39,7 @@ def read_start(what: str, path: Path, limit: int) -> bytes:
         with path.open("rb") as file:
             return file.read(limit + 1)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
         raise UsageError(f"{what} {quoted_path(path)} cannot be read: {reason}") from error
 
 

@@ -65,7 +65,7 @@ def test_file_is_read_up_to_its_limit(tmp_path):
         pytest.param("/", "it is neither a file nor a pipe", id="folder"),
         pytest.param("/nope", "No such file or directory", id="nothing"),
         pytest.param("x" * 5000, "File name too long", id="long name"),
-        pytest.param("a\0b", "embedded null byte", id="name that no file can have"),
+        pytest.param("a\0b", "no file can have this name", id="name that no file can have"),
     ],
 )
 def test_what_cannot_be_read_gets_a_short_sentence(name, reason):
