@@ -26,7 +26,7 @@ from connector import registry as registries
 from connector import settings as setting_sources
 from connector.accounts import DEFAULT, Account, Accounts
 from connector.call import Call, PausingBudget
-from connector.declare import ActionContext, Effect, Event, Page, connector_of
+from connector.declare import ActionContext, Effect, Event, Page, Timetable, connector_of
 from connector.errors import (
     ConnectorError,
     EventError,
@@ -254,6 +254,11 @@ class Adapter:
         except Exception as error:  # a fault in a plugin must not lose the event
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise EventError(f"{trigger} failed on the event {event.name!r}: {reason}") from error
+
+    def timetable(self, trigger: str, input: Mapping[str, Any]) -> Timetable | None:
+        """When the clock starts a flow with this trigger; None where something else does. Raises EventError."""
+        declared = self.registry.trigger(trigger)
+        return declared.timetable(self._read_trigger_input(trigger, input)) if declared.timetable else None
 
     def _read_trigger_input(self, trigger: str, input: Mapping[str, Any]) -> BaseModel:
         try:

@@ -9,7 +9,7 @@ import logging
 import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Generic, Literal, TypeVar
 
 import httpx
@@ -157,6 +157,28 @@ class Webhook:
     """(connection, now) → the secrets that are live now; raises `SettingsError` where there is none."""
 
 
+Missed = Literal["skip", "one", "all"]
+"""What is made up for of the ticks that were missed: nothing, the newest one, or each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """When the clock starts a flow; such a moment is a tick. Times are aware and in UTC."""
+
+    key: str
+    """Timetables with the same key have the same ticks; a flow whose key has changed begins anew."""
+    zone: tzinfo
+    """The time zone in which people read it."""
+    missed: Missed
+    due: Callable[[datetime, datetime, datetime, int], Sequence[datetime]]
+    """(anchor, after, until, most) → the newest ticks after `after` and not after `until`, oldest first.
+
+    `anchor` is when the flow began with this timetable.
+    """
+    following: Callable[[datetime, datetime], datetime | None]
+    """(anchor, after) → the first tick after `after`; None where there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class PollRequest:
     """What a poll wants to see next: the output of an action of the same plugin."""
@@ -211,6 +233,8 @@ class Trigger:
 
     That takes an executor that remembers; another host uses the joined triggers one by one.
     """
+    timetable: Callable[[Any], Timetable] | None = None
+    """Of its input: when the clock starts a flow, where that is what starts it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,8 @@ class _Collected:
     def _require_whole_trigger(self, plugin: str, name: str, trigger: Trigger) -> None:
         if ("poll" in trigger.sources) != (trigger.poll is not None or bool(trigger.joins)):
             raise PluginError(plugin, f"{name} has sources {trigger.sources!r}; 'poll' goes with a poll function")
+        if ("schedule" in trigger.sources) != (trigger.timetable is not None):
+            raise PluginError(plugin, f"{name} has sources {trigger.sources!r}; 'schedule' goes with a timetable")
         connection = self.connections.get(plugin)
         if "webhook" in trigger.sources and (connection is None or connection.webhook is None):
             raise PluginError(plugin, f"{name} takes webhooks, but the plugin's connection has no Webhook; give it one")

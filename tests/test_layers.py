@@ -52,6 +52,7 @@ PLACES = {
     "hmac": {"chatforge/webhooks.py"},
     "pluggy": {"hookspecs.py", "registry.py"},
     "aiohttp": {"transport.py"},
+    "cronsim": {"plugins/timetable.py"},
     "httpx_aiohttp": {"transport.py"},
     "starlette": {"server/"},
     "uvicorn": {"server/"},

@@ -208,6 +208,12 @@ def test_what_is_registered_after_loading_changes_nothing(install):
         ),
         pytest.param(
             "from dataclasses import replace\n"
+            "@hookimpl\ndef register_triggers(register): register(replace(GREETED, sources=('schedule',)))",
+            "greetings.greeted has sources ('schedule',); 'schedule' goes with a timetable",
+            id="started by the clock without a timetable",
+        ),
+        pytest.param(
+            "from dataclasses import replace\n"
             "@hookimpl\ndef register_triggers(register): register(replace(GREETED, sources=('webhook',)))",
             "greetings.greeted takes webhooks, but the plugin's connection has no Webhook; give it one",
             id="webhook without a connection that has one",

@@ -1,46 +1,23 @@
 """The triggers that belong to no connector, and so have no dot in their names: `schedule` and `manual`."""
 
-import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from connector.declare import Event, Trigger
+from connector.declare import Event, Missed, Timetable, Trigger
 from connector.flows.durations import seconds
-from connector.validation import quoted
-
-_MONTH = r"\d{1,2}|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-_WEEKDAY = r"\d|mon|tue|wed|thu|fri|sat|sun"
-_VALUES = (r"\d{1,2}", r"\d{1,2}", r"\d{1,2}", _MONTH, _WEEKDAY)
-_CRON_FIELDS = tuple(
-    re.compile(rf"{part}(,{part})*", re.ASCII | re.IGNORECASE)
-    for part in (rf"(\*|({value})(-({value}))?)(/\d{{1,2}})?" for value in _VALUES)
-)
+from connector.plugins.timetable import Cron, Every, check_cron, zone_of
 
 
 def _check_duration(text: str) -> str:
-    if not seconds(text):
-        raise ValueError("should be a duration such as '30s', '5m' or '1h'")
-    return text
-
-
-def _check_cron(text: str) -> str:
-    parts = text.split()
-    if len(parts) != len(_CRON_FIELDS):
-        raise ValueError("should be five fields, such as '0 9 * * mon-fri'")
-    for part, field in zip(parts, _CRON_FIELDS, strict=True):
-        if not field.fullmatch(part):
-            raise ValueError(f"has a field {quoted(part)}; it takes numbers, names such as mon and jan, * , - and /")
+    if (seconds(text) or 0) < 1:
+        raise ValueError("should be a duration of at least 1s, such as '30s', '5m' or '1h'")
     return text
 
 
 def _check_timezone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("should be the name of a time zone, such as 'Europe/Berlin'") from None
+    zone_of(text)
     return text
 
 
@@ -52,10 +29,15 @@ class Schedule(BaseModel):
     every: Annotated[str, AfterValidator(_check_duration)] | None = Field(
         None, description="The time between two starts, such as 1h.", json_schema_extra={"format": "flow-duration"}
     )
-    cron: Annotated[str, AfterValidator(_check_cron)] | None = Field(
-        None, description="Minute, hour, day of month, month, day of week."
+    cron: Annotated[str, AfterValidator(check_cron)] | None = Field(
+        None, description="Minute, hour, day of month, month, day of week, such as 0 9 * * mon-fri."
     )
     timezone: Annotated[str, AfterValidator(_check_timezone)] = Field("UTC", description="In which cron is meant.")
+    missed: Missed = Field(
+        "one",
+        description="For the starts that were due while no server ran: skip drops them, one makes up for the newest, "
+        "all for each, at most for the newest 1,000.",
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -80,6 +62,13 @@ class Start(BaseModel):
     started_at: datetime
 
 
+def _timetable(schedule: Schedule) -> Timetable:
+    zone = zone_of(schedule.timezone)
+    ticks = Cron(schedule.cron, zone) if schedule.cron else Every(timedelta(seconds=seconds(schedule.every or "") or 0))
+    key = schedule.model_dump_json(exclude={"missed"})
+    return Timetable(key, zone, schedule.missed, ticks.due, ticks.following)
+
+
 def _select_tick(event: Event, _input: Schedule, received_at: datetime) -> Tick | None:
     return Tick(scheduled_at=event.occurred_at or received_at) if event.source == "schedule" else None
 
@@ -99,6 +88,7 @@ SCHEDULE = Trigger(
     select=_select_tick,
     sample=Event("schedule", "schedule:2026-03-25T12:00:00Z", _NOON, {}, "schedule"),
     sources=("schedule",),
+    timetable=_timetable,
 )
 MANUAL = Trigger(
     name="manual",
