@@ -7,9 +7,9 @@ A declaration is a value. Its full name is the name of the plugin's entry point,
 import inspect
 import logging
 import typing
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Generic, Literal, TypeVar
 
 import httpx
@@ -207,6 +207,92 @@ Poll = Callable[[Any, Mapping[str, Any] | None, Page, datetime], PollStep]
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of a list that is polled, as its plugin read it. Whatever stood there: nothing is refused here."""
+
+    id: str
+    """The same for the same entry, whatever else of it changes."""
+    payload: Mapping[str, Any]
+    """Plain JSON, as it came."""
+    occurred_at: datetime | None = None
+    version: int = 0
+    """Rises when the entry has changed in a way that matters."""
+    facts: Mapping[str, Any] | None = None
+    """Plain JSON by which `Join.distance` recognises the entry in a webhook."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListStep:
+    """Where a walk through a list stands. `state` is plain JSON of a size that does not grow with the list."""
+
+    state: Mapping[str, Any]
+    request: PollRequest | None
+    """What to ask next; None at the end of a round."""
+    number: int = 0
+    """Of the full walk that is under way, or was the last one."""
+    swept: datetime | None = None
+    """When the full walk began that has just ended and cannot have missed anything; else None."""
+    patient: bool = False
+    """Whether the request has time: it belongs to a long walk, not to the look for new entries."""
+    alert: str | None = None
+    """What an operator should know of this list, as one sentence."""
+    swept_at: datetime | None = None
+    """When the last such full walk ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """How a webhook that names no entry of the list is recognised as one of them."""
+
+    event: str
+    """The webhook event that tells of an entry."""
+    facts: Callable[[Event, datetime], Mapping[str, Any]]
+    """(event, received at) → what there is to recognise."""
+    distance: Callable[[Mapping[str, Any], Mapping[str, Any]], float | None]
+    """(facts of the webhook, facts of the entry) → seconds between them, or None where they are not the same."""
+    partition: Callable[[Event], str | None]
+    """The partition that the webhook names, perhaps by another name than the list does."""
+    place: Callable[[Event, str | None, str | None], Event]
+    """(event, partition, entry id) → the webhook's event, naming both where they are known."""
+    within: timedelta
+    """Facts that are further apart are never the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolledList:
+    """A list at the other side, walked by offset for all triggers that watch it, once for each partition.
+
+    The functions are pure. Whoever polls keeps the state, which entries were observed, and their versions.
+    """
+
+    name: str
+    reads: Mapping[str, Action]
+    """What the requests of the walk ask, by `PollRequest.action`. An entry that does not fit must not refuse a page."""
+    partitions: PollRequest
+    """Asks for the partitions, such as the agents of an account."""
+    read_partitions: Callable[[Mapping[str, Any]], Sequence[str]]
+    begin: Callable[[str, Mapping[str, Any] | None, datetime, bool], ListStep]
+    """(partition, state, now, whether a full walk is wanted that begins from now on) → the first request."""
+    take: Callable[[str, Mapping[str, Any], Mapping[str, Any], Collection[str], datetime], ListStep]
+    """(partition, state, output, ids that were observed before, now) → the next request."""
+    read: Callable[[Mapping[str, Any], datetime], Sequence[Item]]
+    """(output, now) → its entries; none where it is no page."""
+    told_at: Callable[[Mapping[str, Any]], datetime | None]
+    """When the other side answered, by its own clock."""
+    tell: Callable[[str, Item, int | None], Sequence[Event]]
+    """(partition, entry, the version that was observed before, or None) → what that tells."""
+    start: Callable[[Any], str]
+    """Of a trigger's input: `now`, `all` or a time; what is older is not told before the list was swept."""
+    every: Callable[[Any], float]
+    """Of a trigger's input: seconds between two rounds."""
+    partition: Callable[[Any], str | None]
+    """Of a trigger's input: the one partition that it watches, or None for all."""
+    patience: Callable[[Any], float] = lambda _input: 0.0
+    """Of a trigger's input: seconds that a webhook waits for its entry before it starts the flow by itself."""
+    join: Join | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
     """Something that can start a flow."""
 
@@ -228,6 +314,8 @@ class Trigger:
     """What brings its events."""
     poll: Poll | None = None
     """How its events are found, where they are polled."""
+    watches: PolledList | None = None
+    """The list in which its events are found; an executor with a database walks it once for all flows."""
     joins: tuple[str, ...] = ()
     """The triggers, without the plugin's name, whose events are joined here: what both tell of starts a flow once.
 

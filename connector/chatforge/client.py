@@ -18,6 +18,7 @@ from connector.chatforge.models import (
     LeadPage,
     ListedAgents,
     OneAgent,
+    RawPage,
 )
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -69,6 +70,19 @@ class ChatForge:
         """One page of leads, in an order that is not documented."""
         request = wire.build_request("GET", "v1-leads", agent_id=agent_id, limit=limit, offset=offset)
         return await self._ask(LeadPage, request)
+
+    async def list_raw(self, action: str, agent_id: str, limit: int, offset: int) -> RawPage:
+        """One page of `v1-leads` or `v1-conversations`, its items as they came, and the vendor's time."""
+        request = wire.build_request("GET", action, agent_id=agent_id, limit=limit, offset=offset)
+        answer = await self._send(request)
+        key = action.removeprefix("v1-")
+        return RawPage(items=wire.read_list(answer, key), answered_at=wire.parse_date(answer.headers.get("date")))
+
+    async def list_agent_ids(self) -> list[str]:
+        """The ids of all agents of the account, whatever else is wrong with one of them."""
+        agents = wire.read_list(await self._send(wire.build_request("GET", "v1-agents")), "agents")
+        ids = [agent.get("id") for agent in agents if isinstance(agent, dict)]
+        return [agent_id for agent_id in ids if isinstance(agent_id, str) and agent_id.strip()]
 
     async def get_analytics(self, agent_id: str) -> Analytics:
         """Counts of an agent: in total, and of the current month."""

@@ -161,6 +161,14 @@ class LeadPage(_Resource):
     leads: list[Lead]
 
 
+class RawPage(BaseModel):
+    """A page whose items are not read yet, so that one that does not fit does not cost the others."""
+
+    items: list[Any]
+    answered_at: Time | None = None
+    """By the vendor's clock, from its `Date` header."""
+
+
 class InjectedMessage(_Resource):
     """The message as ChatForge stored it."""
 

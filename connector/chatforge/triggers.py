@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from connector.chatforge import polled, samples, webhooks
 from connector.chatforge.models import Conversation, Duration, Lead, Start
-from connector.chatforge.sweep import make_poll
+from connector.chatforge.rounds import make_poll
 from connector.declare import Event, Trigger
 from connector.errors import EventError
 from connector.validation import quoted
@@ -112,7 +112,7 @@ def _select_captured(event: Event, input: LeadFilter, received_at: datetime) -> 
     data = _data(event)
     fields = ("visitor_name", "visitor_email", "visitor_phone", "conversation_summary", "page_url")
     return CapturedLead(
-        lead_id=None,  # the vendor's reference: the webhook carries no lead id
+        lead_id=_optional_text(event, event.payload, "lead_id"),  # known where it was recognised in the list
         agent_id=agent,
         captured_at=event.occurred_at or received_at,
         source="webhook",
@@ -186,6 +186,8 @@ def _misfit(event: Event, name: str, value: object, expected: str) -> EventError
 
 
 _SAMPLE = webhooks.parse(json.dumps(samples.EVENT))
+_LISTED_LEAD = polled.read_item(samples.LEAD, datetime.min.replace(tzinfo=UTC))
+_LISTED_CONVERSATION = polled.read_item(samples.CONVERSATION, datetime.min.replace(tzinfo=UTC))
 
 EVENT = Trigger(
     name="event",
@@ -208,6 +210,7 @@ LEAD = Trigger(
     select=_select_captured,
     sample=_SAMPLE,
     sources=("webhook", "poll"),
+    watches=polled.LEADS,
     joins=("event", "new_lead"),
 )
 NEW_LEAD = Trigger(
@@ -217,9 +220,10 @@ NEW_LEAD = Trigger(
     input=PollFilter,
     output=CapturedLead,
     select=_select_listed,
-    sample=polled.lead_event("uuid", samples.LEAD),
+    sample=polled.lead_event("uuid", _LISTED_LEAD),
     sources=("poll",),
-    poll=make_poll(polled.NEW_LEADS),
+    poll=make_poll(polled.LEADS, polled.LEAD_LISTED),
+    watches=polled.LEADS,
 )
 NEW_CONVERSATION = Trigger(
     name="new_conversation",
@@ -228,9 +232,10 @@ NEW_CONVERSATION = Trigger(
     input=PollFilter,
     output=ListedConversation,
     select=_select_new_conversation,
-    sample=polled.conversation_event(polled.CONVERSATION_LISTED, "uuid", samples.CONVERSATION),
+    sample=polled.conversation_event(polled.CONVERSATION_LISTED, "uuid", _LISTED_CONVERSATION),
     sources=("poll",),
-    poll=make_poll(polled.NEW_CONVERSATIONS),
+    poll=make_poll(polled.CONVERSATIONS, polled.CONVERSATION_LISTED),
+    watches=polled.CONVERSATIONS,
 )
 CONVERSATION_CHANGED = Trigger(
     name="conversation_updated",
@@ -241,7 +246,8 @@ CONVERSATION_CHANGED = Trigger(
     input=PollFilter,
     output=ListedConversation,
     select=_select_updated_conversation,
-    sample=polled.conversation_event(polled.CONVERSATION_UPDATED, "uuid", samples.CONVERSATION),
+    sample=polled.conversation_event(polled.CONVERSATION_UPDATED, "uuid", _LISTED_CONVERSATION),
     sources=("poll",),
-    poll=make_poll(polled.UPDATED_CONVERSATIONS),
+    poll=make_poll(polled.CONVERSATIONS, polled.CONVERSATION_UPDATED),
+    watches=polled.CONVERSATIONS,
 )

@@ -103,6 +103,20 @@ def read_answer(answer: Answer, model: type[Model]) -> Model:
     return found
 
 
+def read_list(answer: Answer, key: str) -> list[Any]:
+    """The items of a successful answer `{key: […]}`, unread. `OutputError` where it has no such list."""
+    value = _read_json(answer)
+    items = value.get(key) if isinstance(value, Mapping) else None
+    if isinstance(items, list):
+        return items
+    if _has_error(value):
+        raise _reported(answer)
+    message = (
+        f"the answer from ChatForge has no list {key!r}, but {quoted(value)}; see whether a newer release knows it"
+    )
+    raise OutputError(answer.hide_secret(message), processed="unknown", status=answer.status)
+
+
 def require_success(answer: Answer) -> None:
     """`OutputError` where an answer whose form is not documented is a page, such as a proxy's, or reports an error."""
     if is_page(answer.body):
@@ -266,6 +280,15 @@ def _shorten(text: str, limit: int) -> str:
     """One line without control characters, at most `limit` long."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def parse_date(value: str | None) -> datetime | None:
+    """Read a `Date` header; None where it makes no sense."""
+    try:
+        moment = parsedate_to_datetime(value or "")
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:

@@ -44,6 +44,9 @@ class Account:
             return {"agents": [{"id": agent} for agent in self.agents or self.lists]}
         if input["agent_id"] not in self.lists:
             return NotFoundError("agent not found")
+        if action == "get_analytics":
+            total = {"total": len(self.lists[input["agent_id"]])}
+            return {"leads": total, "conversations": total}
         items = self.lists[input["agent_id"]][0 if self.ignores_offset else input["offset"] :]
         return {action.removeprefix("list_"): items[: min(self.most, input["limit"])]}
 
@@ -52,7 +55,7 @@ class Account:
         assert self.trigger.poll is not None
         events: list[Event] = []
         page: Page = None
-        for _ in range(100):
+        for _ in range(500):
             step = self.trigger.poll(self.wanted, self.state, page, self.now)
             self.state = json.loads(json.dumps(step.state))
             events += step.events
@@ -90,12 +93,11 @@ def test_lead_that_appears_later_is_found_wherever_it_stands() -> None:
     assert identities(account.round()) == ["lead:back-dated", "lead:undated"]
 
 
-def test_lead_that_slips_to_an_earlier_page_is_found_by_the_next_round() -> None:
+def test_lead_that_slips_to_an_earlier_page_is_found_all_the_same() -> None:
     account = Account(triggers.NEW_LEAD, most=2, start="all")
     account.lists["a"] = [lead(str(number)) for number in range(6)]
     account.between = lambda number: account.lists["a"].__delitem__(slice(0, 2)) if number == 3 else None
-    assert "lead:2" not in identities(account.round())
-    assert identities(account.round()) == ["lead:2"]
+    assert "lead:2" in identities(account.round())
 
 
 @pytest.mark.parametrize("most", [1, 2, 7, 50])
@@ -126,13 +128,13 @@ def test_list_of_any_length_is_walked_without_a_doubt_at_once(length: int) -> No
     assert identities(account.round()) == ["lead:back-dated"]
 
 
-def test_walk_of_a_known_list_costs_one_request_more_than_it_has_pages() -> None:
+def test_full_walk_overlaps_its_pages_and_looks_back_from_the_end() -> None:
     account = Account(triggers.NEW_LEAD)
     account.lists["a"] = [lead(str(number)) for number in range(120)]
     account.round()
     account.asked.clear()
     account.round()
-    assert account.asked == ["a"] * 4
+    assert account.asked == ["a"] * 5
 
 
 def test_start_in_the_future_is_kept() -> None:
@@ -158,10 +160,10 @@ def test_agents_are_listed_anew_after_ten_minutes_only() -> None:
     account.round()
     account.now += timedelta(minutes=9, seconds=59)
     account.round()
-    assert account.asked == ["agents", "a", "a"]
+    assert account.asked == ["agents", "a", "a", "a"]  # an empty list is counted, at first
     account.now += timedelta(seconds=1)
     account.round()
-    assert account.asked[3:] == ["agents", "a"]
+    assert account.asked[4:6] == ["agents", "a"]
 
 
 def test_agent_that_is_gone_is_left_out_and_the_others_go_on() -> None:
@@ -197,7 +199,7 @@ def test_agent_that_is_listed_twice_is_walked_once() -> None:
     account = Account(triggers.NEW_LEAD)
     account.agents = ["a", "a"]
     account.round()
-    assert account.asked == ["agents", "a"]
+    assert account.asked == ["agents", "a", "a"]
 
 
 def test_conversation_is_updated_when_its_messages_become_more() -> None:
