@@ -45,5 +45,5 @@ def require_steps(adapter: Adapter, flow: Flow) -> None:
 
 
 def is_served(adapter: Adapter, flow: Flow) -> bool:
-    """Whether a server starts the flow: by a webhook in this version, not by polling and not by the clock."""
-    return flow.enabled and "webhook" in adapter.registry.trigger(flow.trigger.uses).sources
+    """Whether a server starts the flow: by a webhook or by the clock in this version, not by polling."""
+    return flow.enabled and not {"webhook", "schedule"}.isdisjoint(adapter.registry.trigger(flow.trigger.uses).sources)

@@ -1,6 +1,8 @@
 """`chatforge serve`."""
 
 import logging
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -38,25 +40,36 @@ def serve(
     with listener:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
-        service.serve(plugins, settings, loaded, listener, lambda: _announce(address, adapter, settings, loaded))
+
+        def started(upcoming: Mapping[str, datetime]) -> None:
+            _announce(address, adapter, settings, loaded, upcoming)
+
+        service.serve(plugins, settings, loaded, listener, started)
     output.line("stopped")
 
 
-def _announce(address: str, adapter: Adapter, settings: Settings, flows: list[Flow]) -> None:
+def _announce(
+    address: str, adapter: Adapter, settings: Settings, flows: list[Flow], upcoming: Mapping[str, datetime]
+) -> None:
     output.line(f"listening on {address}; stop with Ctrl-C")
     output.line(f"database  {settings.database}")
     for flow in flows:
-        output.line(f"flow      {flow.name}, started by {flow.trigger.uses}{_limit(adapter, flow)}")
+        output.line(f"flow      {flow.name}, {_start(adapter, flow, upcoming)}")
     triggers = [flow.trigger for flow in flows if "webhook" in adapter.registry.trigger(flow.trigger.uses).sources]
     for connector, connection in sorted({(connector_of(trigger.uses), trigger.connection) for trigger in triggers}):
         path = f"/webhooks/{connector}" + ("" if connection == "default" else f"/{connection}")
         output.line(f"webhooks  {settings.public_url or address}{path}")
-    if settings.public_url is None:
+    if triggers and settings.public_url is None:
         output.line("          set CHATFORGE_PUBLIC_URL to the address under which ChatForge reaches this server,")
         output.line("          and paste the webhook address into the ChatForge dashboard, Integrations")
 
 
-def _limit(adapter: Adapter, flow: Flow) -> str:
+def _start(adapter: Adapter, flow: Flow, upcoming: Mapping[str, datetime]) -> str:
+    if flow.name in upcoming:
+        moment = upcoming[flow.name]
+        seconds = ":%S" if moment.second else ""
+        return f"next at {moment:%Y-%m-%d %H:%M{seconds}} {moment.tzinfo}"
+    how = f"started by {flow.trigger.uses}"
     if not flow.enabled:
-        return " (off)"
-    return "" if is_served(adapter, flow) else " (not by this version's server, only by chatforge run)"
+        return f"{how} (off)"
+    return how if is_served(adapter, flow) else f"{how} (not by this version's server, only by chatforge run)"

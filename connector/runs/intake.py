@@ -61,6 +61,8 @@ class Intake:
             if trigger is None:
                 return None
             happened = delivery.event.occurred_at or delivery.received_at
+            if delivery.event.source == "schedule":  # what the clock missed, the trigger's `missed` decides
+                return self._start(flow, trigger, delivery.received_at, no)
             if delivery.received_at - happened > TOO_OLD:
                 return no(f"it happened at {from_time(happened)}, and after 7 days an event starts nothing")
             if happened - delivery.received_at > TOO_EARLY:

@@ -93,3 +93,12 @@ CREATE TABLE IF NOT EXISTS attempts (
     PRIMARY KEY (run_id, step, number),
     FOREIGN KEY (run_id, step) REFERENCES steps (run_id, step)
 ) WITHOUT ROWID;
+
+-- Flows that the clock starts. Ticks after `anchor` count; those up to `last` were dealt with.
+-- A flow that is off, or whose timetable has another key, has no row and begins anew.
+CREATE TABLE IF NOT EXISTS schedules (
+    flow   TEXT PRIMARY KEY,
+    key    TEXT NOT NULL,
+    anchor TEXT NOT NULL,
+    last   TEXT NOT NULL
+) WITHOUT ROWID;

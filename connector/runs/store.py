@@ -96,6 +96,10 @@ class Store:
     def read(self, query: Callable[[Journal], Result]) -> Result:
         return self._database.read(lambda connection: query(Journal(connection)))
 
+    async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Let another module of this package change tables of its own, in one transaction."""
+        return await self._database.write(work)
+
     async def ping(self) -> None:
         """Raise StoreError unless the database can be locked for writing."""
         await self._database.write(lambda connection: connection.execute("UPDATE runs SET epoch = epoch WHERE id = ''"))

@@ -1,11 +1,12 @@
-"""Runs the server: one process, one database, one worker, the webhooks."""
+"""Runs the server: one process, one database, one worker, one scheduler, the webhooks."""
 
 import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -19,12 +20,25 @@ from connector.errors import SettingsError, StoreError
 from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.runs.intake import Intake
+from connector.runs.schedules import Scheduler
 from connector.runs.store import Store
 from connector.runs.worker import Worker
 from connector.server.app import Webhooks, create_app
 from connector.settings import Settings
 
 GRACE_SECONDS = 3
+
+Started = Callable[[Mapping[str, datetime]], None]
+"""Is told when each flow that the clock starts does so next."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    app: Starlette
+    working: asyncio.Task[None]
+    """What the worker and the scheduler do."""
+    stop_working: Callable[[], None]
+    upcoming: Callable[[], Mapping[str, datetime] | None]
 
 
 class _Server(uvicorn.Server):
@@ -62,20 +76,15 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    registry: Registry,
-    settings: Settings,
-    flows: Sequence[Flow],
-    listener: socket.socket,
-    started: Callable[[], None],
+    registry: Registry, settings: Settings, flows: Sequence[Flow], listener: socket.socket, started: Started
 ) -> None:
     """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError."""
 
     async def work() -> None:
         async with Adapter(registry, settings) as adapter, _working(adapter, settings, flows) as parts:
-            app, working, stop_working = parts
-            server = _Server(_configure(app), stop_working)
-            working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
-            announcing = asyncio.create_task(_announce(server, started))
+            server = _Server(_configure(parts.app), parts.stop_working)
+            parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
+            announcing = asyncio.create_task(_announce(server, parts, started))
             await server.serve(sockets=[listener])
             await announcing
 
@@ -96,13 +105,17 @@ def _configure(app: Starlette) -> uvicorn.Config:
 
 
 @asynccontextmanager
-async def _working(
-    adapter: Adapter, settings: Settings, flows: Sequence[Flow]
-) -> AsyncIterator[tuple[Starlette, asyncio.Task[None], Callable[[], None]]]:
-    """The app, the task of the worker behind it, and what makes the worker stop."""
+async def _working(adapter: Adapter, settings: Settings, flows: Sequence[Flow]) -> AsyncIterator[_Parts]:
+    """The app, and what works behind it."""
     store = Store(settings.database)
     worker = Worker(adapter, store, _now)
-    working = asyncio.create_task(worker.work())
+    intake = Intake(adapter, store, flows, worker.wake)
+    scheduler = Scheduler(intake, _now)
+    working = asyncio.create_task(_work(worker, scheduler))
+
+    def stop() -> None:
+        scheduler.stop()
+        worker.stop()
 
     async def ready() -> str | None:
         if working.done():
@@ -114,21 +127,32 @@ async def _working(
         return None
 
     try:
-        webhooks = Webhooks(adapter, Intake(adapter, store, flows, worker.wake))
-        yield create_app(webhooks, ready), working, worker.stop
+        app = create_app(Webhooks(adapter, intake), ready)
+        yield _Parts(app, working, stop, lambda: scheduler.upcoming)
     finally:
-        worker.stop()
+        stop()
         try:
             await working
         finally:
             store.close()
 
 
-async def _announce(server: uvicorn.Server, started: Callable[[], None]) -> None:
-    while not server.started and not server.should_exit:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    if server.started:
-        started()
+async def _work(*parts: Worker | Scheduler) -> None:
+    """Until one of them ends; then the others are stopped."""
+    tasks = [asyncio.create_task(part.work()) for part in parts]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for part in parts:
+        part.stop()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        task.result()
+
+
+async def _announce(server: uvicorn.Server, parts: _Parts, started: Started) -> None:
+    while not server.should_exit:
+        if server.started and (upcoming := parts.upcoming()) is not None:
+            return started(upcoming)
+        await asyncio.sleep(0.01)  # uvicorn has no event for it
 
 
 def _now() -> datetime:

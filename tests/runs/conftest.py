@@ -17,6 +17,7 @@ from connector.adapter import Adapter, Delivery
 from connector.declare import ActionContext, ConnectionType, Event, Trigger, action
 from connector.flows.check import check
 from connector.flows.flow import Flow
+from connector.plugins.starts import SCHEDULE
 from connector.registry import Registry
 from connector.runs import records
 from connector.runs.intake import Intake
@@ -60,7 +61,7 @@ class Bench:
     def adapter(self) -> Adapter:
         actions = {declared.name: declared for declared in self._actions()}
         connections = {"test": self._connection()} if self.budget_wait else {}
-        registry = Registry(actions, {"test.ping": PING}, connections)
+        registry = Registry(actions, {"test.ping": PING, "schedule": SCHEDULE}, connections)
         return Adapter(registry, settings.load(self.folder, environ={}), self.clock)
 
     def flow(self, steps: str, rest: str = "", trigger: str = "{uses: test.ping}", name: str = "example") -> Flow:
