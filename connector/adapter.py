@@ -26,7 +26,17 @@ from connector import registry as registries
 from connector import settings as setting_sources
 from connector.accounts import DEFAULT, Account, Accounts
 from connector.call import Call, PausingBudget
-from connector.declare import ActionContext, Effect, Event, Page, Timetable, connector_of
+from connector.declare import (
+    Action,
+    ActionContext,
+    Effect,
+    Event,
+    Page,
+    PolledList,
+    PollRequest,
+    Timetable,
+    connector_of,
+)
 from connector.errors import (
     ConnectorError,
     EventError,
@@ -58,6 +68,17 @@ class Delivery:
     event: Event
     text: str
     received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What a trigger asks of the list that it watches. Durations are in seconds."""
+
+    list: PolledList
+    start: str
+    every: float
+    partition: str | None
+    patience: float
 
 
 class Adapter:
@@ -120,6 +141,14 @@ class Adapter:
             raise UnknownOperationError(f"the connector {connector[:60]!r} has no connection that can be checked")
         return await self.run(f"{connector}.{declared.test}", {}, connection=name)
 
+    def rate_limit(self, connector: str, connection: str = DEFAULT) -> int | None:
+        """How many requests a minute the connection may send, as far as it is known now; None: as many as it likes.
+
+        Raises SettingsError or UnknownOperationError.
+        """
+        budget = self._accounts.get(connector, connection).budget
+        return budget.limit if budget is not None else None
+
     async def run(
         self, action: str, input: Mapping[str, Any], *, connection: str = DEFAULT, idempotency_key: str = ""
     ) -> dict[str, Any]:
@@ -153,12 +182,18 @@ class Adapter:
 
         So a caller can write down that it is about to send after the wait and before the first byte.
         """
-        declared = self.registry.action(action)
-        values = self.read_input(action, input)
+        declared, values = self.registry.action(action), self.read_input(action, input)
         account = self._accounts.get(connector_of(action), connection)
+        async with self._open(declared, values, account, idempotency_key, purpose) as call:
+            yield call
+
+    @asynccontextmanager
+    async def _open(
+        self, declared: Action, values: BaseModel, account: Account, idempotency_key: str, purpose: Purpose | None
+    ) -> AsyncIterator[Call]:
         async with account.turn(declared, values), self._open_client(account, purpose or declared.purpose) as opened:
             client, pausing = opened
-            logger = logging.getLogger(f"connector.{action}")
+            logger = logging.getLogger(f"connector.{declared.name}")
             context = ActionContext(account.values, client, idempotency_key, self._clock(), logger, account.memory)
             yield Call(declared, values, context, account, pausing)
 
@@ -203,6 +238,23 @@ class Adapter:
         page = await self._fetch(action, asked.request.input, connection)
         return polling.ask(declared, wanted, asked.polled.state, self._clock(), page).polled
 
+    def watch(self, trigger: str, input: Mapping[str, Any]) -> Watching | None:
+        """The list in which the trigger's events are found, and what the input asks of it; None where there is none."""
+        polled = self.registry.trigger(trigger).watches
+        if polled is None:
+            return None
+        wanted = self._read_trigger_input(trigger, input)
+        return Watching(
+            polled, polled.start(wanted), polled.every(wanted), polled.partition(wanted), polled.patience(wanted)
+        )
+
+    async def ask(self, polled: PolledList, request: PollRequest, connector: str, connection: str) -> dict[str, Any]:
+        """What the walk through a list wants to see, as background work. Raises ConnectorError."""
+        action = polled.reads[request.action]
+        account = self._accounts.get(connector, connection)
+        async with self._open(action, read(action.input, request.input), account, "", "background") as call:
+            return await call.send()
+
     async def _fetch(self, action: str, input: Mapping[str, Any], connection: str) -> Page:
         try:
             async with self.open_call(action, input, connection=connection, purpose="background") as call:
@@ -234,6 +286,12 @@ class Adapter:
             log.error("%s failed on a delivery, %s", connector, type(error).__name__)  # noqa: TRY400
             message, status = f"{connector} failed on this delivery; send it again later", 500
         raise WebhookError(message, status=status)
+
+    def read_webhook(self, connector: str, text: str) -> Event:
+        """The event of a webhook that was accepted before, from its text. Raises WebhookError."""
+        webhook = self.registry.connections[connector].webhook
+        assert webhook is not None  # noqa: S101 - it was accepted
+        return webhook.parse(text)
 
     def select(
         self, trigger: str, input: Mapping[str, Any], event: Event, received_at: datetime

@@ -112,7 +112,7 @@ class _Walks:
     list_action: str
     key: str
 
-    def begin(self, partition: str, state: Mapping[str, Any] | None, now: datetime, wanted: bool) -> ListStep:  # noqa: FBT001 - the protocol of PolledList
+    def begin(self, partition: str, state: Mapping[str, Any] | None, now: datetime, wanted: bool) -> ListStep:
         walk = Sweep() if state is None else Sweep.model_validate(state)
         sweep.begin(walk, now, wanted=wanted)
         return self._step(partition, walk)
@@ -179,10 +179,10 @@ def _make_list(
         read=walks.read,
         told_at=_read_answered_at,
         tell=tell,
-        start=lambda input: str(input.start),
-        every=lambda input: seconds(input.every) or 60.0,
-        partition=lambda input: input.agent_id,
-        patience=lambda input: seconds(getattr(input, "wait_for_lead", "0s")) or 0.0,
+        start=lambda wanted: str(wanted.start),
+        every=lambda wanted: seconds(wanted.every) or 60.0,
+        partition=lambda wanted: wanted.agent_id,
+        patience=lambda wanted: seconds(getattr(wanted, "wait_for_lead", "0s")) or 0.0,
         join=join,
     )
 

@@ -26,7 +26,8 @@ from connector.flows.flow import Flow
 from connector.runs import records
 from connector.runs.intake import Intake
 from connector.runs.journal import Journal
-from connector.runs.store import Store, Stored
+from connector.runs.events import Stored
+from connector.runs.store import Store
 from connector.runs.worker import Worker
 
 

@@ -1,5 +1,6 @@
 """The one way to create a run: an event comes in, each flow says what it makes of it, one transaction keeps it."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,10 @@ from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError, from_time
 from connector.flows.flow import Flow
 from connector.flows.slots import Expression
-from connector.runs.store import Decision, NewEvent, Store, Stored
+from connector.runs import arrivals, events
+from connector.runs.events import Decision, NewEvent, Stored
+from connector.runs.store import Store
+from connector.runs.watches import Watch
 
 TOO_OLD = timedelta(days=7)
 TOO_EARLY = timedelta(minutes=5)
@@ -27,21 +31,21 @@ class Intake:
     store: Store
     flows: Sequence[Flow]
     wake: Callable[[], None] = lambda: None
+    watches: Sequence[Watch] = ()
+    """The lists that are polled beside, in which a webhook's entry is looked for before it starts their flows."""
+    arrived: Callable[[Watch], None] = lambda _watch: None
+    """Called when a webhook waits for its entry of the list."""
 
     async def accept(self, delivery: Delivery) -> Stored:
         """Store the event and queue its runs; returns when that is committed and synced. Raises StoreError."""
-        event = delivery.event
-        decisions = [self._decide(flow, delivery) for flow in self.flows if self._concerns(flow, delivery)]
-        new = NewEvent(
-            connector=delivery.connector,
-            connection=delivery.connection,
-            identity=event.identity,
-            name=event.name,
-            occurred_at=event.occurred_at,
-            received_at=delivery.received_at,
-            text=delivery.text,
-        )
-        stored = await self.store.add_event(new, [decision for decision in decisions if decision])
+        joined = [watch for watch in self.watches if _is_joined(watch, delivery)]
+        waiting = {watcher.flow.name for watch in joined for watcher in watch.watchers}
+        flows = [flow for flow in self.flows if flow.name not in waiting and self._concerns(flow, delivery)]
+        decisions = [decision for flow in flows if (decision := self.decide(flow, delivery))]
+        new = NewEvent.of(delivery)
+        stored = await self.store.write(_add, new, decisions, joined, delivery)
+        for watch in joined if stored.new else ():
+            self.arrived(watch)
         if stored.new and any(start.run_id for start in stored.starts):
             self.wake()
         return stored
@@ -50,7 +54,7 @@ class Intake:
         connector = connector_of(flow.trigger.uses)
         return flow.enabled and (connector, flow.trigger.connection) == (delivery.connector, delivery.connection)
 
-    def _decide(self, flow: Flow, delivery: Delivery) -> Decision | None:
+    def decide(self, flow: Flow, delivery: Delivery) -> Decision | None:
         """None where the flow's trigger does not want the event."""
 
         def no(reason: str, *, held: bool = False) -> Decision:
@@ -61,7 +65,7 @@ class Intake:
             if trigger is None:
                 return None
             happened = delivery.event.occurred_at or delivery.received_at
-            if delivery.event.source == "schedule":  # what the clock missed, the trigger's `missed` decides
+            if delivery.event.source != "webhook":  # `start` and `missed` of the trigger say how old it may be
                 return self._start(flow, trigger, delivery.received_at, no)
             if delivery.received_at - happened > TOO_OLD:
                 return no(f"it happened at {from_time(happened)}, and after 7 days an event starts nothing")
@@ -81,6 +85,29 @@ class Intake:
         key = _value(flow.dedupe.key, scope, "dedupe.key")
         since = now - timedelta(seconds=flow.dedupe.window)
         return Decision(flow.name, flow.revision, flow.source, trigger, dedupe_key=key, dedupe_since=since)
+
+
+def _is_joined(watch: Watch, delivery: Delivery) -> bool:
+    join, event = watch.list.join, delivery.event
+    if join is None or event.source != "webhook" or event.name != join.event:
+        return False
+    return (watch.connector, watch.connection) == (delivery.connector, delivery.connection)
+
+
+def _add(
+    connection: sqlite3.Connection,
+    new: NewEvent,
+    decisions: Sequence[Decision],
+    watches: Sequence[Watch],
+    delivery: Delivery,
+) -> Stored:
+    stored = events.add_event(connection, new, decisions)
+    if not stored.new:
+        return stored
+    starts = [*stored.starts]
+    for watch in watches:
+        starts += arrivals.arrive(connection, watch, stored.event_id, delivery)
+    return Stored(stored.event_id, new=True, starts=starts)
 
 
 def _value(expression: Expression, scope: Scope, slot: str) -> Any:

@@ -61,7 +61,9 @@ class Journal:
 
     def starts(self, event_id: str) -> list[records.Start]:
         rows = self._connection.execute("SELECT * FROM starts WHERE event_id = ? ORDER BY flow", (event_id,))
-        return [records.Start(row["flow"], row["run_id"], _value(row["reason"])) for row in rows]
+        return [
+            records.Start(row["flow"], row["run_id"], _value(row["reason"]), held=bool(row["held"])) for row in rows
+        ]
 
     def source(self, revision: str) -> str:
         """The text of a flow that runs are pinned to."""
@@ -135,6 +137,7 @@ def run_of(row: sqlite3.Row) -> records.Run:
         wake_at=_time(row["wake_at"]),
         outputs=_value(row["outputs"]),
         error=_failure(row["error"]),
+        without_once=bool(row["without_once"]),
     )
 
 

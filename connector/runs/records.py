@@ -1,5 +1,6 @@
 """What the journal holds, as values. Times are aware UTC datetimes."""
 
+import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -45,6 +46,8 @@ class Start:
     flow: str
     run_id: str | None
     reason: str | None
+    held: bool = False
+    """Whether the event could not be decided, and waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Run:
     wake_at: datetime | None
     outputs: Any
     error: Failure | None
+    without_once: bool = False
+    """Whether steps that act on somebody once are left out, as a backfill does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,11 @@ class Attempt:
     sent_at: datetime | None
     finished_at: datetime | None
     error: str | None
+
+
+def as_json(value: Any) -> str | None:
+    """ASCII-escaped JSON, in which lone surrogates and NUL survive; NULL for None."""
+    return None if value is None else json.dumps(value)
 
 
 def write_time(moment: datetime) -> str:

@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS starts (
     flow     TEXT NOT NULL,
     run_id   TEXT REFERENCES runs (id),
     reason   TEXT,
+    held     INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (event_id, flow),
     CHECK ((run_id IS NULL) <> (reason IS NULL))
 ) WITHOUT ROWID;
@@ -58,6 +59,7 @@ CREATE TABLE IF NOT EXISTS runs (
     wake_at     TEXT,
     outputs     TEXT,
     error       TEXT,
+    without_once INTEGER NOT NULL DEFAULT 0,
     UNIQUE (flow, event_id),
     CHECK ((status = 'waiting') = (wake_at IS NOT NULL)),
     CHECK ((status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL))
@@ -92,6 +94,95 @@ CREATE TABLE IF NOT EXISTS attempts (
     error       TEXT,
     PRIMARY KEY (run_id, step, number),
     FOREIGN KEY (run_id, step) REFERENCES steps (run_id, step)
+) WITHOUT ROWID;
+
+-- Which flows watch which list, and since when. What is older than `begins_at`, by the other side's clock, is told only
+-- by a list that was swept.
+CREATE TABLE IF NOT EXISTS subscriptions (
+    flow       TEXT PRIMARY KEY,
+    connector  TEXT NOT NULL,
+    connection TEXT NOT NULL,
+    list       TEXT NOT NULL,
+    watched    TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    begins_at  TEXT,
+    live_at    TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- The walk through each list that is polled, one for each partition, whatever the number of flows.
+CREATE TABLE IF NOT EXISTS polls (
+    id            INTEGER PRIMARY KEY,
+    connector     TEXT NOT NULL,
+    connection    TEXT NOT NULL,
+    list          TEXT NOT NULL,
+    partition     TEXT NOT NULL,
+    state         TEXT,
+    polled_at     TEXT,
+    swept_at      TEXT,
+    alert         TEXT,
+    failing_since TEXT,
+    error         TEXT,
+    retired_at    TEXT,
+    UNIQUE (connector, connection, list, partition),
+    CHECK ((failing_since IS NULL) = (error IS NULL))
+);
+
+-- The polls of which a flow has seen everything that there was when it began to watch.
+CREATE TABLE IF NOT EXISTS caught_up (
+    flow    TEXT NOT NULL REFERENCES subscriptions (flow),
+    poll_id INTEGER NOT NULL REFERENCES polls (id),
+    PRIMARY KEY (flow, poll_id)
+) WITHOUT ROWID;
+
+-- What was seen in a list: `walk` is the number of the last full walk during which it was there, `event_id` what was
+-- told of it first, `facts` by what a webhook can be recognised as it, while that may come.
+CREATE TABLE IF NOT EXISTS observed (
+    poll_id  INTEGER NOT NULL REFERENCES polls (id),
+    item     TEXT NOT NULL,
+    version  INTEGER NOT NULL,
+    walk     INTEGER NOT NULL,
+    seen_at  TEXT NOT NULL,
+    at       TEXT NOT NULL,
+    facts    TEXT,
+    event_id TEXT REFERENCES events (id),
+    PRIMARY KEY (poll_id, item)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS observed_unbound ON observed (poll_id, at) WHERE facts IS NOT NULL;
+
+-- Webhooks that tell of an entry of a list without naming it; `item` is the entry, once it is recognised.
+CREATE TABLE IF NOT EXISTS arrivals (
+    event_id   TEXT PRIMARY KEY REFERENCES events (id),
+    connector  TEXT NOT NULL,
+    connection TEXT NOT NULL,
+    list       TEXT NOT NULL,
+    named      TEXT,
+    partition  TEXT,
+    at         TEXT NOT NULL,
+    facts      TEXT NOT NULL,
+    item       TEXT,
+    bound_at   TEXT,
+    CHECK ((item IS NULL) = (bound_at IS NULL))
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS arrivals_unbound ON arrivals (connector, connection, list, at) WHERE item IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS arrivals_bound ON arrivals (connector, connection, list, partition, item)
+    WHERE item IS NOT NULL;
+
+-- The flows that start from a webhook alone unless its entry is recognised before.
+CREATE TABLE IF NOT EXISTS waiting_starts (
+    event_id TEXT NOT NULL REFERENCES arrivals (event_id),
+    flow     TEXT NOT NULL,
+    due_at   TEXT NOT NULL,
+    PRIMARY KEY (event_id, flow)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS waiting_starts_due ON waiting_starts (due_at);
+
+-- Other names that webhooks have for a partition, learned from those that were recognised.
+CREATE TABLE IF NOT EXISTS aliases (
+    connector  TEXT NOT NULL,
+    connection TEXT NOT NULL,
+    named      TEXT NOT NULL,
+    partition  TEXT NOT NULL,
+    PRIMARY KEY (connector, connection, named)
 ) WITHOUT ROWID;
 
 -- Flows that the clock starts. Ticks after `anchor` count; those up to `last` were dealt with.

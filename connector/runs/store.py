@@ -1,63 +1,38 @@
 """The journal on SQLite: each method of `Store` is one transaction, and one step in the life of a run."""
 
 import json
-import secrets
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from connector.errors import StoreError
 from connector.runs import records
 from connector.runs.journal import DamagedRowError, Journal, run_of
-from connector.runs.records import Failure, read_time, write_time
+from connector.runs.records import Failure, as_json, write_time
 from connector.sqlite import Database
 
 SCHEMA = files("connector.runs").joinpath("schema.sql").read_text("utf-8")
 
 Result = TypeVar("Result")
+P = ParamSpec("P")
+
+
+_ADDED = (("starts", "held"), ("runs", "without_once"))
+"""Columns that databases of the first version do not have."""
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Bring an older database up to SCHEMA."""
+    for table, column in _ADDED:
+        if column not in {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
 
 
 class StaleRunError(StoreError):
     """Somebody else has claimed the run since; nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    connector: str
-    connection: str
-    identity: str
-    name: str
-    occurred_at: datetime | None
-    received_at: datetime
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What one flow makes of a new event: a trigger payload to run with, or the reason why not."""
-
-    flow: str
-    revision: str
-    source: str
-    trigger: dict[str, Any] | None = None
-    reason: str | None = None
-    held: bool = False
-    dedupe_key: Any = None
-    dedupe_since: datetime | None = None
-    """A run with the same key that started after this keeps the event from starting another."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A stored event. `new` is False where it had been stored before; then nothing was started."""
-
-    event_id: str
-    new: bool
-    starts: Sequence[records.Start]
 
 
 _CLAIM = """
@@ -88,7 +63,7 @@ class Store:
     """Each method is one transaction: when it returns, it is committed and synced. Raises StoreError."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, SCHEMA)
+        self._database = Database(path, SCHEMA, upgrade=_add_columns)
 
     def close(self) -> None:
         self._database.close()
@@ -96,17 +71,21 @@ class Store:
     def read(self, query: Callable[[Journal], Result]) -> Result:
         return self._database.read(lambda connection: query(Journal(connection)))
 
-    async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Let another module of this package change tables of its own, in one transaction."""
-        return await self._database.write(work)
+    def query(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """Do `work`, which only reads, on one state of the database."""
+        return self._database.read(lambda connection: work(connection, *args, **kwargs))
+
+    async def write(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """Do `work`, a function of `events`, `lists` or `arrivals`, in one transaction."""
+        return await self._database.write(lambda connection: work(connection, *args, **kwargs))
 
     async def ping(self) -> None:
         """Raise StoreError unless the database can be locked for writing."""
         await self._database.write(lambda connection: connection.execute("UPDATE runs SET epoch = epoch WHERE id = ''"))
-
-    async def add_event(self, event: NewEvent, decisions: Sequence[Decision]) -> Stored:
-        """Store an event and queue its runs, or recognise it."""
-        return await self._database.write(lambda connection: _add_event(connection, event, decisions))
 
     async def claim(self, now: datetime, limit: int, only: Collection[str] | None = None) -> list[records.Run]:
         """Take up to `limit` runs that are queued or whose wait is over, oldest first; of `only` where given."""
@@ -181,9 +160,9 @@ class Store:
                 "step": step,
                 "action": action,
                 "status": status,
-                "output": _json(output),
-                "reason": _json(reason),
-                "error": _json(error.as_json() if error else None),
+                "output": as_json(output),
+                "reason": as_json(reason),
+                "error": as_json(error.as_json() if error else None),
                 "now": write_time(now),
             }
             connection.execute(_FINISH_STEP, values)
@@ -197,7 +176,7 @@ class Store:
             _guard(connection, run)
             _finish_attempt(connection, run.id, step, now, error.message if error else None)
             update = "UPDATE steps SET status = 'waiting', error = ? WHERE run_id = ? AND step = ?"
-            _one(connection, update, (_json(error.as_json()), run.id, step))
+            _one(connection, update, (as_json(error.as_json()), run.id, step))
             update = "UPDATE runs SET status = 'waiting', wake_at = ? WHERE id = ?"
             _one(connection, update, (write_time(wake_at), run.id))
 
@@ -216,76 +195,10 @@ class Store:
         def work(connection: sqlite3.Connection) -> None:
             _guard(connection, run)
             finished = None if status == "held" else write_time(now)
-            values = (status, finished, _json(outputs), _json(error.as_json() if error else None), run.id)
+            values = (status, finished, as_json(outputs), as_json(error.as_json() if error else None), run.id)
             _one(connection, "UPDATE runs SET status = ?, finished_at = ?, outputs = ?, error = ? WHERE id = ?", values)
 
         await self._database.write(work)
-
-
-def new_id(kind: str, now: datetime) -> str:
-    """Ids of one kind order by time: milliseconds, then randomness."""
-    return f"{kind}_{int(now.timestamp() * 1000):011x}{secrets.token_hex(5)}"
-
-
-def _add_event(connection: sqlite3.Connection, event: NewEvent, decisions: Sequence[Decision]) -> Stored:
-    seen = connection.execute(
-        "SELECT id FROM events WHERE connector = ? AND connection = ? AND identity = ?",
-        (event.connector, event.connection, event.identity),
-    ).fetchone()
-    if seen:
-        return Stored(seen["id"], new=False, starts=Journal(connection).starts(seen["id"]))
-    event_id = new_id("evt", event.received_at)
-    connection.execute(
-        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            event_id,
-            event.connector,
-            event.connection,
-            event.identity,
-            json.dumps(event.name),
-            write_time(event.occurred_at) if event.occurred_at else None,
-            write_time(event.received_at),
-            "held" if any(decision.held for decision in decisions) else "accepted",
-            json.dumps(event.text),
-        ),
-    )
-    starts = [_start(connection, event_id, event.received_at, decision) for decision in decisions]
-    for start in starts:
-        connection.execute(
-            "INSERT INTO starts VALUES (?, ?, ?, ?)", (event_id, start.flow, start.run_id, _json(start.reason))
-        )
-    return Stored(event_id, new=True, starts=starts)
-
-
-def _start(connection: sqlite3.Connection, event_id: str, now: datetime, decision: Decision) -> records.Start:
-    if decision.trigger is None:
-        return records.Start(decision.flow, None, decision.reason)
-    run_id = new_id("run", now)
-    if decision.dedupe_since and (reason := _deduplicate(connection, decision, run_id, now, decision.dedupe_since)):
-        return records.Start(decision.flow, None, reason)
-    connection.execute(
-        "INSERT INTO revisions VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        (decision.revision, decision.flow, json.dumps(decision.source)),
-    )
-    connection.execute(
-        "INSERT INTO runs (id, flow, revision, event_id, trigger, status, created_at) "
-        "VALUES (?, ?, ?, ?, ?, 'queued', ?)",
-        (run_id, decision.flow, decision.revision, event_id, json.dumps(decision.trigger), write_time(now)),
-    )
-    return records.Start(decision.flow, run_id, None)
-
-
-def _deduplicate(
-    connection: sqlite3.Connection, decision: Decision, run_id: str, now: datetime, since: datetime
-) -> str | None:
-    key = json.dumps(decision.dedupe_key)
-    row = connection.execute("SELECT * FROM dedupe WHERE flow = ? AND key = ?", (decision.flow, key)).fetchone()
-    if row and read_time(row["started_at"]) > since:
-        return f"the run {row['run_id']} with the same dedupe key {key} started at {row['started_at']}"
-    connection.execute(
-        "INSERT OR REPLACE INTO dedupe VALUES (?, ?, ?, ?)", (decision.flow, key, write_time(now), run_id)
-    )
-    return None
 
 
 def _run_or_hold(connection: sqlite3.Connection, row: sqlite3.Row) -> records.Run | None:
@@ -314,14 +227,10 @@ def _finish_attempt(
     connection.execute(
         "UPDATE attempts SET finished_at = ?, error = ? WHERE run_id = ? AND step = ? AND finished_at IS NULL "
         "AND (? IS NULL OR number < ?)",
-        (write_time(now), _json(error), run_id, step, before, before),
+        (write_time(now), as_json(error), run_id, step, before, before),
     )
 
 
 def _one(connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> None:
     if connection.execute(statement, values).rowcount != 1:
         raise StoreError(f"the journal lacks a row that this should change: {statement}")
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value)

@@ -1,4 +1,4 @@
-"""Runs the server: one process, one database, one worker, one scheduler, the webhooks."""
+"""Runs the server: one process, one database, one worker, one scheduler, one poller, the webhooks."""
 
 import asyncio
 import os
@@ -20,8 +20,10 @@ from connector.errors import SettingsError, StoreError
 from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.runs.intake import Intake
+from connector.runs.poller import Poller
 from connector.runs.schedules import Scheduler
 from connector.runs.store import Store
+from connector.runs.watches import find_watches
 from connector.runs.worker import Worker
 from connector.server.app import Webhooks, create_app
 from connector.settings import Settings
@@ -109,12 +111,15 @@ async def _working(adapter: Adapter, settings: Settings, flows: Sequence[Flow]) 
     """The app, and what works behind it."""
     store = Store(settings.database)
     worker = Worker(adapter, store, _now)
-    intake = Intake(adapter, store, flows, worker.wake)
+    watches = find_watches(adapter, flows, Intake(adapter, store, flows).decide)
+    poller = Poller(adapter, store, flows, watches, _now, worker.wake)
+    intake = Intake(adapter, store, flows, worker.wake, watches, poller.arrived)
     scheduler = Scheduler(intake, _now)
-    working = asyncio.create_task(_work(worker, scheduler))
+    working = asyncio.create_task(_work(worker, scheduler, poller))
 
     def stop() -> None:
         scheduler.stop()
+        poller.stop()
         worker.stop()
 
     async def ready() -> str | None:
@@ -137,7 +142,7 @@ async def _working(adapter: Adapter, settings: Settings, flows: Sequence[Flow]) 
             store.close()
 
 
-async def _work(*parts: Worker | Scheduler) -> None:
+async def _work(*parts: Worker | Scheduler | Poller) -> None:
     """Until one of them ends; then the others are stopped."""
     tasks = [asyncio.create_task(part.work()) for part in parts]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.runs.store import NewEvent, Store
+from connector.runs.events import NewEvent
+from connector.runs.store import Store
 from connector.sandbox import Sandbox, SandboxSettings
 from connector.sandbox.server import running
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connector.runs.store import Stored
+from connector.runs.events import Stored
 
 SAY = "- {id: say, uses: test.say, with: {text: hello}}"
 

@@ -1,0 +1,157 @@
+"""Events and what flows make of them: where runs are created. Each function works in its caller's transaction."""
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from connector.adapter import Delivery
+from connector.runs import records
+from connector.runs.journal import Journal
+from connector.runs.records import as_json, read_time, write_time
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    connector: str
+    connection: str
+    identity: str
+    name: str
+    occurred_at: datetime | None
+    received_at: datetime
+    text: str
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> "NewEvent":
+        """The delivery as the journal keeps it."""
+        event = delivery.event
+        return cls(
+            connector=delivery.connector,
+            connection=delivery.connection,
+            identity=event.identity,
+            name=event.name,
+            occurred_at=event.occurred_at,
+            received_at=delivery.received_at,
+            text=delivery.text,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one flow makes of an event: a trigger payload to run with, or the reason why not."""
+
+    flow: str
+    revision: str
+    source: str
+    trigger: dict[str, Any] | None = None
+    reason: str | None = None
+    held: bool = False
+    dedupe_key: Any = None
+    dedupe_since: datetime | None = None
+    """A run with the same key that started after this keeps the event from starting another."""
+    without_once: bool = False
+    """Whether the run leaves out the steps that act on somebody once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored event. `new` is False where it had been stored before; then nothing was started."""
+
+    event_id: str
+    new: bool
+    starts: Sequence[records.Start]
+
+
+def new_id(kind: str, now: datetime) -> str:
+    """Ids of one kind order by time: milliseconds, then randomness."""
+    return f"{kind}_{int(now.timestamp() * 1000):011x}{secrets.token_hex(5)}"
+
+
+def add_event(connection: sqlite3.Connection, event: NewEvent, decisions: Sequence[Decision]) -> Stored:
+    """Store an event and queue its runs, or recognise it."""
+    event_id, new = keep_event(connection, event)
+    if not new:
+        return Stored(event_id, new=False, starts=Journal(connection).starts(event_id))
+    return Stored(
+        event_id, new=True, starts=[add_start(connection, event_id, event.received_at, one) for one in decisions]
+    )
+
+
+def keep_event(connection: sqlite3.Connection, event: NewEvent) -> tuple[str, bool]:
+    """The id of the event, and whether it is new."""
+    seen = connection.execute(
+        "SELECT id FROM events WHERE connector = ? AND connection = ? AND identity = ?",
+        (event.connector, event.connection, event.identity),
+    ).fetchone()
+    if seen:
+        return seen["id"], False
+    event_id = new_id("evt", event.received_at)
+    connection.execute(
+        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, 'accepted', ?)",
+        (
+            event_id,
+            event.connector,
+            event.connection,
+            event.identity,
+            json.dumps(event.name),
+            write_time(event.occurred_at) if event.occurred_at else None,
+            write_time(event.received_at),
+            json.dumps(event.text),
+        ),
+    )
+    return event_id, True
+
+
+def add_start(connection: sqlite3.Connection, event_id: str, now: datetime, decision: Decision) -> records.Start:
+    """What the flow makes of the event, once and for all; one that is held may be decided anew."""
+    row = connection.execute(
+        "SELECT * FROM starts WHERE event_id = ? AND flow = ?", (event_id, decision.flow)
+    ).fetchone()
+    if row and not row["held"]:
+        return records.Start(row["flow"], row["run_id"], json.loads(row["reason"] or "null"))
+    start = _start(connection, event_id, now, decision)
+    connection.execute(
+        "INSERT OR REPLACE INTO starts (event_id, flow, run_id, reason, held) VALUES (?, ?, ?, ?, ?)",
+        (event_id, start.flow, start.run_id, as_json(start.reason), start.held),
+    )
+    connection.execute(
+        "UPDATE events SET status = CASE WHEN EXISTS (SELECT 1 FROM starts WHERE event_id = events.id AND held) "
+        "THEN 'held' ELSE 'accepted' END WHERE id = ?",
+        (event_id,),
+    )
+    return start
+
+
+def _start(connection: sqlite3.Connection, event_id: str, now: datetime, decision: Decision) -> records.Start:
+    if decision.trigger is None:
+        return records.Start(decision.flow, None, decision.reason, held=decision.held)
+    run_id = new_id("run", now)
+    if decision.dedupe_since and (reason := _deduplicate(connection, decision, run_id, now, decision.dedupe_since)):
+        return records.Start(decision.flow, None, reason)
+    connection.execute(
+        "INSERT INTO revisions VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (decision.revision, decision.flow, json.dumps(decision.source)),
+    )
+    values = (run_id, decision.flow, decision.revision, event_id, json.dumps(decision.trigger), write_time(now))
+    connection.execute(
+        "INSERT INTO runs (id, flow, revision, event_id, trigger, status, created_at, without_once) "
+        "VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)",
+        (*values, decision.without_once),
+    )
+    return records.Start(decision.flow, run_id, None)
+
+
+def _deduplicate(
+    connection: sqlite3.Connection, decision: Decision, run_id: str, now: datetime, since: datetime
+) -> str | None:
+    key = json.dumps(decision.dedupe_key)
+    row = connection.execute("SELECT * FROM dedupe WHERE flow = ? AND key = ?", (decision.flow, key)).fetchone()
+    if row and read_time(row["started_at"]) > since:
+        return f"the run {row['run_id']} with the same dedupe key {key} started at {row['started_at']}"
+    connection.execute(
+        "INSERT OR REPLACE INTO dedupe VALUES (?, ?, ?, ?)", (decision.flow, key, write_time(now), run_id)
+    )
+    return None

@@ -1,0 +1,148 @@
+"""Polls one partition of a list: at every pause, when somebody waits for an entry, and through long walks between."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from connector.adapter import Adapter
+from connector.declare import ListStep
+from connector.errors import ActionError, ConnectorError, NotFoundError, StoreError
+from connector.runs import arrivals, lists
+from connector.runs.pace import Pace
+from connector.runs.store import Store
+from connector.runs.watches import Poll, Watch
+
+log = logging.getLogger(__name__)
+
+HURRY = 2.0
+"""Seconds until the second look for an entry that somebody waits for; each further pause is twice as long."""
+LONGEST_PAUSE = 300.0
+"""Seconds between two tries at most, while requests fail."""
+STORE_PAUSE = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Walker:
+    """The poll of one partition; `work` ends where the partition is gone and `named` is False."""
+
+    adapter: Adapter
+    store: Store
+    watch: Watch
+    poll: Poll
+    pace: Pace
+    clock: Callable[[], datetime]
+    wake_worker: Callable[[], None]
+    named: bool
+    """Whether a flow names the partition."""
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _next: float = 0.0
+    _hurry: float | None = None
+    _failures: int = 0
+    _step: ListStep | None = None
+
+    @property
+    def place(self) -> str:
+        return f"the {self.watch.list.name} of {self.poll.partition!a}"
+
+    @property
+    def every(self) -> float:
+        """The pause that the flows want, in seconds."""
+        wanted = [one.every for one in self.watch.watchers if one.partition in (None, self.poll.partition)]
+        return min(wanted, default=60.0)
+
+    def hurry(self) -> None:
+        """Look now, and again soon: somebody waits for an entry."""
+        self._hurry = HURRY
+        self._woken.set()
+
+    async def work(self) -> None:
+        """Poll until cancelled."""
+        self.pace.needs[self] = 60 / self.every
+        try:
+            while True:
+                try:
+                    await self._go_on()
+                    self._failures = 0
+                except NotFoundError as error:
+                    if not self.named:
+                        await self.store.write(lists.retire, self.poll, self.clock())
+                        return
+                    await self._fail(error)
+                except StoreError as error:
+                    self._report(error)
+                    self._put_off(STORE_PAUSE)
+                except ConnectorError as error:
+                    await self._fail(error)
+                except Exception:
+                    log.exception("polling %s failed after a fault of this program; it is tried again", self.place)
+                    self._put_off(LONGEST_PAUSE)
+        finally:
+            self.pace.needs.pop(self, None)
+            self.pace.failing.pop(self.place, None)
+
+    async def _go_on(self) -> None:
+        """One request, or a rest."""
+        now = self.pace.monotonic()
+        if self._woken.is_set() or now >= self._next:
+            self._woken.clear()
+            self._next = now + self.every * self.pace.stretch()
+            begin = self.clock()
+            self._step = await self.store.write(lists.begin_round, self.watch, self.poll, begin)
+        if self._step is None or self._step.request is None:
+            self._hurry_on()
+            await self._rest(self._next)
+        elif self._step.patient and await self._rest(self.pace.reserve_patient()):
+            return  # there is something new to look for first
+        else:
+            await self._ask(self._step)
+
+    async def _ask(self, step: ListStep) -> None:
+        assert step.request is not None  # noqa: S101 - the caller has looked
+        output = await self.adapter.ask(self.watch.list, step.request, self.watch.connector, self.watch.connection)
+        now = self.clock()
+        taken = await self.store.write(lists.take_page, self.watch, self.poll, output, now)
+        self._step = taken.step
+        self.pace.end_failure(self.place)
+        if taken.started:
+            self.wake_worker()
+
+    def _hurry_on(self) -> None:
+        """At the end of a round: look again soon where somebody still waits."""
+        if self._hurry is None:
+            return
+        waiting = self.store.query(arrivals.partitions_to_hurry, self.watch)
+        if waiting.isdisjoint((None, self.poll.partition)):
+            self._hurry = None
+            return
+        self._next = min(self._next, self.pace.monotonic() + self._hurry)
+        self._hurry = min(self._hurry * 2, self.every)
+
+    async def _rest(self, until: float) -> bool:
+        """Rest until then, or until the next look is due; whether that comes first."""
+        end = min(until, self._next)
+        try:
+            async with asyncio.timeout(max(0.0, end - self.pace.monotonic())):
+                await self._woken.wait()
+        except TimeoutError:
+            return end < until
+        return True
+
+    async def _fail(self, error: ConnectorError) -> None:
+        self._report(error)
+        message, now = str(error), self.clock()
+        try:
+            await self.store.write(lists.fail, self.poll, message, now)
+        except StoreError as failure:
+            log.debug("the failure of %s could not be noted: %s", self.place, failure)
+        self._failures += 1
+        asked = error.retry_after if isinstance(error, ActionError) else None
+        await asyncio.sleep(0)
+        self._put_off(max(asked or 0.0, min(LONGEST_PAUSE, self.every * 2.0 ** min(self._failures - 1, 20))))
+
+    def _report(self, error: ConnectorError) -> None:
+        self.pace.begin_failure(self.place, error)
+
+    def _put_off(self, seconds: float) -> None:
+        self._step, self._next = None, self.pace.monotonic() + seconds
