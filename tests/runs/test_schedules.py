@@ -186,7 +186,7 @@ def test_clock_that_is_put_back_repeats_nothing_and_goes_on_where_it_was(bench):
 
 @pytest.mark.parametrize("restarted", [True, False])
 def test_clock_that_was_a_month_ahead_does_not_keep_a_flow_waiting_for_a_month(bench, caplog, restarted):
-    flows = [scheduled(bench)]
+    flows = [scheduled(bench, "{every: 10m, missed: skip}")]
     if restarted:
         live(bench, flows, "04-25 10:30", "04-25 10:40")
         live(bench, flows, "10:30", "10:40")
