@@ -96,10 +96,13 @@ class Accounts:
         self._open: dict[tuple[str, str], Account] = {}
 
     async def aclose(self) -> None:
-        """Close the HTTP connections."""
+        """Close the HTTP connections, and keep what is known of the budgets."""
         async with AsyncExitStack() as closing:
             while self._open:
-                closing.push_async_callback(self._open.popitem()[1].transport.aclose)
+                account = self._open.popitem()[1]
+                if account.budget is not None:
+                    closing.push_async_callback(account.budget.aclose)
+                closing.push_async_callback(account.transport.aclose)  # comes first
 
     def values(self, connector: str, name: str) -> BaseModel:
         """The values of a connection. Raises SettingsError or UnknownOperationError."""

@@ -248,6 +248,13 @@ class Adapter:
             polled, polled.start(wanted), polled.every(wanted), polled.partition(wanted), polled.patience(wanted)
         )
 
+    def pause(self, trigger: str, input: Mapping[str, Any]) -> float | None:
+        """Seconds between two rounds of `poll`; None where the trigger is not polled by itself, but watches a list."""
+        declared = self.registry.trigger(trigger)
+        if declared.poll is None or declared.watches is not None:
+            return None
+        return declared.pause(self._read_trigger_input(trigger, input))
+
     async def ask(self, polled: PolledList, request: PollRequest, connector: str, connection: str) -> dict[str, Any]:
         """What the walk through a list wants to see, as background work. Raises ConnectorError."""
         action = polled.reads[request.action]

@@ -31,7 +31,7 @@ class Call:
         """
         try:
             async with asyncio.timeout(seconds) as limit:
-                self._budget.limit = limit
+                self._budget.timeout = limit
                 output = await self.action.run(self.input, self.context)
         except TimeoutError as error:
             if not limit.expired():
@@ -80,17 +80,28 @@ class PausingBudget:
     """A budget whose waits stop the clock of the call that waits."""
 
     budget: Budget | None
-    limit: asyncio.Timeout | None = None
+    timeout: asyncio.Timeout | None = None
+
+    @property
+    def limit(self) -> int:
+        return self._inner.limit
+
+    @property
+    def _inner(self) -> Budget:
+        assert self.budget is not None  # noqa: S101 - it is handed on only where there is one
+        return self.budget
+
+    async def aclose(self) -> None:
+        """The budget belongs to the account."""
 
     async def take(self, purpose: Purpose) -> Slot:
-        assert self.budget is not None  # noqa: S101 - it is handed on only where there is one
-        end = self.limit.when() if self.limit else None
-        if self.limit is None or end is None:
-            return await self.budget.take(purpose)
+        end = self.timeout.when() if self.timeout else None
+        if self.timeout is None or end is None:
+            return await self._inner.take(purpose)
         now = asyncio.get_running_loop().time
         left = end - now()
-        self.limit.reschedule(None)
+        self.timeout.reschedule(None)
         try:
-            return await self.budget.take(purpose)
+            return await self._inner.take(purpose)
         finally:
-            self.limit.reschedule(now() + left)
+            self.timeout.reschedule(now() + left)

@@ -290,6 +290,8 @@ class PolledList:
     patience: Callable[[Any], float] = lambda _input: 0.0
     """Of a trigger's input: seconds that a webhook waits for its entry before it starts the flow by itself."""
     join: Join | None = None
+    entry: Callable[[Event, datetime], tuple[str, Item] | None] = lambda _event, _received_at: None
+    """(event that `tell` gave, received at) → the partition and the entry; None where it is no such event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +316,8 @@ class Trigger:
     """What brings its events."""
     poll: Poll | None = None
     """How its events are found, where they are polled."""
+    pause: Callable[[Any], float] = lambda _input: 60.0
+    """Of its input: seconds between two rounds of `poll`."""
     watches: PolledList | None = None
     """The list in which its events are found; an executor with a database walks it once for all flows."""
     joins: tuple[str, ...] = ()

@@ -118,6 +118,8 @@ class Settings:
     """CHATFORGE_DATABASE_URL, `sqlite:///PATH`"""
     rate_limit: int
     """CHATFORGE_RATE_LIMIT, requests a minute"""
+    budget_file: Path | None
+    """CHATFORGE_BUDGET_FILE, in which all processes of this machine count their requests; None: each for itself"""
     public_url: str | None
     """CHATFORGE_PUBLIC_URL, the address under which the vendor reaches this server"""
     connections: Mapping[str, ConnectionEntry]
@@ -132,12 +134,14 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
     key = environment.get("CHATFORGE_API_KEY")
     secrets = (environment.get("CHATFORGE_WEBHOOK_SECRET") or "").split(",")
     public_url = environment.get("CHATFORGE_PUBLIC_URL")
+    state = _state_folder(environment, folder)
     return Settings(
         api_key=SecretStr(key) if key else None,
         base_url=_url("CHATFORGE_BASE_URL", environment.get("CHATFORGE_BASE_URL") or DEFAULT_BASE_URL),
         webhook_secrets=tuple(SecretStr(secret.strip()) for secret in secrets if secret.strip()),
-        database=_database(environment, folder),
+        database=_database(environment.get("CHATFORGE_DATABASE_URL"), folder, state),
         rate_limit=_rate_limit(environment.get("CHATFORGE_RATE_LIMIT")),
+        budget_file=folder / (environment.get("CHATFORGE_BUDGET_FILE") or state / "budget.sqlite"),
         public_url=_url("CHATFORGE_PUBLIC_URL", public_url) if public_url else None,
         connections=_connections((flows or folder) / "connections.yaml", environment),
     )
@@ -171,9 +175,9 @@ def _rate_limit(value: str | None) -> int:
     return int(value)
 
 
-def _database(environment: Environment, folder: Path) -> Path:
-    if (url := environment.get("CHATFORGE_DATABASE_URL")) is None:
-        return _state_folder(environment, folder) / "chatforge.sqlite"
+def _database(url: str | None, folder: Path, state: Path) -> Path:
+    if url is None:
+        return state / "chatforge.sqlite"
     path = url.removeprefix("sqlite:///")
     if path in (url, "", ":memory:") or path.endswith("/") or re.search(r"[?#\0]", path):
         raise SettingsError(

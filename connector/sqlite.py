@@ -1,6 +1,7 @@
 """Opens SQLite: write-ahead log, full synchronisation, one writer with group commit, plain readers.
 
-`synchronous=FULL` because NORMAL may lose committed work on power loss. Writes that wait together share one
+`synchronous=FULL` because NORMAL may lose committed work on power loss; where that is no harm, NORMAL can be chosen,
+which does not wait for the disk. Writes that wait together share one
 fsync: the writer thread runs each in a savepoint of one transaction, and nobody is told before the commit.
 """
 
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from connector.errors import StoreError, StoreLockedError
 
@@ -31,27 +32,41 @@ _ADVICE = {
 }
 _STATEMENT_FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)  # not the database's
 
+Synchronous = Literal["FULL", "NORMAL"]
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Any]
+Identity = tuple[int, int]
 Outcome = tuple[Any, BaseException | None]
 
 
 class Database:
     """One SQLite file: `await write(work)` on its writer thread, `read(work)` on a plain connection."""
 
-    def __init__(self, path: Path, schema: str, patience: float = PATIENCE) -> None:
-        """Open `path`, creating it from `schema` (statements with IF NOT EXISTS) where it is new."""
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        patience: float = PATIENCE,
+        synchronous: Synchronous = "FULL",
+        upgrade: Work = lambda _connection: None,
+    ) -> None:
+        """Open `path`, creating it from `schema` (statements with IF NOT EXISTS) where it is new.
+
+        `upgrade` is called in a transaction, to bring an older file up to the schema.
+        """
         self.path = path
         self._queue: queue.SimpleQueue[tuple[Work, asyncio.Future[Any]] | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
         with _as_store_error(path), ExitStack() as opened:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = opened.enter_context(closing(connect(path, patience=patience)))
+            self._writer = opened.enter_context(closing(connect(path, patience=patience, synchronous=synchronous)))
             self._reader = opened.enter_context(closing(connect(path, patience=patience)))
             self._reader.execute("PRAGMA query_only=ON")
             self._writer.executescript(f"BEGIN IMMEDIATE; {schema}; COMMIT;")
-            self._identity = _identity(path)
+            with transaction(self._writer):
+                upgrade(self._writer)
+            self.identity = find_identity(path)
             opened.pop_all()
         self._thread = threading.Thread(target=self._write_all, name=f"writer of {path.name}", daemon=True)
         self._thread.start()
@@ -120,11 +135,13 @@ class Database:
 
     def _require_file(self) -> None:
         """SQLite would go on writing to a file that has lost its name, and a restart would not find it."""
-        if _identity(self.path) != self._identity:
+        if find_identity(self.path) != self.identity:
             raise StoreError(f"the database {self.path} was moved or deleted while in use; restart this process")
 
 
-def connect(path: Path, *, read_only: bool = False, patience: float = PATIENCE) -> sqlite3.Connection:
+def connect(
+    path: Path, *, read_only: bool = False, patience: float = PATIENCE, synchronous: Synchronous = "FULL"
+) -> sqlite3.Connection:
     """A connection in autocommit mode, rows by name; may be used from any one thread at a time."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
@@ -137,7 +154,7 @@ def connect(path: Path, *, read_only: bool = False, patience: float = PATIENCE) 
         connection.row_factory = sqlite3.Row
         if not read_only:
             _use_wal(connection, time.monotonic() + patience)
-            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")
     except BaseException:
         connection.close()
@@ -238,7 +255,8 @@ def _code(error: Exception) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def find_identity(path: Path) -> Identity | None:
+    """Device and inode, None where there is no file; a file that was moved keeps them."""
     try:
         status = path.stat()
     except FileNotFoundError:

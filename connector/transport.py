@@ -80,8 +80,8 @@ def _is_base_url(text: str) -> bool:
 class Slot(Protocol):
     """The right to send one request. Exactly one of its methods is called, once."""
 
-    def answered(self) -> None:
-        """The other side has answered, or certainly never saw the request."""
+    def answered(self, response: httpx.Response | None) -> None:
+        """The other side has answered; None: it certainly never saw the request."""
 
     def lost(self) -> None:
         """Nobody knows whether or when the other side counted the request."""
@@ -93,9 +93,15 @@ class Slot(Protocol):
 class Budget(Protocol):
     """How many requests an account may send; shared by all who use the account."""
 
+    @property
+    def limit(self) -> int:
+        """Requests a minute, as far as it is known now."""
+
     async def take(self, purpose: Purpose) -> Slot:
         """Wait until one more request may be sent."""
-        ...
+
+    async def aclose(self) -> None:
+        """Keep what is not kept yet. May be used again afterwards."""
 
 
 def open_transport(options: HttpOptions, engine: Engine | None = None) -> httpx.AsyncBaseTransport:
@@ -175,11 +181,11 @@ class _CallTransport(httpx.AsyncBaseTransport):
             response = await self._transport.handle_async_request(request)
         except BaseException as error:
             if isinstance(error, NetworkError) and error.processed == "no":
-                slot.answered()
+                slot.answered(None)
             else:
                 slot.lost()
             raise
-        slot.answered()
+        slot.answered(response)
         return response
 
     async def _take_slot(self) -> Slot | None:

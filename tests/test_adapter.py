@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import BaseModel
 
@@ -321,13 +322,17 @@ def test_catalogue_knows_operations_and_connections(make_adapter, built_in, tmp_
 class SlowBudget:
     """Grants each request after a wait."""
 
+    limit = 75
+
     async def take(self, _purpose: Purpose) -> Slot:
         await asyncio.sleep(0.8)
         return NoSlot()
 
+    async def aclose(self) -> None: ...
+
 
 class NoSlot:
-    def answered(self) -> None: ...
+    def answered(self, _response: httpx.Response | None) -> None: ...
 
     def lost(self) -> None: ...
 

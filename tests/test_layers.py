@@ -48,7 +48,7 @@ FORBIDDEN = {
 # Library → the modules that may import it. The sandbox, which is a program of its own, is not asked.
 PLACES = {
     "yaml": {"flows/document.py", "flows/yaml_faults.py", "manifest/document.py", "settings.py"},
-    "sqlite3": {"sqlite.py", "runs/", "plugins/contacts.py"},
+    "sqlite3": {"sqlite.py", "runs/", "plugins/contacts.py", "chatforge/budget/"},
     "hmac": {"chatforge/webhooks.py"},
     "pluggy": {"hookspecs.py", "registry.py"},
     "aiohttp": {"transport.py"},

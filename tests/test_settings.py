@@ -50,6 +50,7 @@ def test_without_settings_there_is_no_key_and_the_vendors_address(tmp_path):
         webhook_secrets=(),
         database=tmp_path / "chatforge.sqlite",
         rate_limit=100,
+        budget_file=tmp_path / "budget.sqlite",
         public_url=None,
         connections={},
     )

@@ -121,6 +121,10 @@ class Slots:
         self.taken: list[Purpose] = []
         self.ends: list[str] = []
 
+    limit = 100
+
+    async def aclose(self) -> None: ...
+
     async def take(self, purpose: Purpose) -> "RecordedSlot":
         self.taken.append(purpose)
         return RecordedSlot(self.ends)
@@ -130,8 +134,8 @@ class RecordedSlot:
     def __init__(self, ends: list[str], name: str = "") -> None:
         self._ends, self._name = ends, name
 
-    def answered(self) -> None:
-        self._ends.append(self._name + "answered")
+    def answered(self, response: httpx.Response | None) -> None:
+        self._ends.append(self._name + (f"answered {response.status_code}" if response else "not seen"))
 
     def lost(self) -> None:
         self._ends.append(self._name + "lost")
@@ -189,7 +193,7 @@ def test_connection_cut_is_unknown_and_sent_once(engine: Engine, method: str, re
             assert (caught.value.processed, caught.value.transient) == ("unknown", True)
             assert (await client.request(method, "", content=b"third")).status_code == 200
         assert [request[-5:] for request in server.requests].count(b"econd") == seen
-        assert slots.ends == ["answered"] * reused + ["lost", "answered"]
+        assert slots.ends == ["answered 200"] * reused + ["lost", "answered 200"]
 
     run(scenario)
 
@@ -245,7 +249,7 @@ def test_no_connection_is_not_processed(engine: Engine, place: str, reason: str)
                 await client.post("", content=b"x")
         assert str(caught.value).startswith(f"cannot reach {place}:{port}: {reason}")
         assert (caught.value.processed, caught.value.transient) == ("no", True)
-        assert slots.ends == ["answered"]
+        assert slots.ends == ["not seen"]
 
     run(scenario)
 
@@ -317,7 +321,7 @@ def test_full_pool_is_not_processed(engine: Engine) -> None:
             with pytest.raises(NetworkError, match="no connection in time") as caught:
                 await hasty.post("", content=b"one too many")
             assert (caught.value.processed, caught.value.transient) == ("no", True)
-            assert slots.ends == ["answered"]
+            assert slots.ends == ["not seen"]
             for task in hanging:
                 task.cancel()
             await asyncio.gather(*hanging, return_exceptions=True)
@@ -495,7 +499,7 @@ def test_handed_in_slot_serves_the_first_request_only() -> None:
                 await client.get("")
                 await client.get("")
             await transport.aclose()
-        assert slots.ends == ["handed-in answered", "answered"]
+        assert slots.ends == ["handed-in answered 200", "answered 200"]
         assert slots.taken == ["takeover"]
 
     run(scenario)

@@ -1,13 +1,15 @@
 """The ChatForge account: its address, its key, its webhook secrets, its request budget."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
-from connector.chatforge.budget import RateBudget
+from connector.chatforge.budget import RateBudget, SharedFile
 from connector.chatforge.index import Index
 from connector.chatforge.webhooks import parse, verify
 from connector.declare import ConnectionType, RateLimit, Secret, Webhook
@@ -34,6 +36,9 @@ class ChatForgeConnection(BaseModel):
         default_factory=list, description=f"CHATFORGE_WEBHOOK_SECRET; shown in the vendor's {WHERE}"
     )
     rate_limit: int = Field(DEFAULT_RATE_LIMIT, ge=1, description="CHATFORGE_RATE_LIMIT, requests a minute")
+    budget_file: Path | None = Field(
+        None, description="CHATFORGE_BUDGET_FILE; without it, requests of other processes are not counted"
+    )
 
     @field_validator("webhook_secrets", mode="before")
     @classmethod
@@ -47,7 +52,7 @@ def _has_value(secret: object) -> bool:
 
 
 def _common(settings: Settings) -> Mapping[str, Any]:
-    return {"base_url": settings.base_url, "rate_limit": settings.rate_limit}
+    return {"base_url": settings.base_url, "rate_limit": settings.rate_limit, "budget_file": settings.budget_file}
 
 
 def _from_settings(settings: Settings) -> Mapping[str, Any]:
@@ -75,6 +80,17 @@ def _http(connection: ChatForgeConnection) -> HttpOptions:
     return HttpOptions(connection.base_url, {"Authorization": f"Bearer {key}"}, base_url_setting="CHATFORGE_BASE_URL")
 
 
+def account_of(connection: ChatForgeConnection) -> str:
+    """What the account is called in the budget file: a digest, from which nobody can read the key."""
+    key = connection.api_key.get_secret_value() if connection.api_key else ""
+    return hashlib.sha256(f"{connection.base_url}\0{key}".encode()).hexdigest()
+
+
+def _open_budget(connection: ChatForgeConnection) -> RateBudget:
+    storage = SharedFile(connection.budget_file) if connection.budget_file else None
+    return RateBudget(connection.rate_limit, storage, account_of(connection))
+
+
 def _live_secrets(connection: ChatForgeConnection, now: datetime) -> Sequence[str]:
     live = [secret for secret in connection.webhook_secrets if secret.until is None or now <= secret.until]
     if not live:
@@ -95,7 +111,7 @@ CONNECTION = ConnectionType(
     common=_common,
     require=_require_key,
     http=_http,
-    budget=lambda connection: RateBudget(connection.rate_limit),
+    budget=_open_budget,
     memory=lambda _connection: Index(),
     webhook=WEBHOOK,
     help_url="https://chatforge.aiedge247.com",

@@ -161,6 +161,13 @@ def _read_answered_at(output: Mapping[str, Any]) -> datetime | None:
     return joining.read_time(output.get("answered_at"))
 
 
+def _read_entry(event: Event, key: str, received_at: datetime) -> tuple[str, Item] | None:
+    agent_id, raw = event.payload.get("agent_id"), event.payload.get(key)
+    if event.source != "poll" or not isinstance(agent_id, str) or raw is None:
+        return None
+    return agent_id, read_item(raw, received_at)
+
+
 def _make_list(
     key: str,
     reads: Sequence[Action],
@@ -184,6 +191,7 @@ def _make_list(
         partition=lambda wanted: wanted.agent_id,
         patience=lambda wanted: seconds(getattr(wanted, "wait_for_lead", "0s")) or 0.0,
         join=join,
+        entry=lambda event, received_at: _read_entry(event, key.removesuffix("s"), received_at),
     )
 
 

@@ -56,6 +56,7 @@ class Stage:
             "CHATFORGE_API_KEY": self.sandbox.api_key,
             "CHATFORGE_WEBHOOK_SECRET": self.sandbox.webhook_secret,
             "CHATFORGE_DATABASE_URL": f"sqlite:///{self.database}",
+            "CHATFORGE_BUDGET_FILE": str(self.folder / "budget.sqlite"),
         }
         command = [sys.executable, "-m", "connector", "serve", "--flows", str(EXAMPLE), "--port", str(port)]
         log = (self.folder / "server.log").open("a")

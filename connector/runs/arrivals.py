@@ -13,7 +13,7 @@ from typing import Any
 
 from connector.adapter import Delivery
 from connector.declare import Event, Item, Join
-from connector.runs import events, records
+from connector.runs import events, records, twins
 from connector.runs.events import Decision
 from connector.runs.records import read_time, write_time
 from connector.runs.watches import Poll, Watch
@@ -48,19 +48,7 @@ def forget_facts(connection: sqlite3.Connection, poll_id: int, now: datetime) ->
 
 def arrive(connection: sqlite3.Connection, watch: Watch, event_id: str, delivery: Delivery) -> Sequence[records.Start]:
     """Take in a webhook. Returns what flows make of it at once; the others wait for its entry."""
-    join = _join(watch)
-    facts = join.facts(delivery.event, delivery.received_at)
-    named = join.partition(delivery.event)
-    partition = _resolve(connection, watch, named)
-    at = delivery.event.occurred_at or delivery.received_at
-    entry = _nearest_entry(connection, watch, partition, facts, at)
-    values = (event_id, *watch.key, _text(named), _text(partition), write_time(at), json.dumps(facts))
-    connection.execute("INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)", values)
-    if entry is not None:
-        _bind(connection, watch, event_id, entry, delivery.received_at)
-        partition = json.loads(entry["partition"])
-    item = json.loads(entry["item"]) if entry else None
-    placed = replace(delivery, event=join.place(delivery.event, partition, item))
+    entry, placed = note(connection, watch, event_id, delivery)
     starts = []
     for watcher in watch.watchers:
         decision = watch.decide(watcher.flow, placed)
@@ -70,16 +58,33 @@ def arrive(connection: sqlite3.Connection, watch: Watch, event_id: str, delivery
             due_at = write_time(delivery.received_at + timedelta(seconds=watcher.patience))
             connection.execute("INSERT INTO waiting_starts VALUES (?, ?, ?)", (event_id, watcher.flow.name, due_at))
         else:
-            told = _told(connection, entry, watcher.flow.name) if entry else None
+            told = _told(connection, watch, entry, watcher.flow.name) if entry else None
             starts.append(events.add_start(connection, event_id, delivery.received_at, told or decision))
     return starts
 
 
-def _told(connection: sqlite3.Connection, entry: sqlite3.Row, flow: str) -> Decision | None:
+def note(
+    connection: sqlite3.Connection, watch: Watch, event_id: str, delivery: Delivery
+) -> tuple[sqlite3.Row | None, Delivery]:
+    """Note a webhook, and its entry where that was seen before; the delivery then names what is known of it."""
+    join = _join(watch)
+    facts = join.facts(delivery.event, delivery.received_at)
+    named = join.partition(delivery.event)
+    partition = resolve(connection, watch, named)
+    at = delivery.event.occurred_at or delivery.received_at
+    entry = _nearest_entry(connection, watch, partition, facts, at)
+    values = (event_id, *watch.key, _text(named), _text(partition), write_time(at), json.dumps(facts))
+    connection.execute("INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)", values)
+    if entry is not None:
+        _bind(connection, watch, event_id, entry, delivery.received_at)
+        partition = json.loads(entry["partition"])
+    item = json.loads(entry["item"]) if entry else None
+    return entry, replace(delivery, event=join.place(delivery.event, partition, item))
+
+
+def _told(connection: sqlite3.Connection, watch: Watch, entry: sqlite3.Row, flow: str) -> Decision | None:
     """Why the flow starts nothing: the entry was decided on before."""
-    row = connection.execute(
-        "SELECT run_id FROM starts WHERE event_id = ? AND flow = ?", (entry["event_id"], flow)
-    ).fetchone()
+    row = twins.find_decided(connection, watch, json.loads(entry["partition"]), json.loads(entry["item"]), flow)
     if row is None:
         return None
     what = f", which started {row['run_id']}" if row["run_id"] else ""
@@ -169,10 +174,13 @@ def _fall_back(
         return False  # it waits until the flow is served again
     connection.execute("DELETE FROM waiting_starts WHERE event_id = ? AND flow = ?", (row["event_id"], row["flow"]))
     text = json.loads(row["text"])
-    partition = _resolve(connection, watch, _value(row["named"]))
+    partition = resolve(connection, watch, _value(row["named"]))
     event = _join(watch).place(read(row["connector"], text), partition, None)
     delivery = Delivery(row["connector"], row["connection"], event, text, read_time(row["received_at"]))
     decision = watch.decide(watcher.flow, delivery)
+    facts, at = json.loads(row["facts"]), read_time(row["at"])
+    if twin := twins.find_entry(connection, watch, partition, facts, at, watcher.flow.name):
+        decision = Decision(watcher.flow.name, "", "", reason=f"its entry {twin.event_id} has started {twin.run_id}")
     if decision is None:
         return False
     return events.add_start(connection, row["event_id"], now, decision).run_id is not None
@@ -183,7 +191,7 @@ def _join(watch: Watch) -> Join:
     return watch.list.join
 
 
-def _resolve(connection: sqlite3.Connection, watch: Watch, named: str | None) -> str | None:
+def resolve(connection: sqlite3.Connection, watch: Watch, named: str | None) -> str | None:
     """The partition that a webhook means; None where that is not known (yet)."""
     if named is None:
         return None

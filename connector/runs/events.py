@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from connector.adapter import Delivery
+from connector.declare import Source
 from connector.runs import records
 from connector.runs.journal import Journal
 from connector.runs.records import as_json, read_time, write_time
@@ -23,6 +24,7 @@ class NewEvent:
     occurred_at: datetime | None
     received_at: datetime
     text: str
+    source: Source
 
     @classmethod
     def of(cls, delivery: Delivery) -> "NewEvent":
@@ -36,6 +38,7 @@ class NewEvent:
             occurred_at=event.occurred_at,
             received_at=delivery.received_at,
             text=delivery.text,
+            source=event.source,
         )
 
 
@@ -90,7 +93,8 @@ def keep_event(connection: sqlite3.Connection, event: NewEvent) -> tuple[str, bo
         return seen["id"], False
     event_id = new_id("evt", event.received_at)
     connection.execute(
-        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, 'accepted', ?)",
+        "INSERT INTO events (id, connector, connection, identity, name, occurred_at, received_at, status, text, "
+        "source) VALUES (?, ?, ?, ?, ?, ?, ?, 'accepted', ?, ?)",
         (
             event_id,
             event.connector,
@@ -100,6 +104,7 @@ def keep_event(connection: sqlite3.Connection, event: NewEvent) -> tuple[str, bo
             write_time(event.occurred_at) if event.occurred_at else None,
             write_time(event.received_at),
             json.dumps(event.text),
+            event.source,
         ),
     )
     return event_id, True

@@ -56,35 +56,43 @@ class Intake:
 
     def decide(self, flow: Flow, delivery: Delivery) -> Decision | None:
         """None where the flow's trigger does not want the event."""
+        decision = self.decide_again(flow, delivery, delivery.received_at)
+        return decision and (_untimely(flow, delivery) or decision)
 
-        def no(reason: str, *, held: bool = False) -> Decision:
-            return Decision(flow.name, flow.revision, flow.source, reason=reason, held=held)
-
+    def decide_again(self, flow: Flow, delivery: Delivery, now: datetime) -> Decision | None:
+        """As a person wants it, who has seen when the event happened. `now` is when a run would start."""
         try:
             trigger = self.adapter.select(flow.trigger.uses, flow.trigger.input, delivery.event, delivery.received_at)
-            if trigger is None:
-                return None
-            happened = delivery.event.occurred_at or delivery.received_at
-            if delivery.event.source != "webhook":  # `start` and `missed` of the trigger say how old it may be
-                return self._start(flow, trigger, delivery.received_at, no)
-            if delivery.received_at - happened > TOO_OLD:
-                return no(f"it happened at {from_time(happened)}, and after 7 days an event starts nothing")
-            if happened - delivery.received_at > TOO_EARLY:
-                return no(f"its time is {from_time(happened)}, more than 5 minutes in the future", held=True)
-            return self._start(flow, trigger, delivery.received_at, no)
+            return None if trigger is None else self._start(flow, trigger, now)
         except (EventError, EvaluationError) as error:
-            return no(str(error), held=True)
+            return _no(flow, str(error), held=True)
 
-    def _start(self, flow: Flow, trigger: dict[str, Any], now: datetime, no: Callable[[str], Decision]) -> Decision:
+    def _start(self, flow: Flow, trigger: dict[str, Any], now: datetime) -> Decision:
         scope = {"trigger": trigger}
         condition = flow.trigger.condition
         if condition and not _value(condition, scope, "trigger.if"):
-            return no(f"trigger.if: {why_false(condition, scope)}")
+            return _no(flow, f"trigger.if: {why_false(condition, scope)}")
         if flow.dedupe is None:
             return Decision(flow.name, flow.revision, flow.source, trigger)
         key = _value(flow.dedupe.key, scope, "dedupe.key")
         since = now - timedelta(seconds=flow.dedupe.window)
         return Decision(flow.name, flow.revision, flow.source, trigger, dedupe_key=key, dedupe_since=since)
+
+
+def _untimely(flow: Flow, delivery: Delivery) -> Decision | None:
+    """Why a webhook starts nothing: its time. `start` and `missed` of other triggers say how old an event may be."""
+    if delivery.event.source != "webhook":
+        return None
+    happened = delivery.event.occurred_at or delivery.received_at
+    if delivery.received_at - happened > TOO_OLD:
+        return _no(flow, f"it happened at {from_time(happened)}, and after 7 days an event starts nothing")
+    if happened - delivery.received_at > TOO_EARLY:
+        return _no(flow, f"its time is {from_time(happened)}, more than 5 minutes in the future", held=True)
+    return None
+
+
+def _no(flow: Flow, reason: str, *, held: bool = False) -> Decision:
+    return Decision(flow.name, flow.revision, flow.source, reason=reason, held=held)
 
 
 def _is_joined(watch: Watch, delivery: Delivery) -> bool:

@@ -118,6 +118,8 @@ def _event(row: sqlite3.Row) -> records.Event:
         received_at=read_time(row["received_at"]),
         status=row["status"],
         text=_value(row["text"]),
+        identity=row["identity"],
+        source=row["source"],
     )
 
 

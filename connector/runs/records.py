@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from connector.declare import Source
+
 RunStatus = Literal["queued", "running", "waiting", "held", "succeeded", "failed", "cancelled"]
 StepStatus = Literal["started", "sending", "waiting", "succeeded", "failed", "skipped", "held"]
 
@@ -37,6 +39,8 @@ class Event:
     received_at: datetime
     status: Literal["accepted", "held"]
     text: str
+    identity: str
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ CREATE TABLE IF NOT EXISTS events (
     received_at TEXT NOT NULL,
     status      TEXT NOT NULL CHECK (status IN ('accepted', 'held')),
     text        TEXT NOT NULL,
+    source      TEXT NOT NULL DEFAULT 'webhook',
     UNIQUE (connector, connection, identity)
 );
+CREATE INDEX IF NOT EXISTS events_in_time ON events (connector, connection, occurred_at);
 
 -- What each flow made of an event: a run, or the reason why not.
 CREATE TABLE IF NOT EXISTS starts (
@@ -126,6 +128,13 @@ CREATE TABLE IF NOT EXISTS polls (
     UNIQUE (connector, connection, list, partition),
     CHECK ((failing_since IS NULL) = (error IS NULL))
 );
+
+-- Where the polls of triggers stand that find their events by themselves, one for each flow.
+CREATE TABLE IF NOT EXISTS own_polls (
+    flow    TEXT PRIMARY KEY,
+    watched TEXT NOT NULL,
+    state   TEXT NOT NULL
+) WITHOUT ROWID;
 
 -- The polls of which a flow has seen everything that there was when it began to watch.
 CREATE TABLE IF NOT EXISTS caught_up (

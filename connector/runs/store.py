@@ -20,15 +20,19 @@ Result = TypeVar("Result")
 P = ParamSpec("P")
 
 
-_ADDED = (("starts", "held"), ("runs", "without_once"))
+_ADDED = (
+    ("starts", "held", "INTEGER NOT NULL DEFAULT 0"),
+    ("runs", "without_once", "INTEGER NOT NULL DEFAULT 0"),
+    ("events", "source", "TEXT NOT NULL DEFAULT 'webhook'"),
+)
 """Columns that databases of the first version do not have."""
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:
     """Bring an older database up to SCHEMA."""
-    for table, column in _ADDED:
+    for table, column, kind in _ADDED:
         if column not in {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}:
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
 
 class StaleRunError(StoreError):

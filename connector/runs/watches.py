@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from connector.adapter import Adapter, Delivery
-from connector.declare import PolledList, connector_of
+from connector.declare import Item, PolledList, connector_of
 from connector.flows.flow import Flow
 from connector.runs.events import Decision
 
@@ -37,6 +37,10 @@ class Watch:
     @property
     def key(self) -> tuple[str, str, str]:
         return self.connector, self.connection, self.list.name
+
+    def identities(self, partition: str, item: str) -> Sequence[str]:
+        """Of the events that tell of an entry when it is new."""
+        return [event.identity for event in self.list.tell(partition, Item(item, {}), None)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -111,9 +111,10 @@ async def _working(adapter: Adapter, settings: Settings, flows: Sequence[Flow]) 
     """The app, and what works behind it."""
     store = Store(settings.database)
     worker = Worker(adapter, store, _now)
-    watches = find_watches(adapter, flows, Intake(adapter, store, flows).decide)
-    poller = Poller(adapter, store, flows, watches, _now, worker.wake)
-    intake = Intake(adapter, store, flows, worker.wake, watches, poller.arrived)
+    intake = Intake(adapter, store, flows, worker.wake)
+    watches = find_watches(adapter, flows, intake.decide)
+    poller = Poller(intake, watches, _now)
+    intake = replace(intake, watches=watches, arrived=poller.arrived)
     scheduler = Scheduler(intake, _now)
     working = asyncio.create_task(_work(worker, scheduler, poller))
 

@@ -30,5 +30,6 @@ def chatforge_adapter(chatforge_sandbox: "Sandbox", tmp_path: Path) -> Adapter:
         "CHATFORGE_API_KEY": chatforge_sandbox.api_key,
         "CHATFORGE_WEBHOOK_SECRET": chatforge_sandbox.webhook_secret,
         "CHATFORGE_DATABASE_URL": "sqlite:///chatforge.sqlite",
+        "CHATFORGE_BUDGET_FILE": "budget.sqlite",
     }
     return Adapter(registry.load(), settings.load(tmp_path, environ=environ))

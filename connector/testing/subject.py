@@ -129,7 +129,8 @@ def fail(sentence: str) -> NoReturn:
 def make_settings(folder: Path, plugin: str, values: Mapping[str, Any]) -> Settings:
     """Settings with one connection; `folder` is empty, and the environment is left out."""
     entry = ConnectionEntry(plugin, values, f"the values of {plugin}", folder, Environment(()))
-    return replace(settings.load(folder, environ={"HOME": str(folder)}), connections={CONNECTION: entry})
+    loaded = settings.load(folder, environ={"HOME": str(folder)})
+    return replace(loaded, connections={CONNECTION: entry}, budget_file=None)
 
 
 def names_of(registry: Registry, plugin: str) -> tuple[list[str], list[str]]:

@@ -74,6 +74,12 @@ class Server:
     def runs(self) -> list[records.Run]:
         return self.read(lambda journal: journal.runs(1000))
 
+    def starts(self) -> list[records.Start]:
+        """What the flows made of each event."""
+        return self.read(
+            lambda journal: [start for event in journal.events(1000) for start in journal.starts(event.id)]
+        )
+
     def wait_for(self, what: Callable[[], Result], seconds: float = 20) -> Result:
         """Until `what` is true; its value."""
         end = time.monotonic() + seconds

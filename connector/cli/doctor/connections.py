@@ -1,6 +1,7 @@
 """Checks each connection: its values, the way to the other side, its key, its webhook secrets."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from connector.adapter import DEFAULT, Adapter
+from connector.chatforge.connection import ChatForgeConnection
 from connector.chatforge.probe.answers import count
 from connector.cli import exits
+from connector.cli.doctor.budget import check_budget
 from connector.cli.doctor.findings import (
     CheckError,
     Finding,
@@ -75,6 +78,8 @@ def _check_connection(
     if declared.http is not None:
         reached = yield from check_reach(declared, values, say, strict=connector == CHATFORGE)
         lacking = "the values are not complete" if complete.status == "fail" else "nothing usable answers"
+        if isinstance(values, ChatForgeConnection) and complete.status == "ok":
+            yield check_budget(values)
         usable = reached and complete.status == "ok"
         yield from _check_key(adapter, connector, name, say) if usable else skip_all(KEY_CHECKS, lacking)
     if declared.webhook is not None:
@@ -121,7 +126,10 @@ def _try_key(adapter: Adapter, connector: str, name: str, action: str) -> Findin
     """What the action that tests a connection shows. Raises CheckError."""
     passed = (ok("key", "accepted"), ok("rate limit", "not reached"))
     try:
-        result = asyncio.run(_test(adapter, connector, name))
+        result = asyncio.run(_test(adapter, action, name))
+    except TimeoutError:
+        waited = f"its budget allowed no request within {KEY_SECONDS:g} s"
+        raise CheckError(skip("key", waited), "the key was not tried") from None
     except ConnectorError as error:
         failed = next((check for kind, check in _REFUSALS if isinstance(error, kind)), "key")
         yield from passed[: KEY_CHECKS.index(failed)]
@@ -132,9 +140,12 @@ def _try_key(adapter: Adapter, connector: str, name: str, action: str) -> Findin
     yield ok("plan", f"includes the API: {', '.join(lists) or 'it answers'}")
 
 
-async def _test(adapter: Adapter, connector: str, name: str) -> dict[str, Any]:
-    async with adapter:
-        return await within(KEY_SECONDS, adapter.check_connection(connector, name))
+async def _test(adapter: Adapter, action: str, name: str) -> dict[str, Any]:
+    """Raises TimeoutError where the budget allows no request in time, ConnectorError for what is wrong otherwise."""
+    async with adapter, AsyncExitStack() as opened:
+        async with asyncio.timeout(KEY_SECONDS):
+            call = await opened.enter_async_context(adapter.open_call(action, {}, connection=name))
+        return await within(KEY_SECONDS, call.send())
 
 
 def check_webhook(webhook: Webhook, values: BaseModel, now: datetime) -> Finding:

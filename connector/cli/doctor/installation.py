@@ -15,7 +15,16 @@ from connector.registry import Registry
 from connector.settings import Settings, variables
 
 _PREFIX = "CHATFORGE_"
-_NAMES = ("API_KEY", "BASE_URL", "DATABASE_URL", "PUBLIC_URL", "RATE_LIMIT", "SECRETS_DIR", "WEBHOOK_SECRET")
+_NAMES = (
+    "API_KEY",
+    "BASE_URL",
+    "BUDGET_FILE",
+    "DATABASE_URL",
+    "PUBLIC_URL",
+    "RATE_LIMIT",
+    "SECRETS_DIR",
+    "WEBHOOK_SECRET",
+)
 VARIABLES = frozenset(_PREFIX + name for name in _NAMES)
 """What `settings` reads; a test compares."""
 

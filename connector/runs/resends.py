@@ -1,0 +1,118 @@
+"""Decides a stored event anew: for flows that held it, or for one that a person names.
+
+Each function works in its caller's transaction.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from connector.adapter import Adapter, Delivery
+from connector.declare import Event
+from connector.errors import EventError
+from connector.flows.flow import Flow
+from connector.runs import arrivals, events, records, twins
+from connector.runs.events import Decision
+from connector.runs.records import read_time
+from connector.runs.twins import Twin
+from connector.runs.watches import Watch
+
+Decide = Callable[[Flow, Delivery], Decision | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A flow that shall decide anew, and the list that it watches."""
+
+    flow: Flow
+    watch: Watch | None
+
+
+def read_delivery(adapter: Adapter, stored: records.Event) -> Delivery:
+    """The event as it came in. Raises WebhookError or EventError."""
+    if stored.source == "webhook":
+        event = replace(adapter.read_webhook(stored.connector, stored.text), identity=stored.identity)
+    else:
+        event = Event(stored.name, stored.identity, stored.occurred_at, _read_payload(stored), stored.source)
+    return Delivery(stored.connector, stored.connection, event, stored.text, stored.received_at)
+
+
+def _read_payload(stored: records.Event) -> dict[str, object]:
+    try:
+        payload = json.loads(stored.text)
+    except ValueError as error:
+        raise EventError(f"the body of {stored.id} cannot be read: {error}") from error
+    return payload if isinstance(payload, dict) else {"value": payload}
+
+
+def resend(
+    connection: sqlite3.Connection,
+    event_id: str,
+    delivery: Delivery,
+    wanted: Sequence[Wanted],
+    decide: Decide,
+    now: datetime,
+) -> list[records.Start]:
+    """What the flows make of the event now. None starts twice for it, nor for what it tells of."""
+    return [_resend(connection, event_id, delivery, one, decide, now) for one in wanted]
+
+
+def _resend(
+    connection: sqlite3.Connection, event_id: str, delivery: Delivery, wanted: Wanted, decide: Decide, now: datetime
+) -> records.Start:
+    flow = wanted.flow.name
+    row = connection.execute("SELECT * FROM starts WHERE event_id = ? AND flow = ?", (event_id, flow)).fetchone()
+    if row and row["run_id"]:
+        return records.Start(flow, None, f"it has started {row['run_id']} before")
+    twin, placed = _find_twin(connection, event_id, delivery, wanted)
+    if twin is not None and twin.run_id is None:
+        return records.Start(flow, None, f"its webhook {twin.event_id} waits for it, and then starts the flow by itself")
+    if twin is not None:
+        decision: Decision | None = Decision(flow, "", "", reason=f"it is told of by {twin.event_id} too, which has started {twin.run_id}")
+    else:
+        decision = decide(wanted.flow, placed)
+    if decision is None:
+        decision = Decision(flow, "", "", reason="its trigger does not want the event")
+        if row is None:
+            return records.Start(flow, None, decision.reason)
+    connection.execute("DELETE FROM waiting_starts WHERE event_id = ? AND flow = ?", (event_id, flow))
+    connection.execute("DELETE FROM starts WHERE event_id = ? AND flow = ?", (event_id, flow))
+    return events.add_start(connection, event_id, now, decision)
+
+
+def _find_twin(
+    connection: sqlite3.Connection, event_id: str, delivery: Delivery, wanted: Wanted
+) -> tuple[Twin | None, Delivery]:
+    """What else tells of the same and has started the flow, and the delivery with all that is known of it."""
+    watch, flow = wanted.watch, wanted.flow.name
+    if watch is None or watch.list.join is None:
+        return None, delivery
+    if (found := watch.list.entry(delivery.event, delivery.received_at)) is not None:
+        return twins.find_webhook(connection, watch, *found, flow), delivery
+    if delivery.event.source != "webhook" or delivery.event.name != watch.list.join.event:
+        return None, delivery
+    return _find_entry(connection, watch, event_id, delivery, flow)
+
+
+def _find_entry(
+    connection: sqlite3.Connection, watch: Watch, event_id: str, delivery: Delivery, flow: str
+) -> tuple[Twin | None, Delivery]:
+    join = watch.list.join
+    assert join is not None  # noqa: S101 - the caller has looked
+    select = "SELECT * FROM arrivals WHERE event_id = ?"
+    if connection.execute(select, (event_id,)).fetchone() is None:
+        arrivals.note(connection, watch, event_id, delivery)  # so that its entry starts nothing either, when it comes
+    row = connection.execute(select, (event_id,)).fetchone()
+    if row["item"] is not None:
+        partition, item = json.loads(row["partition"]), json.loads(row["item"])
+        placed = replace(delivery, event=join.place(delivery.event, partition, item))
+        decided = twins.find_decided(connection, watch, partition, item, flow)
+        twin = Twin(decided["event_id"], decided["run_id"]) if decided and decided["run_id"] else None
+        return twin, placed
+    named = json.loads(row["named"]) if row["named"] else None
+    where = arrivals.resolve(connection, watch, named)
+    placed = replace(delivery, event=join.place(delivery.event, where, None))
+    facts, at = json.loads(row["facts"]), read_time(row["at"])
+    return twins.find_entry(connection, watch, where, facts, at, flow), placed
