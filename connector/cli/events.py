@@ -8,11 +8,12 @@ import typer
 from connector.cli import output
 from connector.cli.exits import UsageError
 from connector.cli.loading import load_settings
+from connector.cli.resend import print_starts, resend
 from connector.runs import records
 from connector.runs.journal import Journal
 from connector.sqlite import read_file
 
-app = typer.Typer(help="Look at events.", rich_markup_mode=None)
+app = typer.Typer(help="Look at events, and decide one anew.", rich_markup_mode=None)
 
 
 @app.command("list")
@@ -65,11 +66,12 @@ def show(
     output.line("")
     output.console.print(_pretty(event.text), markup=False)
     output.line("")
-    for start in starts:
-        made_of_it = f"started {start.run_id}" if start.run_id else f"started nothing: {start.reason}"
-        output.line(output.styled(f"{start.flow}  ", "bold"), made_of_it)
+    print_starts(starts)
     if not starts:
         output.line("no flow wants this event")
+
+
+app.command()(resend)
 
 
 def _as_json(event: records.Event) -> dict[str, Any]:

@@ -77,10 +77,11 @@ class Timeline:
             time.sleep(LOOK_EVERY)
         return view[0]
 
-    async def watch(self) -> None:
-        """Look until cancelled."""
+    async def watch(self) -> records.Run:
+        """Look until the run has ended or waits for a person."""
         while True:
-            self.look()
+            if has_ended(view := self.look()):
+                return view[0]
             await asyncio.sleep(LOOK_EVERY)
 
 

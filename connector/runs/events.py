@@ -14,6 +14,9 @@ from connector.runs import records
 from connector.runs.journal import Journal
 from connector.runs.records import as_json, read_time, write_time
 
+BY_HAND = "manual-"
+"""With this begins the identity of an event that a person made for one run."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:

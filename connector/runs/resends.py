@@ -15,9 +15,12 @@ from connector.errors import EventError
 from connector.flows.flow import Flow
 from connector.runs import arrivals, events, records, twins
 from connector.runs.events import Decision
-from connector.runs.records import read_time
+from connector.runs.intake import TOO_EARLY
+from connector.runs.records import read_time, write_time
 from connector.runs.twins import Twin
 from connector.runs.watches import Watch
+
+NOT_WANTED = "its trigger does not want the event"
 
 Decide = Callable[[Flow, Delivery], Decision | None]
 
@@ -68,18 +71,14 @@ def _resend(
         return records.Start(flow, None, f"it has started {row['run_id']} before")
     twin, placed = _find_twin(connection, event_id, delivery, wanted)
     if twin is not None and twin.run_id is None:
-        return records.Start(flow, None, f"its webhook {twin.event_id} waits for it, and then starts the flow by itself")
-    if twin is not None:
-        decision: Decision | None = Decision(flow, "", "", reason=f"it is told of by {twin.event_id} too, which has started {twin.run_id}")
-    else:
-        decision = decide(wanted.flow, placed)
-    if decision is None:
-        decision = Decision(flow, "", "", reason="its trigger does not want the event")
-        if row is None:
-            return records.Start(flow, None, decision.reason)
+        return records.Start(flow, None, f"its webhook {twin.event_id} waits for it and then starts the flow")
+    told = f"{twin.event_id} tells of the same and has started {twin.run_id}" if twin else None
+    decision = Decision(flow, "", "", reason=told) if told else decide(wanted.flow, placed)
+    if decision is None and row is None:
+        return records.Start(flow, None, NOT_WANTED)
     connection.execute("DELETE FROM waiting_starts WHERE event_id = ? AND flow = ?", (event_id, flow))
     connection.execute("DELETE FROM starts WHERE event_id = ? AND flow = ?", (event_id, flow))
-    return events.add_start(connection, event_id, now, decision)
+    return events.add_start(connection, event_id, now, decision or Decision(flow, "", "", reason=NOT_WANTED))
 
 
 def _find_twin(
@@ -93,6 +92,8 @@ def _find_twin(
         return twins.find_webhook(connection, watch, *found, flow), delivery
     if delivery.event.source != "webhook" or delivery.event.name != watch.list.join.event:
         return None, delivery
+    if delivery.event.identity.startswith(events.BY_HAND):
+        return None, delivery  # it stands for no entry
     return _find_entry(connection, watch, event_id, delivery, flow)
 
 
@@ -111,8 +112,12 @@ def _find_entry(
         decided = twins.find_decided(connection, watch, partition, item, flow)
         twin = Twin(decided["event_id"], decided["run_id"]) if decided and decided["run_id"] else None
         return twin, placed
-    named = json.loads(row["named"]) if row["named"] else None
-    where = arrivals.resolve(connection, watch, named)
+    where = arrivals.resolve(connection, watch, json.loads(row["named"]) if row["named"] else None)
     placed = replace(delivery, event=join.place(delivery.event, where, None))
     facts, at = json.loads(row["facts"]), read_time(row["at"])
+    if at - delivery.received_at > TOO_EARLY:  # its entry has a time that can be
+        at = delivery.received_at
+        facts = join.facts(replace(delivery.event, occurred_at=None), at)
+        values = (write_time(at), json.dumps(facts), event_id)
+        connection.execute("UPDATE arrivals SET at = ?, facts = ? WHERE event_id = ?", values)
     return twins.find_entry(connection, watch, where, facts, at, flow), placed

@@ -1,0 +1,110 @@
+"""Has runs done and shows them: in this process, or by the one that executes the database."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from connector import sqlite
+from connector.adapter import Adapter
+from connector.cli import exits, output, timeline
+from connector.errors import StoreError, StoreLockedError
+from connector.runs import records
+from connector.runs.journal import Journal
+from connector.runs.store import Store
+from connector.runs.worker import Worker
+
+Queue = Callable[[Store], Awaitable[Sequence[str]]]
+"""Queues runs in one transaction, and returns their ids."""
+
+
+def finish(adapter: Adapter, database: Path, queue: Queue, *, quiet: bool = False) -> list[records.Run]:
+    """Queue runs, and wait until each has ended or waits for a person. Prints them unless `quiet`."""
+    try:
+        with sqlite.exclusive(database):
+            run_ids = asyncio.run(_execute(adapter, database, queue, quiet=quiet))
+    except StoreLockedError:
+        run_ids = asyncio.run(_leave(database, queue))
+        for run_id in run_ids:
+            _follow(adapter, database, run_id, quiet=quiet)
+    return [_read(database, run_id) for run_id in run_ids]
+
+
+def code_of(runs: Sequence[records.Run]) -> int:
+    """The exit code for the first run that did not succeed."""
+    return next((exits.of_kind(run.error.kind) for run in runs if run.error), exits.DONE)
+
+
+async def _execute(adapter: Adapter, database: Path, queue: Queue, *, quiet: bool) -> Sequence[str]:
+    store = Store(database)
+    try:
+        async with adapter:
+            worker = Worker(adapter, store, _now)
+            run_ids = await queue(store)
+            showing = asyncio.create_task(_show(database, () if quiet else run_ids))
+            try:
+                await worker.finish(run_ids)
+                await showing
+            finally:
+                showing.cancel()
+            return run_ids
+    finally:
+        store.close()
+
+
+async def _leave(database: Path, queue: Queue) -> Sequence[str]:
+    """Queue the runs for the process that executes the database."""
+    store = Store(database)
+    try:
+        return await queue(store)
+    finally:
+        store.close()
+
+
+async def _show(database: Path, run_ids: Sequence[str]) -> None:
+    """One run after the other, as it goes on."""
+    for run_id in run_ids:
+        shown = _begin(database, run_id, quiet=False)
+        _end(await shown.watch())
+
+
+def _follow(adapter: Adapter, database: Path, run_id: str, *, quiet: bool) -> None:
+    """Watch the process that executes the database do the run; where that process has left, do it here."""
+    shown = _begin(database, run_id, quiet=quiet)
+    while (run := shown.follow(timeline.has_ended, seconds=1)).status not in records.ENDED:
+        with suppress(StoreLockedError), sqlite.exclusive(database):
+            asyncio.run(_finish_left(adapter, database, run_id))
+    if not quiet:
+        _end(run)
+
+
+async def _finish_left(adapter: Adapter, database: Path, run_id: str) -> None:
+    store = Store(database)
+    try:
+        async with adapter:
+            await store.requeue([run_id])
+            await Worker(adapter, store, _now).finish([run_id])
+    finally:
+        store.close()
+
+
+def _begin(database: Path, run_id: str, *, quiet: bool) -> timeline.Timeline:
+    if not quiet:
+        output.line(output.styled(run_id, "bold"))
+    return timeline.Timeline(database, run_id, quiet=quiet)
+
+
+def _end(run: records.Run) -> None:
+    output.line(output.status(run.status), f": {run.error.message}" if run.error else "")
+
+
+def _read(database: Path, run_id: str) -> records.Run:
+    run = sqlite.read_file(database, lambda connection: Journal(connection).run(run_id))
+    if run is None:
+        raise StoreError(f"the run {run_id} has vanished from {database}")
+    return run
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
