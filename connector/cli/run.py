@@ -51,10 +51,10 @@ def run(
     flow = replace(flow, enabled=True)  # who names it wants it
     require_steps(adapter, flow)
     delivery = _delivery(adapter, flow, input)
-    if input is None and not as_json:
-        output.line("the event is a sample of the trigger; give another one with --input")
 
     async def queue(store: Store) -> list[str]:
+        if input is None and not as_json:
+            output.line("the event is a sample of the trigger; give another one with --input")
         return [_started(await Intake(adapter, store, [flow]).accept(delivery))]
 
     [done] = execution.finish(adapter, database, queue, quiet=as_json)
