@@ -1,5 +1,6 @@
 """`chatforge check`."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,9 +10,11 @@ from connector import registry, settings
 from connector.adapter import Adapter
 from connector.cli import exits, output
 from connector.cli.flow_files import check_file, flow_paths, same_names
-from connector.flows.catalogue import Catalogue
+from connector.cli.poll_needs import find_needs
+from connector.flows.flow import Flow
 from connector.flows.problems import render
 from connector.registry import Registry
+from connector.settings import Settings
 
 
 def check(
@@ -22,8 +25,8 @@ def check(
 
     Example: chatforge check docs/flows/lead-to-crm.yaml
     """
-    plugins = registry.load()
-    checked = [(path, check_file(path, _catalogue(plugins, path.parent))) for path in flow_paths(files)]
+    folders = _Folders(registry.load())
+    checked = [(path, check_file(path, folders.adapter(path).catalogue)) for path in flow_paths(files)]
     problems = [problem for _, result in checked for problem in result.problems] + same_names(checked)
     if format == "json":
         output.write_json([problem.as_json() for problem in problems])
@@ -32,11 +35,31 @@ def check(
         for problem in problems:
             output.console.print(render(problem, sources[problem.path]), markup=False)
         output.line(_summary(len(checked), len(problems)))
+        for sentence in folders.poll_needs([(path, result.flow) for path, result in checked if result.flow]):
+            output.line(sentence)
     return exits.FAILED if problems else exits.DONE
 
 
-def _catalogue(plugins: Registry, folder: Path) -> Catalogue:
-    return Adapter(plugins, settings.load(Path.cwd(), folder)).catalogue
+class _Folders:
+    """Each folder of flows has its own connections.yaml."""
+
+    def __init__(self, plugins: Registry) -> None:
+        self._plugins = plugins
+        self._known: dict[Path, tuple[Settings, Adapter]] = {}
+
+    def adapter(self, path: Path) -> Adapter:
+        """What the flow at `path` is checked against."""
+        if path.parent not in self._known:
+            found = settings.load(Path.cwd(), path.parent)
+            self._known[path.parent] = found, Adapter(self._plugins, found)
+        return self._known[path.parent][1]
+
+    def poll_needs(self, flows: Sequence[tuple[Path, Flow]]) -> Iterator[str]:
+        """What the polls of each folder need, as sentences."""
+        for folder, (found, adapter) in self._known.items():
+            there = [flow for path, flow in flows if path.parent == folder]
+            for needs in find_needs(adapter, found, there):
+                yield from needs.sentences()
 
 
 def _summary(files: int, problems: int) -> str:

@@ -44,6 +44,8 @@ def require_steps(adapter: Adapter, flow: Flow) -> None:
         adapter.require_connection(connector_of(step.uses), step.connection)
 
 
-def is_served(adapter: Adapter, flow: Flow) -> bool:
-    """Whether a server starts the flow: by a webhook or by the clock in this version, not by polling."""
-    return flow.enabled and not {"webhook", "schedule"}.isdisjoint(adapter.registry.trigger(flow.trigger.uses).sources)
+def pause_of(adapter: Adapter, flow: Flow) -> float | None:
+    """Seconds between two polls for the flow; None where nothing is polled."""
+    trigger = flow.trigger
+    watching = adapter.watch(trigger.uses, trigger.input)
+    return watching.every if watching is not None else adapter.pause(trigger.uses, trigger.input)

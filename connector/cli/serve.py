@@ -12,8 +12,9 @@ from connector import registry
 from connector.adapter import Adapter
 from connector.cli import output
 from connector.cli.flow_files import load_flows
-from connector.cli.loading import is_served, load_settings, require_connections
+from connector.cli.loading import load_settings, pause_of, require_connections
 from connector.declare import connector_of
+from connector.flows import durations
 from connector.flows.flow import Flow
 from connector.server import service
 from connector.settings import Settings
@@ -72,4 +73,7 @@ def _start(adapter: Adapter, flow: Flow, upcoming: Mapping[str, datetime]) -> st
     how = f"started by {flow.trigger.uses}"
     if not flow.enabled:
         return f"{how} (off)"
-    return how if is_served(adapter, flow) else f"{how} (not by this version's server, only by chatforge run)"
+    if (pause := pause_of(adapter, flow)) is not None:
+        return f"{how}, polled every {durations.render(pause)}"
+    by_hand = adapter.registry.trigger(flow.trigger.uses).sources == ("manual",)
+    return f"{how}, with chatforge run only" if by_hand else how

@@ -14,3 +14,11 @@ def seconds(text: str) -> float | None:
     match = _DURATION.fullmatch(text)
     amount = int(match[1]) * _UNITS[match[2]] if match else None
     return None if amount is None or amount > _LONGEST else amount
+
+
+def render(amount: float) -> str:
+    """The shortest text that stands for so many seconds."""
+    for unit, length in reversed(_UNITS.items()):
+        if amount >= length and amount % length == 0:
+            return f"{amount / length:.0f}{unit}"
+    return f"{amount * 1000:.0f}ms"

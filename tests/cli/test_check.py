@@ -1,6 +1,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+POLLS = "polls of chatforge/default: "
 MISTAKE = "steps.contact.created"
 
 
@@ -13,7 +16,10 @@ def break_flow(tmp_path: Path, old: str, new: str) -> None:
 
 def test_clean_flow_ends_with_0(chatforge, flow):
     result = chatforge("check", flow)
-    assert (result.code, result.out) == (0, "1 flow checked, no problems\n")
+    assert (result.code, result.out) == (
+        0,
+        f"1 flow checked, no problems\n{POLLS}1 request a minute per agent, enough for 70 agents\n",
+    )
 
 
 def test_problem_names_the_place_what_is_wrong_and_what_was_meant(chatforge, flow, tmp_path):
@@ -70,3 +76,60 @@ def test_two_flows_of_one_name_are_not_served(chatforge, flow, tmp_path):
     assert result.code == 1
     assert "there are two flows 'lead-to-crm', the first in leads.yaml" in result.error
     assert "[duplicate-flow]" in chatforge("check", ".").out
+
+
+POLLING = """
+flow: NAME
+trigger: {uses: TRIGGER, with: {every: EVERY, AGENT}}
+steps: [{id: agents, uses: chatforge.list_agents}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("flows", "sentences"),
+    [
+        pytest.param([("manual", "", "")], [], id="none"),
+        pytest.param(
+            [("chatforge.new_lead", "1m", ""), ("chatforge.lead_captured", "30s", "")],
+            ["2 requests a minute per agent, enough for 35 agents"],
+            id="one list is polled once",
+        ),
+        pytest.param(
+            [("chatforge.new_lead", "1m", ""), ("chatforge.new_conversation", "1m", "")],
+            ["2 requests a minute per agent, enough for 35 agents"],
+            id="two lists are polled",
+        ),
+        pytest.param(
+            [("chatforge.new_lead", "5m", "agent_id: a"), ("chatforge.new_lead", "2m", "agent_id: b")],
+            ["0.7 requests a minute for the agents that flows name"],
+            id="agents are named",
+        ),
+        pytest.param(
+            [("chatforge.new_lead", "1m", ""), ("chatforge.new_lead", "10s", "agent_id: a")],
+            ["1 request a minute per agent and 5 more for the agents that flows name, enough for 65 agents"],
+            id="an agent is named beside all",
+        ),
+    ],
+)
+def test_requests_of_polls_are_told(chatforge, tmp_path, flows, sentences):
+    for number, (trigger, every, agent) in enumerate(flows):
+        text = POLLING.replace("NAME", f"flow-{number}").replace("TRIGGER", trigger).replace("AGENT", agent)
+        text = text.replace("EVERY", every) if every else text.replace(", with: {every: EVERY, }", "")
+        (tmp_path / f"{number}.yaml").write_text(text)
+    result = chatforge("check", ".")
+    assert result.out.splitlines()[1:] == [f"{POLLS}{sentence}" for sentence in sentences]
+
+
+def test_polls_that_need_too_much_are_warned_about_and_are_no_problem(chatforge, flow, tmp_path):
+    (tmp_path / "connections.yaml").write_text(
+        "acme: {connector: chatforge, rate_limit: 10, api_key: {env: NOT_SET_HERE}}\n"
+    )
+    break_flow(tmp_path, "uses: chatforge.lead_captured", "uses: chatforge.lead_captured\n  connection: acme")
+    break_flow(tmp_path, "connection: acme", "connection: acme\n  with: {every: 8s}")
+    result = chatforge("check", flow)
+    assert result.code == 0
+    assert result.out.splitlines()[-1] == (
+        "warning: polling chatforge/acme needs at least 7.5 requests a minute, more than 70% of its 10; "
+        "the server will poll less often: write a longer `every`"
+    )
+    assert chatforge("check", flow, "--format", "json").out == "[]\n"

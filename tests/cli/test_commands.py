@@ -72,19 +72,26 @@ outputs: {name: "${{ OUTPUT }}"}
 """
 
 
-def test_server_says_which_flows_it_does_not_start(settings, tmp_path):
-    (tmp_path / "polled.yaml").write_text(
-        "flow: polled\ntrigger: {uses: chatforge.new_lead}\nsteps: [{id: agents, uses: chatforge.list_agents}]\n"
-    )
-    command = [sys.executable, "-m", "connector", "serve", "--flows", "polled.yaml", "--port", "0"]
+@pytest.mark.parametrize(
+    ("trigger", "start"),
+    [
+        ("{uses: chatforge.new_lead}", "started by chatforge.new_lead, polled every 1m"),
+        ("{uses: chatforge.lead_captured, with: {every: 90s}}", "started by chatforge.lead_captured, polled every 90s"),
+        ("{uses: chatforge.event}", "started by chatforge.event"),
+        ("{uses: manual}", "started by manual, with chatforge run only"),
+        ("{uses: chatforge.new_lead}\nenabled: false", "started by chatforge.new_lead (off)"),
+    ],
+)
+def test_server_says_what_starts_a_flow(settings, tmp_path, trigger, start):
+    text = f"flow: one\ntrigger: {trigger}\nsteps: [{{id: agents, uses: chatforge.list_agents}}]\n"
+    (tmp_path / "one.yaml").write_text(text)
+    command = [sys.executable, "-m", "connector", "serve", "--flows", "one.yaml", "--port", "0"]
     environment = settings | {"PATH": os.environ["PATH"], "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite"}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         lines = [server.stdout.readline() for _ in range(3)]
         server.terminate()
-    assert lines[2].endswith(
-        "polled, started by chatforge.new_lead (not by this version's server, only by chatforge run)\n"
-    )
+    assert lines[2] == f"flow      one, {start}\n"
 
 
 def test_run_without_input_says_that_the_event_is_a_sample_also_of_a_flow_that_is_off(chatforge, settings, tmp_path):

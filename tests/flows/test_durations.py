@@ -1,6 +1,6 @@
 import pytest
 
-from connector.flows.durations import seconds
+from connector.flows.durations import render, seconds
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,8 @@ from connector.flows.durations import seconds
 )
 def test_duration_is_a_whole_number_and_a_unit(text: str, expected: float | None) -> None:
     assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["500ms", "90s", "5m", "36h", "2d"])
+def test_rendered_duration_is_the_shortest_that_is_read_the_same(text: str) -> None:
+    assert render(seconds(text) or 0) == text
