@@ -18,6 +18,7 @@ from connector.cli.doctor import doctor
 from connector.cli.events import app as events
 from connector.cli.manifest import manifest
 from connector.cli.operations import list_operations, show
+from connector.cli.polls import polls
 from connector.cli.run import run as run_flow
 from connector.cli.runs import app as runs
 from connector.cli.sandbox import sandbox
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
     "serve": serve,
     "runs": runs,
     "events": events,
+    "polls": polls,
     "list": list_operations,
     "show": show,
     "call": call,

@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -113,3 +114,14 @@ def iso(value: datetime | None) -> str | None:
 
 def seconds(start: datetime | None, end: datetime | None) -> str:
     return f"{(end - start).total_seconds():.2f} s" if start and end else ""
+
+
+def distance(moment: datetime, now: datetime) -> str:
+    """`12 s ago`, `in 3 h`."""
+    seconds = abs((now - moment).total_seconds())
+    amount, unit = next(
+        (seconds // length, unit)
+        for unit, length, most in (("s", 1, 120), ("min", 60, 7_200), ("h", 3_600, 172_800), ("days", 86_400, math.inf))
+        if seconds < most
+    )
+    return f"in {amount:,.0f} {unit}" if moment > now else f"{amount:,.0f} {unit} ago"

@@ -116,10 +116,10 @@ def test_every_command_has_help_in_the_order_of_the_overview(capsys):
     assert ended([]) == 0
     listed = re.findall(r"^  ([a-z-]+)  ", capsys.readouterr().out.partition("Commands:")[2], re.MULTILINE)
     assert listed == [
-        *("demo", "check", "run", "serve", "runs", "events"),
+        *("demo", "check", "run", "serve", "runs", "events", "polls"),
         *("list", "show", "call", "manifest", "doctor", "send-event", "sandbox"),
     ]
-    for command in (*listed, "runs list", "runs show", "events list", "events show"):
+    for command in (*listed, "runs list", "runs show", "events list", "events show", "events resend"):
         assert ended([*command.split(), "--help"]) == 0
         assert f"Usage: chatforge {command} " in capsys.readouterr().out
 

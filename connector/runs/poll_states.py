@@ -1,0 +1,80 @@
+"""How the polls of lists stand, for whoever looks, in this process or beside it."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.runs.records import read_time
+
+
+@dataclass(frozen=True, slots=True)
+class PollState:
+    """The poll of one partition of a list, such as the leads of an agent."""
+
+    connector: str
+    connection: str
+    list: str
+    partition: str
+    polled_at: datetime | None
+    swept_at: datetime | None
+    """When the list was seen whole for the last time."""
+    entries: int
+    """That are known of it."""
+    failing_since: datetime | None
+    error: str | None
+    alert: str | None
+    retired_at: datetime | None
+    """When the partition was found gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingWebhooks:
+    """Webhooks whose entry was not seen in the list yet."""
+
+    connector: str
+    connection: str
+    list: str
+    webhooks: int
+    due_at: datetime
+    """When the first of them starts its flows by itself."""
+
+
+def read_polls(connection: sqlite3.Connection) -> tuple[PollState, ...]:
+    """All polls, those of one list together."""
+    rows = connection.execute(
+        "SELECT p.*, (SELECT count(*) FROM observed WHERE poll_id = p.id) AS entries FROM polls p "
+        "ORDER BY connector, connection, list, retired_at IS NOT NULL, id"
+    )
+    return tuple(
+        PollState(
+            connector=row["connector"],
+            connection=row["connection"],
+            list=row["list"],
+            partition=json.loads(row["partition"]),
+            polled_at=_time(row["polled_at"]),
+            swept_at=_time(row["swept_at"]),
+            entries=row["entries"],
+            failing_since=_time(row["failing_since"]),
+            error=json.loads(row["error"]) if row["error"] else None,
+            alert=row["alert"],
+            retired_at=_time(row["retired_at"]),
+        )
+        for row in rows
+    )
+
+
+def read_waiting(connection: sqlite3.Connection) -> tuple[WaitingWebhooks, ...]:
+    """Of each list."""
+    rows = connection.execute(
+        "SELECT connector, connection, list, count(DISTINCT event_id) AS webhooks, min(due_at) AS due_at "
+        "FROM waiting_starts JOIN arrivals USING (event_id) GROUP BY connector, connection, list"
+    )
+    return tuple(
+        WaitingWebhooks(row["connector"], row["connection"], row["list"], row["webhooks"], read_time(row["due_at"]))
+        for row in rows
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else read_time(text)
