@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, StoreError
 from connector.runs import arrivals, lists
 from connector.runs.pace import Pace
 from connector.runs.store import Store
-from connector.runs.walker import Walker
+from connector.runs.walker import STORE_PAUSE, Walker
 from connector.runs.watches import Watch
 
 EVERY = 600.0
@@ -31,17 +31,18 @@ class Partitions:
     refresh: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
+    def _place(self) -> str:
+        return f"the partitions of the {self.watch.list.name}"
+
+    @property
     def named(self) -> set[str]:
         return {one.partition for one in self.watch.watchers if one.partition is not None}
 
     async def work(self) -> None:
         """Keep a walker for each partition until cancelled."""
         try:
-            for partition in self.named:
-                await self._start(partition)
+            await self._start_known()
             if any(one.partition is None for one in self.watch.watchers):
-                for poll in self.store.query(lists.open_polls, self.watch):
-                    await self._start(poll.partition)
                 await self._follow()
             await asyncio.Event().wait()
         finally:
@@ -58,15 +59,29 @@ class Partitions:
             if not waiting.isdisjoint((None, partition)):
                 walker.hurry()
 
+    async def _start_known(self) -> None:
+        """Start the walkers of what the flows name, and of what was found before."""
+        while True:
+            try:
+                known = set(self.named)
+                if any(one.partition is None for one in self.watch.watchers):
+                    known |= {poll.partition for poll in self.store.query(lists.open_polls, self.watch)}
+                for partition in sorted(known):
+                    await self._start(partition)
+            except StoreError as error:
+                self.pace.begin_failure(self._place, error)
+                await asyncio.sleep(STORE_PAUSE)
+            else:
+                return
+
     async def _follow(self) -> None:
         while True:
             found: list[str] = []
-            place = f"the partitions of the {self.watch.list.name}"
             try:
                 found = await self._look()
-                self.pace.end_failure(place)
+                self.pace.end_failure(self._place)
             except ConnectorError as error:
-                self.pace.begin_failure(place, error)
+                self.pace.begin_failure(self._place, error)
             soon = not found
             self.refresh.clear()
             await asyncio.sleep(SOONEST)

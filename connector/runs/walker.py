@@ -39,6 +39,7 @@ class Walker:
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _next: float = 0.0
     _hurry: float | None = None
+    _reserved: float | None = None
     _failures: int = 0
     _step: ListStep | None = None
 
@@ -93,13 +94,21 @@ class Walker:
         if self._step is None or self._step.request is None:
             self._hurry_on()
             await self._rest(self._next)
-        elif self._step.patient and await self._rest(self.pace.reserve_patient()):
+        elif self._step.patient and await self._rest(self._reserve()):
             return  # there is something new to look for first
         else:
             await self._ask(self._step)
 
+    def _reserve(self) -> float:
+        """When the next page of a long walk may be asked for; the same until it is, or others would always be first."""
+        if self._reserved is None:
+            self._reserved = self.pace.reserve_patient()
+        return self._reserved
+
     async def _ask(self, step: ListStep) -> None:
         assert step.request is not None  # noqa: S101 - the caller has looked
+        if step.patient:
+            self._reserved = None
         output = await self.adapter.ask(self.watch.list, step.request, self.watch.connector, self.watch.connection)
         now = self.clock()
         taken = await self.store.write(lists.take_page, self.watch, self.poll, output, now)
