@@ -247,6 +247,8 @@ def _advance_head(sweep: Sweep, head: Walk, ids: list[str], known: Collection[st
         if _is_to_step_back(head, lost=lost):
             _step_back(sweep, head)
             return False
+        if head.tail and {*ids} <= {*head.tail}:  # the same page again: the offset is ignored
+            return True
         head.started, sweep.count = True, head.offset + len(ids)
         if len(ids) < sweep.cap:
             return True

@@ -1,4 +1,4 @@
-"""What is kept of the lists that are polled: who watches them, where their walks stand, what was seen in them.
+"""What is kept of the lists that are polled: where their walks stand, what was seen in them.
 
 Each function works in its caller's transaction. A page, the events that it brings, the runs that these start, and the
 place of the walk behind it are kept together or not at all.
@@ -13,12 +13,11 @@ from typing import Any
 
 from connector.adapter import Delivery
 from connector.declare import Event, Item, ListStep
-from connector.runs import arrivals, events
-from connector.runs.records import read_time, write_time
-from connector.runs.watches import Poll, Watch, Watcher
+from connector.runs import arrivals, events, subscriptions
+from connector.runs.records import write_time
+from connector.runs.subscriptions import Subscription
+from connector.runs.watches import Poll, Watch
 
-START_TOLERANCE = timedelta(seconds=60)
-"""What is a little older than the start of a subscription counts as new: the clocks differ."""
 FORGOTTEN_AFTER = 3
 """Clean full walks without an entry until it is forgotten."""
 FORGOTTEN_AGE = timedelta(days=7)
@@ -34,65 +33,6 @@ class Taken:
     """Entries that were not seen before."""
     started: bool
     """Whether runs were created."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Subscription:
-    watcher: Watcher
-    begins_at: datetime | None
-    """None: from the beginning."""
-    caught_up: bool
-
-    def admits(self, event: Event, now: datetime) -> bool:
-        """Whether an entry is told that is seen for the first time."""
-        if self.begins_at is None or (self.caught_up and self.begins_at <= now):
-            return True
-        return event.occurred_at is not None and event.occurred_at >= self.begins_at - START_TOLERANCE
-
-
-def subscribe(connection: sqlite3.Connection, watch: Watch, now: datetime) -> None:
-    """Let the flows of `watch` begin to watch, or go on where nothing of it was edited."""
-    for watcher in watch.watchers:
-        watched = json.dumps([watcher.flow.trigger.uses, *watch.key, watcher.start, watcher.partition])
-        row = connection.execute("SELECT * FROM subscriptions WHERE flow = ?", (watcher.flow.name,)).fetchone()
-        if row is None or row["watched"] != watched:
-            unsubscribe(connection, watcher.flow.name)
-            values = (watcher.flow.name, *watch.key, watched, write_time(now), write_time(now))
-            connection.execute("INSERT INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, NULL, ?)", values)
-            if watcher.start == "now":
-                _catch_up(connection, watch, watcher.flow.name)
-        elif _has_missed(connection, watch, row):
-            _begin_again(connection, row)
-
-
-def unsubscribe(connection: sqlite3.Connection, flow: str) -> None:
-    """Forget that the flow watches a list; it is off, or watches something else from now on."""
-    connection.execute("DELETE FROM caught_up WHERE flow = ?", (flow,))
-    connection.execute("DELETE FROM subscriptions WHERE flow = ?", (flow,))
-
-
-def _catch_up(connection: sqlite3.Connection, watch: Watch, flow: str) -> None:
-    """A list that was swept holds nothing unseen, so whatever is seen in it from now on is new."""
-    connection.execute(
-        "INSERT INTO caught_up SELECT ?, id FROM polls "
-        "WHERE connector = ? AND connection = ? AND list = ? AND swept_at IS NOT NULL",
-        (flow, *watch.key),
-    )
-
-
-def _has_missed(connection: sqlite3.Connection, watch: Watch, row: sqlite3.Row) -> bool:
-    """Whether the list was polled for others while the flow was not served."""
-    polled = connection.execute(
-        "SELECT max(polled_at) AS at FROM polls WHERE connector = ? AND connection = ? AND list = ?", watch.key
-    ).fetchone()["at"]
-    return polled is not None and polled > row["live_at"]
-
-
-def _begin_again(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
-    connection.execute("DELETE FROM caught_up WHERE flow = ?", (row["flow"],))
-    if row["begins_at"] is not None:
-        begins_at = max(row["begins_at"], row["live_at"])
-        connection.execute("UPDATE subscriptions SET begins_at = ? WHERE flow = ?", (begins_at, row["flow"]))
 
 
 def open_poll(connection: sqlite3.Connection, watch: Watch, partition: str) -> Poll:
@@ -129,11 +69,11 @@ def begin_round(connection: sqlite3.Connection, watch: Watch, poll: Poll, now: d
     """Begin a round, or let the head of the list be looked at again in the middle of one."""
     row = connection.execute("SELECT state FROM polls WHERE id = ?", (poll.id,)).fetchone()
     wanted = any(
-        not one.caught_up and one.begins_at is None for one in _subscriptions(connection, watch, poll).values()
+        not one.caught_up and one.begins_at is None for one in subscriptions.of_poll(connection, watch, poll).values()
     )
     state = json.loads(row["state"]) if row["state"] else None
     step = watch.list.begin(poll.partition, state, now, wanted)
-    _keep_step(connection, poll, step)
+    _keep_step(connection, watch, poll, step)
     return step
 
 
@@ -153,24 +93,26 @@ def take_page(
     items = {item.id: item for item in watch.list.read(output, now)}
     known = _known(connection, poll, items)
     step = watch.list.take(poll.partition, json.loads(row["state"]), output, known.keys(), now)
-    _begin_subscriptions(connection, watch, watch.list.told_at(output), now)
-    page = _Page(connection, watch, poll, step.number, now, _subscriptions(connection, watch, poll))
-    started = page.take(items, known)
-    _keep_step(connection, poll, step)
+    told_at = watch.list.told_at(output) or now
+    subscriptions.note_page(connection, watch, poll, told_at, now)
+    watching = subscriptions.of_poll(connection, watch, poll)
+    started = _Page(connection, watch, poll, step.number, told_at, now, watching).take(items, known)
+    _keep_step(connection, watch, poll, step)
     connection.execute(
         "UPDATE polls SET polled_at = ?, failing_since = NULL, error = NULL WHERE id = ?", (write_time(now), poll.id)
     )
     if step.swept is not None:
-        _end_walk(connection, watch, poll, step, now)
+        _end_walk(connection, poll, step, now)
     return Taken(step, len(items) - len(known), started)
 
 
-def _keep_step(connection: sqlite3.Connection, poll: Poll, step: ListStep) -> None:
+def _keep_step(connection: sqlite3.Connection, watch: Watch, poll: Poll, step: ListStep) -> None:
     swept_at = write_time(step.swept_at) if step.swept_at else None
     connection.execute(
         "UPDATE polls SET state = ?, swept_at = ?, alert = ? WHERE id = ?",
         (json.dumps(step.state), swept_at, step.alert, poll.id),
     )
+    subscriptions.note_walk(connection, watch, poll, step.number)
 
 
 def _known(connection: sqlite3.Connection, poll: Poll, items: Iterable[str]) -> dict[str, int]:
@@ -182,46 +124,9 @@ def _known(connection: sqlite3.Connection, poll: Poll, items: Iterable[str]) -> 
     return {json.loads(row["item"]): row["version"] for row in rows}
 
 
-def _begin_subscriptions(connection: sqlite3.Connection, watch: Watch, told_at: datetime | None, now: datetime) -> None:
-    """At the first page, see when a subscription begins by the clock of the other side; note that it is alive."""
-    apart = told_at - now if told_at is not None else timedelta()
-    for watcher in watch.watchers:
-        row = connection.execute("SELECT * FROM subscriptions WHERE flow = ?", (watcher.flow.name,)).fetchone()
-        begins_at = row["begins_at"]
-        if begins_at is None and watcher.start == "now":
-            begins_at = write_time(read_time(row["started_at"]) + apart)
-        elif begins_at is None and watcher.start != "all":
-            begins_at = write_time(datetime.fromisoformat(watcher.start))
-        connection.execute(
-            "UPDATE subscriptions SET begins_at = ?, live_at = ? WHERE flow = ?",
-            (begins_at, write_time(now), watcher.flow.name),
-        )
-
-
-def _subscriptions(connection: sqlite3.Connection, watch: Watch, poll: Poll) -> dict[str, _Subscription]:
-    """By flow; those that watch this partition."""
-    found = {}
-    for watcher in watch.watchers:
-        if watcher.partition in (None, poll.partition):
-            row = connection.execute(
-                "SELECT begins_at, EXISTS (SELECT 1 FROM caught_up WHERE flow = :flow AND poll_id = :poll) "
-                "AS caught_up FROM subscriptions WHERE flow = :flow",
-                {"flow": watcher.flow.name, "poll": poll.id},
-            ).fetchone()
-            begins_at = read_time(row["begins_at"]) if row["begins_at"] else None
-            found[watcher.flow.name] = _Subscription(watcher, begins_at, bool(row["caught_up"]))
-    return found
-
-
-def _end_walk(connection: sqlite3.Connection, watch: Watch, poll: Poll, step: ListStep, now: datetime) -> None:
-    """The list was seen whole: who watched from the beginning of the walk on has caught up."""
-    assert step.swept is not None  # noqa: S101 - the caller has looked
-    for watcher in watch.watchers:
-        connection.execute(
-            "INSERT INTO caught_up SELECT flow, ? FROM subscriptions WHERE flow = ? AND started_at <= ? "
-            "ON CONFLICT DO NOTHING",
-            (poll.id, watcher.flow.name, write_time(step.swept)),
-        )
+def _end_walk(connection: sqlite3.Connection, poll: Poll, step: ListStep, now: datetime) -> None:
+    """The list was seen whole."""
+    connection.execute("UPDATE polls SET swept_walk = ? WHERE id = ?", (step.number, poll.id))
     connection.execute(
         "DELETE FROM observed WHERE poll_id = ? AND walk <= ? AND seen_at < ?",
         (poll.id, step.number - FORGOTTEN_AFTER, write_time(now - FORGOTTEN_AGE)),
@@ -237,8 +142,10 @@ class _Page:
     watch: Watch
     poll: Poll
     walk: int
+    told_at: datetime
+    """By the clock of the other side, as far as that is known."""
     now: datetime
-    subscriptions: Mapping[str, _Subscription]
+    watching: Mapping[str, Subscription]
 
     def take(self, items: Mapping[str, Item], known: Mapping[str, int]) -> bool:
         """Note what was seen, and tell what is new; whether runs were created."""
@@ -274,21 +181,21 @@ class _Page:
     def _tell(self, item: Item, before: int | None, arrival: arrivals.Bound | None) -> bool:
         """Tell the flows of an entry that is new to them, or has changed."""
         tell = self.watch.list.tell
-        told: list[tuple[Event, Collection[_Subscription]]] = []
+        told: list[tuple[Event, Collection[Subscription]]] = []
         if before is not None:
             changes = tell(self.poll.partition, item, before)
-            told += [(event, self.subscriptions.values()) for event in changes]
-        behind = [one for one in self.subscriptions.values() if before is None or not one.caught_up]
+            told += [(event, self.watching.values()) for event in changes]
+        behind = [one for one in self.watching.values() if before is None or not one.caught_up]
         forced = arrival.flows if arrival else frozenset[str]()
         for event in tell(self.poll.partition, item, None) if behind else ():
-            admitted = [one for one in behind if one.watcher.flow.name in forced or one.admits(event, self.now)]
+            admitted = [one for one in behind if one.watcher.flow.name in forced or one.admits(event, self.told_at)]
             told.append((event, admitted))
         started = [self._start(item, event, flows) for event, flows in told]
         return any(started)
 
-    def _start(self, item: Item, event: Event, subscriptions: Iterable[_Subscription]) -> bool:
+    def _start(self, item: Item, event: Event, watching: Iterable[Subscription]) -> bool:
         delivery = Delivery(self.watch.connector, self.watch.connection, event, json.dumps(event.payload), self.now)
-        decisions = [self.watch.decide(one.watcher.flow, delivery) for one in subscriptions]
+        decisions = [self.watch.decide(one.watcher.flow, delivery) for one in watching]
         wanted = [decision for decision in decisions if decision is not None]
         if not wanted:
             return False

@@ -14,7 +14,7 @@ from datetime import datetime
 from connector.declare import connector_of
 from connector.errors import StoreError
 from connector.flows.flow import Flow
-from connector.runs import arrivals, lists, own_polls
+from connector.runs import arrivals, own_polls, subscriptions
 from connector.runs.intake import Intake
 from connector.runs.own_polls import OwnPoll
 from connector.runs.pace import Pace
@@ -93,10 +93,10 @@ class Poller:
         while True:
             try:
                 for flow in off:
-                    await self._store.write(lists.unsubscribe, flow)
+                    await self._store.write(subscriptions.unsubscribe, flow)
                     await self._store.write(own_polls.forget, flow)
                 for watch in self._watches:
-                    await self._store.write(lists.subscribe, watch, self._clock())
+                    await self._store.write(subscriptions.subscribe, watch, self._clock())
             except StoreError as error:
                 log.error("nothing is polled until this ends: %s", error)  # noqa: TRY400 - the sentence says it all
                 await asyncio.sleep(STORE_PAUSE)

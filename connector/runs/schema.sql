@@ -99,7 +99,8 @@ CREATE TABLE IF NOT EXISTS attempts (
 ) WITHOUT ROWID;
 
 -- Which flows watch which list, and since when. What is older than `begins_at`, by the other side's clock, is told only
--- by a list that was swept.
+-- by a list that was swept. `page` is the last one that was taken while the flow was served, `live_at` its time, by the
+-- other side's clock too.
 CREATE TABLE IF NOT EXISTS subscriptions (
     flow       TEXT PRIMARY KEY,
     connector  TEXT NOT NULL,
@@ -108,10 +109,13 @@ CREATE TABLE IF NOT EXISTS subscriptions (
     watched    TEXT NOT NULL,
     started_at TEXT NOT NULL,
     begins_at  TEXT,
-    live_at    TEXT NOT NULL
+    page       INTEGER NOT NULL,
+    live_at    TEXT
 ) WITHOUT ROWID;
 
--- The walk through each list that is polled, one for each partition, whatever the number of flows.
+-- The walk through each list that is polled, one for each partition, whatever the number of flows. `walk` is the number
+-- of its last full walk, `swept_walk` that of the last one that cannot have missed anything; pages are numbered over all
+-- partitions of a list.
 CREATE TABLE IF NOT EXISTS polls (
     id            INTEGER PRIMARY KEY,
     connector     TEXT NOT NULL,
@@ -119,6 +123,9 @@ CREATE TABLE IF NOT EXISTS polls (
     list          TEXT NOT NULL,
     partition     TEXT NOT NULL,
     state         TEXT,
+    walk          INTEGER NOT NULL DEFAULT 0,
+    swept_walk    INTEGER,
+    page          INTEGER NOT NULL DEFAULT 0,
     polled_at     TEXT,
     swept_at      TEXT,
     alert         TEXT,
@@ -136,10 +143,12 @@ CREATE TABLE IF NOT EXISTS own_polls (
     state   TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- The polls of which a flow has seen everything that there was when it began to watch.
+-- The first full walk of a poll that began while a flow watched. Once that or a later one cannot have missed anything,
+-- the flow has seen everything that there was when it began to watch.
 CREATE TABLE IF NOT EXISTS caught_up (
     flow    TEXT NOT NULL REFERENCES subscriptions (flow),
     poll_id INTEGER NOT NULL REFERENCES polls (id),
+    walk    INTEGER NOT NULL,
     PRIMARY KEY (flow, poll_id)
 ) WITHOUT ROWID;
 

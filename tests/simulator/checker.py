@@ -27,7 +27,7 @@ class Verdict:
     unswept: list[str] = field(default_factory=list)
     """Agents without a clean sweep since the world is calm."""
     impolite: list[str] = field(default_factory=list)
-    """Rounds of an ordered list in which nothing happens that took more than one request."""
+    """Rounds that took more than one request where nothing happened in an ordered list, or very many anywhere."""
 
     @property
     def problems(self) -> list[str]:
@@ -56,7 +56,7 @@ class Checker:
             self._judge_flow(plan, verdict, runs[plan.name], held[plan.name])
         verdict.unsound += self._unsound()
         verdict.unswept += self._unswept()
-        verdict.impolite += [f"a poll took {count} requests" for count in self.host.observer.rounds if count != 1]
+        verdict.impolite += self._impolite()
         return verdict
 
     def _judge_flow(self, plan: FlowPlan, verdict: Verdict, runs: Mapping[int, int], held: Mapping[int, int]) -> None:
@@ -164,6 +164,12 @@ class Checker:
                 and self._is_watched(agent.id)
             ):
                 yield f"{agent.id} was not swept"
+
+    def _impolite(self) -> Iterator[str]:
+        yield from (f"a poll took {count} requests" for count in self.host.observer.rounds if count != 1)
+        longest = self.host.observer.longest
+        if longest > 20 + 2 * len(self.world.leads) / self.world.cap:
+            yield f"a poll took {longest} requests"
 
     def _is_watched(self, agent: str) -> bool:
         return any(plan.agent in (None, agent) for plan in self.world.flows)

@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.declare import ListStep
 from connector.errors import StoreError
-from connector.runs import lists
+from connector.runs import lists, subscriptions
 from connector.runs.store import SCHEMA
 from connector.runs.watches import Poll
 from connector.sqlite import transaction
@@ -57,12 +57,16 @@ class Observer:
     sweeps: list[Sweep] = field(default_factory=list)
     rounds: list[int] = field(default_factory=list)
     """The requests of each round of an ordered list after the world became calm, long walks apart."""
+    longest: int = 0
+    """The most requests of any round, long walks apart."""
     began: dict[str, float] = field(default_factory=dict)
     """When each flow began to watch."""
     crashes: int = 0
     requests: int = 0
     _walks: dict[str, _Walk] = field(default_factory=dict)
-    _rounds: dict[str, int | None] = field(default_factory=dict)
+    _counts: dict[str, int] = field(default_factory=dict)
+    _calm: set[str] = field(default_factory=set)
+    """Agents whose list was at rest when their round began."""
 
     def committed(self, work: object, arguments: tuple[Any, ...], result: Any) -> None:
         if work is lists.begin_round:
@@ -70,17 +74,19 @@ class Observer:
         elif work is lists.take_page:
             watch, poll, output, now = arguments
             self._take(poll, {item.id for item in watch.list.read(output, now)}, result.step)
-        elif work is lists.subscribe:
+        elif work is subscriptions.subscribe:
             for watcher in arguments[0].watchers:
                 self.began.setdefault(watcher.flow.name, self.now())
 
     def _begin_round(self, agent: str, step: ListStep) -> None:
-        count = self._rounds.get(agent)
-        if count is not None:
+        count = self._counts.get(agent)
+        if count is not None and agent in self._calm:
             self.rounds.append(count)
-        ordered = step.state.get("order") is not None and self.now() > self.calm
+        self._calm.discard(agent)
         # The first round after the world became calm may still have to find its place.
-        self._rounds[agent] = 0 if ordered and (count is not None or agent in self._rounds) else None
+        if count is not None and step.state.get("order") is not None and self.now() > self.calm:
+            self._calm.add(agent)
+        self._counts[agent] = 0
         self._see(agent, step)
 
     def _take(self, poll: Poll, ids: set[str], step: ListStep) -> None:
@@ -99,12 +105,14 @@ class Observer:
         self.requests += 1
         if agent is not None and patient:
             self._walks.setdefault(agent, _Walk()).requests += 1
-        elif agent is not None and self._rounds.get(agent) is not None:
-            self._rounds[agent] = (self._rounds[agent] or 0) + 1
+        elif agent in self._counts:
+            self._counts[agent] += 1
+            self.longest = max(self.longest, self._counts[agent])
 
     def restarted(self) -> None:
         """Rounds that were cut off do not count."""
-        self._rounds.clear()
+        self._counts.clear()
+        self._calm.clear()
 
 
 @dataclass(slots=True)

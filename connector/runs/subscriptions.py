@@ -1,0 +1,124 @@
+"""Which flows watch which list, since when, and what of it is new to them.
+
+Neither clock decides whether a flow has seen the whole of a list: ours may be set. Walks and pages are numbered.
+"""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from connector.declare import Event
+from connector.runs.records import read_time, write_time
+from connector.runs.watches import Poll, Watch, Watcher
+
+START_TOLERANCE = timedelta(seconds=60)
+"""What is a little older than the start counts as new: the clocks differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A flow that watches a partition. `begins_at` is by the clock of the other side."""
+
+    watcher: Watcher
+    begins_at: datetime | None
+    """None: from the beginning."""
+    caught_up: bool
+
+    def admits(self, event: Event, told_at: datetime) -> bool:
+        """Whether an entry is told that is seen for the first time; `told_at` is by the clock of the other side."""
+        if self.begins_at is None or (self.caught_up and self.begins_at <= told_at):
+            return True
+        return event.occurred_at is not None and event.occurred_at >= self.begins_at - START_TOLERANCE
+
+
+def subscribe(connection: sqlite3.Connection, watch: Watch, now: datetime) -> None:
+    """Let the flows of `watch` begin to watch, or go on where nothing of it was edited."""
+    page = _last_page(connection, watch)
+    for watcher in watch.watchers:
+        watched = json.dumps([watcher.flow.trigger.uses, *watch.key, watcher.start, watcher.partition])
+        row = connection.execute("SELECT * FROM subscriptions WHERE flow = ?", (watcher.flow.name,)).fetchone()
+        if row is None or row["watched"] != watched:
+            unsubscribe(connection, watcher.flow.name)
+            values = (watcher.flow.name, *watch.key, watched, write_time(now), page)
+            connection.execute("INSERT INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, NULL, ?, NULL)", values)
+            if watcher.start == "now":
+                _catch_up(connection, watch, watcher.flow.name)
+        elif page > row["page"]:
+            _begin_again(connection, row)
+
+
+def unsubscribe(connection: sqlite3.Connection, flow: str) -> None:
+    """Forget that the flow watches a list; it is off, or watches something else from now on."""
+    connection.execute("DELETE FROM caught_up WHERE flow = ?", (flow,))
+    connection.execute("DELETE FROM subscriptions WHERE flow = ?", (flow,))
+
+
+def _last_page(connection: sqlite3.Connection, watch: Watch) -> int:
+    """The number of the last page that was taken of any partition of the list."""
+    row = connection.execute(
+        "SELECT coalesce(max(page), 0) AS page FROM polls WHERE connector = ? AND connection = ? AND list = ?",
+        watch.key,
+    ).fetchone()
+    return int(row["page"])
+
+
+def _catch_up(connection: sqlite3.Connection, watch: Watch, flow: str) -> None:
+    """A list that was swept holds nothing unseen, so whatever is seen in it from now on is new."""
+    connection.execute(
+        "INSERT INTO caught_up SELECT ?, id, swept_walk FROM polls "
+        "WHERE connector = ? AND connection = ? AND list = ? AND swept_walk IS NOT NULL",
+        (flow, *watch.key),
+    )
+
+
+def _begin_again(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
+    """The list was polled for others while the flow was not served."""
+    connection.execute("DELETE FROM caught_up WHERE flow = ?", (row["flow"],))
+    if row["begins_at"] is not None and row["live_at"] is not None:
+        begins_at = max(row["begins_at"], row["live_at"])
+        connection.execute("UPDATE subscriptions SET begins_at = ? WHERE flow = ?", (begins_at, row["flow"]))
+
+
+def note_walk(connection: sqlite3.Connection, watch: Watch, poll: Poll, number: int) -> None:
+    """Note the number of the full walk; where it has just begun, who watches now has seen everything at its end."""
+    began = connection.execute("UPDATE polls SET walk = ? WHERE id = ? AND walk <> ?", (number, poll.id, number))
+    if began.rowcount:
+        connection.execute(
+            "INSERT INTO caught_up SELECT flow, ?, ? FROM subscriptions "
+            "WHERE connector = ? AND connection = ? AND list = ? ON CONFLICT DO NOTHING",
+            (poll.id, number, *watch.key),
+        )
+
+
+def note_page(connection: sqlite3.Connection, watch: Watch, poll: Poll, told_at: datetime, now: datetime) -> None:
+    """Number a page; at the first one, see when a subscription begins by the clock of the other side."""
+    page = _last_page(connection, watch) + 1
+    connection.execute("UPDATE polls SET page = ? WHERE id = ?", (page, poll.id))
+    for watcher in watch.watchers:
+        row = connection.execute("SELECT * FROM subscriptions WHERE flow = ?", (watcher.flow.name,)).fetchone()
+        begins_at = row["begins_at"]
+        if begins_at is None and watcher.start == "now":
+            begins_at = write_time(read_time(row["started_at"]) + (told_at - now))
+        elif begins_at is None and watcher.start != "all":
+            begins_at = write_time(datetime.fromisoformat(watcher.start))
+        connection.execute(
+            "UPDATE subscriptions SET begins_at = ?, page = ?, live_at = ? WHERE flow = ?",
+            (begins_at, page, write_time(told_at), watcher.flow.name),
+        )
+
+
+def of_poll(connection: sqlite3.Connection, watch: Watch, poll: Poll) -> dict[str, Subscription]:
+    """By flow; those that watch this partition."""
+    found = {}
+    for watcher in watch.watchers:
+        if watcher.partition in (None, poll.partition):
+            row = connection.execute(
+                "SELECT begins_at, EXISTS (SELECT 1 FROM caught_up c JOIN polls p ON p.id = c.poll_id "
+                "WHERE c.flow = :flow AND c.poll_id = :poll AND c.walk <= p.swept_walk) AS caught_up "
+                "FROM subscriptions WHERE flow = :flow",
+                {"flow": watcher.flow.name, "poll": poll.id},
+            ).fetchone()
+            begins_at = read_time(row["begins_at"]) if row["begins_at"] else None
+            found[watcher.flow.name] = Subscription(watcher, begins_at, bool(row["caught_up"]))
+    return found
