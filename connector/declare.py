@@ -290,6 +290,10 @@ class PolledList:
     patience: Callable[[Any], float] = lambda _input: 0.0
     """Of a trigger's input: seconds that a webhook waits for its entry before it starts the flow by itself."""
     join: Join | None = None
+    count: Callable[[str], PollRequest] | None = None
+    """(partition) → asks how many entries there are; None where nothing tells."""
+    read_count: Callable[[Mapping[str, Any]], int | None] = lambda _output: None
+    """(output of that) → the number, or None."""
     entry: Callable[[Event, datetime], tuple[str, Item] | None] = lambda _event, _received_at: None
     """(event that `tell` gave, received at) → the partition and the entry; None where it is no such event."""
 

@@ -191,6 +191,8 @@ def _make_list(
         partition=lambda wanted: wanted.agent_id,
         patience=lambda wanted: seconds(getattr(wanted, "wait_for_lead", "0s")) or 0.0,
         join=join,
+        count=lambda agent_id: PollRequest(_COUNT, {"agent_id": agent_id}),
+        read_count=lambda output: _read_count(output, key),
         entry=lambda event, received_at: _read_entry(event, key.removesuffix("s"), received_at),
     )
 

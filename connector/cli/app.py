@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from connector.cli import exits, output
+from connector.cli.backfill import backfill
 from connector.cli.call import call
 from connector.cli.check import check
 from connector.cli.demo import demo
@@ -33,6 +34,7 @@ COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
     "check": check,
     "run": run_flow,
     "serve": serve,
+    "backfill": backfill,
     "runs": runs,
     "events": events,
     "polls": polls,

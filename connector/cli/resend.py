@@ -19,7 +19,7 @@ from connector.errors import ConnectorError
 from connector.flows.flow import Flow
 from connector.flows.problems import did_you_mean
 from connector.runs import records, resends
-from connector.runs.intake import Intake
+from connector.runs.intake import decide_event
 from connector.runs.journal import Journal
 from connector.runs.resends import Wanted
 from connector.runs.store import Store
@@ -103,14 +103,12 @@ async def _resend(
     adapter: Adapter, store: Store, event: records.Event, flows: Sequence[Flow]
 ) -> Sequence[records.Start]:
     now = datetime.now(UTC)
-    intake = Intake(adapter, store, flows)
-    watches = {
-        watcher.flow.name: watch for watch in find_watches(adapter, flows, intake.decide) for watcher in watch.watchers
-    }
+    found = find_watches(adapter, flows, lambda flow, placed: decide_event(adapter, flow, placed, now))
+    watches = {watcher.flow.name: watch for watch in found for watcher in watch.watchers}
     wanted = [Wanted(flow, watches.get(flow.name)) for flow in flows]
     delivery = resends.read_delivery(adapter, event)
     return await store.write(
-        resends.resend, event.id, delivery, wanted, lambda flow, placed: intake.decide_again(flow, placed, now), now
+        resends.resend, event.id, delivery, wanted, lambda flow, placed: decide_event(adapter, flow, placed, now), now
     )
 
 

@@ -21,6 +21,8 @@ class Operation:
     """The effect class of an action."""
     refuse: Refusal = lambda _input: None
     """What a schema cannot express: the field and the reason why a whole input is not taken, or None."""
+    left_out: bool = False
+    """Whether its steps may be left out, so that their output may be null."""
 
     @classmethod
     def of(

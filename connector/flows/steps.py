@@ -105,6 +105,7 @@ class Steps:
         step = self._compiled(keys, step_id or "", uses, operation, condition, inner)
         if step_id:
             unsure = keys.get("not_after") is not None or (step is not None and step.continue_on_error)
+            unsure = unsure or (operation is not None and operation.left_out)
             guards = None if unsure else _conjuncts(when) if when else frozenset[str]()
             # A step that did not check is `any` to its readers, so that its fault is reported once.
             output = operation.output if operation else ANY

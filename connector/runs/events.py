@@ -137,8 +137,11 @@ def _start(connection: sqlite3.Connection, event_id: str, now: datetime, decisio
     if decision.trigger is None:
         return records.Start(decision.flow, None, decision.reason, held=decision.held)
     run_id = new_id("run", now)
-    if decision.dedupe_since and (reason := _deduplicate(connection, decision, run_id, now, decision.dedupe_since)):
+    if reason := find_duplicate(connection, decision):
         return records.Start(decision.flow, None, reason)
+    if decision.dedupe_since:
+        kept = (decision.flow, json.dumps(decision.dedupe_key), write_time(now), run_id)
+        connection.execute("INSERT OR REPLACE INTO dedupe VALUES (?, ?, ?, ?)", kept)
     connection.execute(
         "INSERT INTO revisions VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         (decision.revision, decision.flow, json.dumps(decision.source)),
@@ -152,14 +155,12 @@ def _start(connection: sqlite3.Connection, event_id: str, now: datetime, decisio
     return records.Start(decision.flow, run_id, None)
 
 
-def _deduplicate(
-    connection: sqlite3.Connection, decision: Decision, run_id: str, now: datetime, since: datetime
-) -> str | None:
+def find_duplicate(connection: sqlite3.Connection, decision: Decision) -> str | None:
+    """Why `dedupe` keeps the event from starting a run."""
+    if decision.dedupe_since is None:
+        return None
     key = json.dumps(decision.dedupe_key)
     row = connection.execute("SELECT * FROM dedupe WHERE flow = ? AND key = ?", (decision.flow, key)).fetchone()
-    if row and read_time(row["started_at"]) > since:
-        return f"the run {row['run_id']} with the same dedupe key {key} started at {row['started_at']}"
-    connection.execute(
-        "INSERT OR REPLACE INTO dedupe VALUES (?, ?, ?, ?)", (decision.flow, key, write_time(now), run_id)
-    )
-    return None
+    if row is None or read_time(row["started_at"]) <= decision.dedupe_since:
+        return None
+    return f"the run {row['run_id']} with the same dedupe key {key} started at {row['started_at']}"

@@ -56,27 +56,32 @@ class Intake:
 
     def decide(self, flow: Flow, delivery: Delivery) -> Decision | None:
         """None where the flow's trigger does not want the event."""
-        decision = self.decide_again(flow, delivery, delivery.received_at)
+        decision = decide_event(self.adapter, flow, delivery, delivery.received_at)
         return decision and (_untimely(flow, delivery) or decision)
 
-    def decide_again(self, flow: Flow, delivery: Delivery, now: datetime) -> Decision | None:
-        """As a person wants it, who has seen when the event happened. `now` is when a run would start."""
-        try:
-            trigger = self.adapter.select(flow.trigger.uses, flow.trigger.input, delivery.event, delivery.received_at)
-            return None if trigger is None else self._start(flow, trigger, now)
-        except (EventError, EvaluationError) as error:
-            return _no(flow, str(error), held=True)
 
-    def _start(self, flow: Flow, trigger: dict[str, Any], now: datetime) -> Decision:
-        scope = {"trigger": trigger}
-        condition = flow.trigger.condition
-        if condition and not _value(condition, scope, "trigger.if"):
-            return _no(flow, f"trigger.if: {why_false(condition, scope)}")
-        if flow.dedupe is None:
-            return Decision(flow.name, flow.revision, flow.source, trigger)
-        key = _value(flow.dedupe.key, scope, "dedupe.key")
-        since = now - timedelta(seconds=flow.dedupe.window)
-        return Decision(flow.name, flow.revision, flow.source, trigger, dedupe_key=key, dedupe_since=since)
+def decide_event(adapter: Adapter, flow: Flow, delivery: Delivery, now: datetime) -> Decision | None:
+    """What the flow makes of an event, whatever its time is. `now` is when a run would start.
+
+    None where its trigger does not want it.
+    """
+    try:
+        trigger = adapter.select(flow.trigger.uses, flow.trigger.input, delivery.event, delivery.received_at)
+        return None if trigger is None else _start(flow, trigger, now)
+    except (EventError, EvaluationError) as error:
+        return _no(flow, str(error), held=True)
+
+
+def _start(flow: Flow, trigger: dict[str, Any], now: datetime) -> Decision:
+    scope = {"trigger": trigger}
+    condition = flow.trigger.condition
+    if condition and not _value(condition, scope, "trigger.if"):
+        return _no(flow, f"trigger.if: {why_false(condition, scope)}")
+    if flow.dedupe is None:
+        return Decision(flow.name, flow.revision, flow.source, trigger)
+    key = _value(flow.dedupe.key, scope, "dedupe.key")
+    since = now - timedelta(seconds=flow.dedupe.window)
+    return Decision(flow.name, flow.revision, flow.source, trigger, dedupe_key=key, dedupe_since=since)
 
 
 def _untimely(flow: Flow, delivery: Delivery) -> Decision | None:

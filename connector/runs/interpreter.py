@@ -23,6 +23,10 @@ from connector.runs.store import Store
 log = logging.getLogger(__name__)
 
 
+ONCE = ("once", "destructive")
+"""Effects of steps that a backfill leaves out."""
+
+
 class _Paused(Exception):  # noqa: N818 - the run goes on later: after a wait, or in the next process
     pass
 
@@ -131,6 +135,8 @@ class _Progress:
         return await self._attempt(step, given, number)
 
     def _reason_to_skip(self, step: Step, record: records.Step | None) -> str | None:
+        if record is None and self._run.without_once and self._adapter.effect(step.uses) in ONCE:
+            return "a backfill leaves out what acts on somebody once; --allow-once does it"
         if record is None and step.condition and not step.condition.evaluate(self._scope):
             return f"if: {why_false(step.condition, self._scope)}"
         if record and record.status == "sending":

@@ -63,6 +63,14 @@ WHERE status IN ('started', 'sending', 'waiting')
 """
 
 
+def open_empty() -> sqlite3.Connection:
+    """A database in memory, for whoever asks where there is none yet."""
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    connection.executescript(SCHEMA)
+    return connection
+
+
 class Store:
     """Each method is one transaction: when it returns, it is committed and synced. Raises StoreError."""
 

@@ -48,15 +48,15 @@ class Worker:
     def wake(self) -> None:
         self._something.set()
 
-    async def work(self) -> None:
-        """Work until `stop`. Runs that an earlier process left behind are taken up first."""
+    async def work(self, only: Callable[[], Collection[str] | None] = lambda: None) -> None:
+        """Work until `stop`, on `only` these runs where given. Runs that an earlier process left behind come first."""
         recovered = failing = False
         while not self._stopping:
             try:
                 if not recovered:
                     await self._store.requeue()
                     recovered = True
-                await self._start_due()
+                await self._start_due(only())
                 if failing:
                     log.info("the database can be used again")
                 failing = False
@@ -64,7 +64,7 @@ class Worker:
                 if not failing:
                     log.error("no runs are taken up until this ends: %s", error)  # noqa: TRY400 - the sentence says it all
                 failing = True
-            await self._rest(failing=failing)
+            await self._rest(only(), failing=failing)
         for run_id, task in self._active.items():
             if run_id not in self._interpreter.in_flight:
                 task.cancel()  # it waits, or does what can be repeated

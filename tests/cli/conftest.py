@@ -1,5 +1,6 @@
 """Runs the command as a user would: a process, its exit code, what it printed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,12 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
 
+from connector.chatforge.webhooks import SIGNATURE_HEADER, sign
 from connector.errors import StoreError
 from connector.runs import records
 from connector.runs.journal import Journal
@@ -84,6 +87,26 @@ class Scene:
             f"{self.sandbox.control_url}/visitors", json={"visitor_email": email} | more
         ).json()
         return story
+
+    def fill(self, number: int, **more: Any) -> list[dict[str, str]]:
+        """Leads of one hour after the other, of which no webhook tells."""
+        begin = datetime(2026, 3, 1, tzinfo=UTC)
+        times = [(begin + timedelta(hours=hours)).isoformat().replace("+00:00", "Z") for hours in range(number)]
+        return [
+            self.visit(f"visitor{hours}@example.com", webhook=False, created_at=moment, **more)
+            for hours, moment in enumerate(times)
+        ]
+
+    def deliver(self, address: str, moment: datetime | None = None, **data: Any) -> str:
+        """Post a signed webhook; the id of its event."""
+        at = (moment or datetime.now(UTC)).isoformat().replace("+00:00", "Z")
+        event = {"event": "lead.captured", "agent_id": self.sandbox.agent_id, "timestamp": at, "data": data}
+        body = json.dumps(event).encode()
+        headers = {SIGNATURE_HEADER: sign(body, self.sandbox.webhook_secret)}
+        answer = httpx.post(f"{address}/webhooks/chatforge", content=body, headers=headers)
+        assert answer.status_code == 202, answer.text
+        event_id: str = answer.json()["event_id"]
+        return event_id
 
     def break_api(self, action: str, **fault: Any) -> None:
         answer = httpx.post(f"{self.sandbox.control_url}/faults", json={"action": action, "times": 1} | fault)

@@ -2,28 +2,13 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import httpx
 import pytest
-
-from connector.chatforge.webhooks import SIGNATURE_HEADER, sign
 
 STEPS = "steps: [{id: contact, uses: contacts.upsert, with: {email: \"${{ trigger.visitor_email ?? '' }}\"}}]\n"
 FLOW = "trigger: {uses: chatforge.lead_captured, with: {every: 5s}}\n" + STEPS
 EVENT = "trigger: {uses: chatforge.event, IF}\nsteps: [{id: contacts, uses: contacts.list}]\n"
 FAULTY = EVENT.replace("IF", "if: \"trigger.data.visitor_email.lower() == 'ann@example.com'\"")
-
-
-def deliver(scene, address: str, moment: datetime | None = None, **data: Any) -> str:
-    """Post a signed webhook; the id of its event."""
-    at = (moment or datetime.now(UTC)).isoformat().replace("+00:00", "Z")
-    body = json.dumps({"event": "lead.captured", "agent_id": scene.sandbox.agent_id, "timestamp": at, "data": data})
-    headers = {SIGNATURE_HEADER: sign(body.encode(), scene.sandbox.webhook_secret)}
-    answer = httpx.post(f"{address}/webhooks/chatforge", content=body, headers=headers)
-    assert answer.status_code == 202, answer.text
-    event_id: str = answer.json()["event_id"]
-    return event_id
 
 
 def held(scene) -> list[str]:
@@ -33,7 +18,7 @@ def held(scene) -> list[str]:
 def test_event_that_a_flow_held_is_decided_by_the_corrected_flow(scene):
     scene.write_flow(FAULTY)
     with scene.serving() as address:
-        event_id = deliver(scene, address, visitor_email=None)
+        event_id = scene.deliver(address, visitor_email=None)
     assert held(scene) == [event_id]
     again = scene("events", "resend", event_id)
     assert again.code == 1
@@ -52,16 +37,30 @@ def test_event_that_a_flow_held_is_decided_by_the_corrected_flow(scene):
 def test_event_of_the_future_is_resent_whatever_its_time(scene):
     scene.write_flow(FLOW)
     with scene.serving() as address:
-        event_id = deliver(scene, address, datetime.now(UTC) + timedelta(hours=1), visitor_email="ann@example.com")
+        event_id = scene.deliver(address, datetime.now(UTC) + timedelta(hours=1), visitor_email="ann@example.com")
     shown = json.loads(scene("events", "resend", event_id, "--json").out)
     assert [(start["flow"], start["reason"]) for start in shown["starts"]] == [("leads", None)]
     assert [run["status"] for run in shown["runs"]] == ["succeeded"]
 
 
+def test_lead_of_an_event_of_the_future_that_was_resent_starts_nothing(scene):
+    scene.write_flow(FLOW)
+    with scene.serving() as address:
+        scene.wait_for(scene.is_swept)
+        event_id = scene.deliver(address, datetime.now(UTC) + timedelta(hours=1), visitor_email="ann@example.com")
+        assert scene("events", "resend", event_id).code == 0
+        scene.visit(webhook=False)
+        lead = scene.wait_for(
+            lambda: [event for event in scene.read(lambda journal: journal.events(9)) if event.source == "poll"]
+        )[0]
+    [start] = scene.read(lambda journal: journal.starts(lead.id))
+    assert start.reason.startswith(f"its webhook {event_id} has started ")
+
+
 def test_flow_that_an_event_has_started_is_not_started_again(scene):
     scene.write_flow(EVENT.replace(", IF", ""))
     with scene.serving() as address:
-        event_id = deliver(scene, address, visitor_email="ann@example.com")
+        event_id = scene.deliver(address, visitor_email="ann@example.com")
     result = scene("events", "resend", event_id, "--flow", "leads")
     [run] = scene.runs()
     assert (result.code, result.out) == (1, f"leads  started nothing: it has started {run.id} before\n")
@@ -70,7 +69,7 @@ def test_flow_that_an_event_has_started_is_not_started_again(scene):
 def test_flow_that_is_new_can_be_started_by_name_also_when_it_is_off(scene):
     scene.write_flow(EVENT.replace(", IF", ""))
     with scene.serving() as address:
-        event_id = deliver(scene, address, visitor_email="ann@example.com")
+        event_id = scene.deliver(address, visitor_email="ann@example.com")
     scene.write_flow("enabled: false\n" + EVENT.replace(", IF", ""), "more")
     result = scene("events", "resend", event_id, "--flow", "more")
     assert result.code == 0, result.error
@@ -81,7 +80,7 @@ def test_flow_that_does_not_want_the_event_leaves_it_as_it_was(scene):
     scene.write_flow(FAULTY)
     scene.write_flow("trigger: {uses: chatforge.new_lead}\nsteps: [{id: contacts, uses: contacts.list}]\n", "listed")
     with scene.serving() as address:
-        event_id = deliver(scene, address, visitor_email=None)
+        event_id = scene.deliver(address, visitor_email=None)
     result = scene("events", "resend", event_id, "--flow", "listed")
     assert result.out == "listed  started nothing: its trigger does not want the event\n"
     assert [start.flow for start in scene.read(lambda journal: journal.starts(event_id))] == ["leads"]
@@ -90,7 +89,7 @@ def test_flow_that_does_not_want_the_event_leaves_it_as_it_was(scene):
 def test_server_does_the_run_of_an_event_that_is_resent_beside_it(scene):
     scene.write_flow(FLOW)
     with scene.serving() as address:
-        event_id = deliver(scene, address, datetime.now(UTC) + timedelta(hours=1), visitor_email="ann@example.com")
+        event_id = scene.deliver(address, datetime.now(UTC) + timedelta(hours=1), visitor_email="ann@example.com")
         result = scene("events", "resend", event_id)
         assert (result.code, result.out.splitlines()[-1]) == (0, "succeeded"), result.error
 
@@ -100,7 +99,7 @@ def test_webhook_whose_lead_has_started_the_flow_starts_nothing(scene):
     with scene.serving() as address:
         scene.visit(webhook=False)
         [run] = scene.wait_for(scene.runs)
-        event_id = deliver(scene, address, visitor_email="ann@example.com")
+        event_id = scene.deliver(address, visitor_email="ann@example.com")
     result = scene("events", "resend", event_id, "--flow", "leads")
     assert result.out == f"leads  started nothing: {run.event_id} tells of the same and has started {run.id}\n"
 
@@ -147,6 +146,6 @@ def test_what_cannot_be_resent_is_said(scene, arguments, code, sentence):
     scene.write_flow(EVENT.replace(", IF", ""))
     scene.write_flow("trigger: {uses: schedule, with: {every: 1h}}\nsteps: [{id: a, uses: contacts.list}]\n", "timed")
     with scene.serving() as address:
-        event_id = deliver(scene, address, visitor_email="ann@example.com")
+        event_id = scene.deliver(address, visitor_email="ann@example.com")
     result = scene("events", "resend", *(word.replace("EVENT", event_id) for word in arguments))
     assert (result.code, result.error) == (code, f"error: {sentence.replace('EVENT', event_id)}\n")

@@ -1,0 +1,188 @@
+"""`chatforge backfill`."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector import sqlite
+from connector.adapter import Adapter
+from connector.cli import exits, output
+from connector.cli.backfill_report import preview, show_progress, summarize
+from connector.cli.exits import UsageError
+from connector.cli.flow_files import load_flows, require_file
+from connector.cli.loading import load_adapter, load_settings, require_steps
+from connector.declare import connector_of
+from connector.errors import FlowError, StoreError, StoreLockedError
+from connector.flows.check import check
+from connector.flows.flow import Flow
+from connector.flows.problems import one_of, quoted
+from connector.runs.backfills import Backfill, Query, Selection
+from connector.runs.intake import decide_event
+from connector.runs.interpreter import ONCE
+from connector.runs.listings import Listing
+from connector.runs.store import Store, open_empty
+from connector.runs.watches import Watch, find_watches
+from connector.runs.worker import Worker
+
+INTERRUPTED = 130
+
+
+def backfill(
+    file: Annotated[Path, typer.Argument(metavar="FLOW", help="A flow file.", show_default=False)],
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only entries created then or later.")] = None,
+    limit: Annotated[int | None, typer.Option(help="How many runs at most.", min=1)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and why others would not.")] = False,
+    allow_once: Annotated[
+        bool, typer.Option("--allow-once", help="Also do the steps that act on somebody once, or delete something.")
+    ] = False,
+) -> int:
+    """Run a flow over the leads or conversations that exist already, once each.
+
+    A lead that the flow has had before, by webhook, poll or backfill, is not run again. After Ctrl-C the same command
+    goes on. Beside a server the server does the runs.
+
+    Example: chatforge backfill flows/lead-to-crm.yaml --since 2026-03-01 --dry-run
+    """
+    require_file(file)
+    adapter, database = load_adapter(file), load_settings(file).database
+    [loaded] = load_flows(file, adapter.catalogue)
+    flow = replace(loaded, enabled=True)  # who names it wants it
+    require_steps(adapter, flow)
+    adapter.require_connection(connector_of(flow.trigger.uses), flow.trigger.connection)
+    watch = _watch(adapter, flow)
+    left_out = [] if allow_once else _left_out(adapter, flow, file)
+    listing = Listing(adapter, watch, _now)
+    selection = Selection(watch, flow, listing, _read_since(since), with_once=allow_once)
+    for step in left_out:
+        output.line(f"left out: {step}; --allow-once does it")
+    if dry_run:
+        with _reading(database) as query:
+            asyncio.run(_preview(adapter, selection, query, limit))
+        return exits.DONE
+    logging.getLogger("connector").setLevel(logging.ERROR)  # the summary tells of runs that fail
+    try:
+        with sqlite.exclusive(database):
+            return asyncio.run(_work(adapter, database, selection, limit, here=True))
+    except StoreLockedError:
+        output.line("another process executes the database and does the runs")
+        return asyncio.run(_work(adapter, database, selection, limit, here=False))
+
+
+def _watch(adapter: Adapter, flow: Flow) -> Watch:
+    """The list that the flow watches. Raises UsageError where its past tells nothing."""
+    if not _tells_of_past(adapter, flow.trigger.uses):
+        usable = sorted(name for name in adapter.registry.triggers if _tells_of_past(adapter, name))
+        raise UsageError(
+            f"the flow {flow.name!r} is started by {flow.trigger.uses}, and no list tells its events of the past; "
+            f"expected {one_of(usable)}"
+        )
+    [watch] = find_watches(
+        adapter, [flow], lambda one, delivery: decide_event(adapter, one, delivery, delivery.received_at)
+    )
+    return watch
+
+
+def _tells_of_past(adapter: Adapter, trigger: str) -> bool:
+    """Whether the entries of the trigger's list are events of it, and not only the changes of them."""
+    declared = adapter.registry.trigger(trigger)
+    if declared.watches is None:
+        return False
+    found = declared.watches.entry(declared.sample, _now())
+    told = declared.watches.tell(*found, None) if found else ()
+    return declared.sample.source == "webhook" or declared.sample.name in [event.name for event in told]
+
+
+def _left_out(adapter: Adapter, flow: Flow, file: Path) -> list[str]:
+    """The steps that act once. Raises FlowError where another step needs the output of one."""
+    steps = [step for step in (*flow.steps, *flow.on_error) if adapter.effect(step.uses) in ONCE]
+    catalogue = adapter.catalogue
+    actions = {name: replace(one, left_out=one.effect in ONCE) for name, one in catalogue.actions.items()}
+    checked = check(flow.source, str(file), replace(catalogue, actions=actions))
+    if checked.problems:
+        names = ", ".join(step.id for step in steps)
+        output.fail(f"a backfill leaves out {names}, so what reads them must be guarded; or give --allow-once")
+        raise FlowError("the flow needs what is left out", checked.problems, {str(file): checked.source})
+    return [f"{step.id}, since {step.uses} is {adapter.effect(step.uses)}" for step in steps]
+
+
+def _read_since(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"--since is {quoted(text)}; expected a time such as 2026-03-25 or 2026-03-25T10:30:00Z"
+        ) from error
+
+
+@contextmanager
+def _reading(database: Path) -> Iterator[Query]:
+    """Asks the database, or an empty one where there is none yet; nothing is written."""
+    if database.exists():
+        yield lambda work: sqlite.read_file(database, work)
+        return
+    with closing(open_empty()) as empty:
+        yield lambda work: work(empty)
+
+
+async def _preview(adapter: Adapter, selection: Selection, query: Query, limit: int | None) -> None:
+    async with adapter:
+        await preview(selection, query, limit)
+
+
+async def _work(adapter: Adapter, database: Path, selection: Selection, limit: int | None, *, here: bool) -> int:
+    """Do the backfill; its runs are done in this process if it is `here`."""
+    store, interrupted = Store(database), False
+    check_executed = (lambda: None) if here else partial(_require_executed, database)
+    filling = Backfill(store, selection, limit, check_executed)
+    try:
+        async with adapter, show_progress(filling):
+            interrupted = await _fill(filling, Worker(adapter, store, _now) if here else None)
+    finally:
+        store.close()
+        summarize(filling, interrupted=interrupted, here=here)  # also where it fails: what has run stays
+    if interrupted:
+        return INTERRUPTED
+    return exits.FAILED if any(run.error for run in filling.ended.values()) else exits.DONE
+
+
+async def _fill(filling: Backfill, worker: Worker | None) -> bool:
+    """Whether it was interrupted; then the calls that cannot be repeated have finished all the same."""
+    walking = asyncio.create_task(filling.run())
+    working = asyncio.create_task(worker.work(lambda: tuple(filling.open))) if worker else None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, walking.cancel)
+    try:
+        await asyncio.wait([walking, *([working] if working else [])], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        walking.cancel()
+        if worker and working:
+            worker.stop()
+            await working
+    with suppress(asyncio.CancelledError):
+        await walking
+    return walking.cancelled()
+
+
+def _require_executed(database: Path) -> None:
+    """Raise StoreError where no process executes the database."""
+    with suppress(StoreLockedError), sqlite.exclusive(database):
+        raise StoreError(
+            "the process that executed the database has ended, and runs are left; the same command does them here"
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
