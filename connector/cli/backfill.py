@@ -34,6 +34,7 @@ from connector.runs.watches import Watch, find_watches
 from connector.runs.worker import Worker
 
 INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def backfill(
@@ -45,12 +46,12 @@ def backfill(
         bool, typer.Option("--allow-once", help="Also do the steps that act on somebody once, or delete something.")
     ] = False,
 ) -> int:
-    """Run a flow over the leads or conversations that exist already, once each.
+    """Run a flow over leads or conversations of the past.
 
-    A lead that the flow has had before, by webhook, poll or backfill, is not run again. After Ctrl-C the same command
-    goes on. Beside a server the server does the runs.
+    Once each: what the flow has had before, by webhook, poll or backfill, is not run again. After Ctrl-C the same
+    command goes on. Beside a server the server does the runs.
 
-    Example: chatforge backfill flows/lead-to-crm.yaml --since 2026-03-01 --dry-run
+    Example: chatforge backfill leads.yaml --since 2026-03-01 --dry-run
     """
     require_file(file)
     adapter, database = load_adapter(file), load_settings(file).database
@@ -162,8 +163,14 @@ async def _fill(filling: Backfill, worker: Worker | None) -> bool:
     walking = asyncio.create_task(filling.run())
     working = asyncio.create_task(worker.work(lambda: tuple(filling.open))) if worker else None
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, walking.cancel)
+
+    def interrupt() -> None:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)  # the second one ends the process at once
+        walking.cancel()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, interrupt)
     try:
         await asyncio.wait([walking, *([working] if working else [])], return_when=asyncio.FIRST_COMPLETED)
     finally:

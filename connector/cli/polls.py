@@ -16,7 +16,10 @@ from connector.sqlite import read_file
 def polls(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Show how the polls of lists stand: when they were seen, what fails, which webhooks wait for their entry."""
+    """Show how the polls of lists stand.
+
+    When each list was seen, also when it was seen whole; what fails, since when; which webhooks wait for their entry.
+    """
     states, waiting = read_file(
         load_settings().database, lambda connection: (read_polls(connection), read_waiting(connection))
     )
@@ -25,7 +28,7 @@ def polls(
         output.write_json({"polls": [_as_json(one) for one in states], "waiting": [_as_json(one) for one in waiting]})
         return
     if not states:
-        output.line("nothing was polled yet; chatforge serve polls for flows whose trigger watches a list")
+        output.line("nothing was polled yet; chatforge serve does it for triggers that watch a list")
     for number, state in enumerate(states):
         if number:
             output.line("")

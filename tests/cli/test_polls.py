@@ -15,9 +15,7 @@ def polls(scene):
 def test_nothing_polled_is_said(scene):
     scene.write_flow("trigger: {uses: chatforge.event}\n" + STEPS)
     with scene.serving():
-        assert scene("polls").out == (
-            "nothing was polled yet; chatforge serve polls for flows whose trigger watches a list\n"
-        )
+        assert scene("polls").out == "nothing was polled yet; chatforge serve does it for triggers that watch a list\n"
         assert polls(scene) == {"polls": [], "waiting": []}
 
 
