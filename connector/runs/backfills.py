@@ -29,7 +29,7 @@ AHEAD = 100
 MOST_SORTED = 5_000
 """Entries that are read before the first run; the runs of a list with no more begin with the oldest."""
 LOOK_EVERY = 0.1
-STALLED_AFTER = 30.0
+STALLED_AFTER = 10.0
 """Seconds without a change after which somebody should see whether the runs are executed at all."""
 NOT_WANTED = "the trigger does not want it"
 _LAST = datetime.max.replace(tzinfo=UTC)

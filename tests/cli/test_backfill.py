@@ -3,7 +3,7 @@
 import json
 import signal
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -158,6 +158,20 @@ def test_server_does_the_runs_of_a_backfill_beside_it(scene):
     ]
 
 
+def test_runs_that_nobody_does_any_more_are_told_of(scene):
+    scene.fill(2)
+    scene.write_flow(LEADS + CONTACT)
+    with exclusive(scene.database):
+        filling = scene.start("backfill", "flows/leads.yaml")
+        scene.wait_for(lambda: len(scene.runs()) == 2)
+    out, error = filling.communicate(timeout=30)
+    assert filling.returncode == 1
+    assert error == (
+        "error: the process that executed the database has ended, and runs are left; the same command does them here\n"
+    )
+    assert scene("backfill", "flows/leads.yaml").out == "leads: 2 entries read, 2 runs\n       2 succeeded\n", out
+
+
 def test_at_most_a_hundred_runs_are_queued_ahead(scene):
     scene.fill(110)
     scene.write_flow(LEADS + CONTACT)
@@ -271,6 +285,56 @@ def test_server_starts_nothing_for_what_a_backfill_has_run(scene):
 
 
 PAST = "and no list tells its events of the past; expected chatforge.lead_captured, chatforge.new_conversation or "
+
+
+def test_lead_whose_webhook_has_started_the_flow_unseen_by_the_poll_is_left_alone(scene):
+    scene.write_flow(LEADS.replace("5s", "5s, wait_for_lead: 0s") + CONTACT)
+    with scene.serving():
+        scene.wait_for(scene.is_swept)
+        scene.break_api("v1-leads", status=500, times=1000)
+        scene.visit()
+        [run] = scene.wait_for(scene.runs)
+    httpx.delete(f"{scene.sandbox.control_url}/faults")
+    assert f"its webhook {run.event_id} has started {run.id}\n" in scene("backfill", "flows/leads.yaml").out
+    assert len(scene.runs()) == 1
+
+
+def test_late_webhook_of_a_lead_that_a_backfill_has_run_starts_nothing(scene):
+    moment = datetime.now(UTC) - timedelta(minutes=5)
+    scene.visit(webhook=False, created_at=moment.isoformat().replace("+00:00", "Z"))
+    scene.write_flow(LEADS + CONTACT)
+    scene("backfill", "flows/leads.yaml")
+    with scene.serving() as address:
+        scene.wait_for(scene.is_swept)  # the lead is older than the flow, which is not told of it
+        late = scene.deliver(address, moment, visitor_email="ann@example.com")
+        [start] = scene.wait_for(lambda: scene.read(lambda journal: journal.starts(late)))
+    [run] = scene.runs()
+    assert (start.reason or "").endswith(f" of the list, seen before, which started {run.id}")
+
+
+def test_api_that_fails_for_a_moment_is_asked_again(scene):
+    scene.fill(1)
+    scene.write_flow(LEADS + CONTACT)
+    scene.break_api("v1-leads", status=503)
+    assert scene("backfill", "flows/leads.yaml").code == 0
+
+
+def test_key_that_is_refused_ends_the_backfill(scene):
+    scene.write_flow(LEADS + CONTACT)
+    result = scene("backfill", "flows/leads.yaml", CHATFORGE_API_KEY="wrong")
+    assert result.code == 3
+    assert "the API key is not accepted" in result.error
+
+
+def test_agent_that_is_deleted_meanwhile_is_passed_over_and_told(scene):
+    agent = json.loads(scene("call", "chatforge.create_agent", "--arg", "name=Second").out)["agent"]["id"]
+    scene.visit("second@example.com", agent_id=agent, webhook=False)
+    scene.visit(webhook=False)
+    scene.write_flow(LEADS + CONTACT)
+    scene.break_api("v1-leads", status=404)
+    result = scene("backfill", "flows/leads.yaml")
+    assert (result.code, len(scene.runs())) == (0, 1), result.error
+    assert " was deleted meanwhile\n" in result.out
 
 
 @pytest.mark.parametrize(
