@@ -30,8 +30,10 @@ SMALL_EVERY = timedelta(minutes=10)
 """The pause between two full walks of a list that fits on a page."""
 MOST_BACK = 6
 """Steps back in a row until a walk gives up."""
+MOST_SEARCHED = 20
+"""Steps back in one walk until it goes on without: the list has no lasting order."""
 MOST_LOST = 40
-"""Steps back in one walk until it gives up: the list has no lasting order."""
+"""Pages of one walk that do not touch the one before until it gives up; more after each dirty walk."""
 RETRY_EVERY = timedelta(minutes=5)
 """How much longer the pause after each further dirty full walk is, where the order is known."""
 RETRY_AT_MOST = timedelta(hours=1)
@@ -68,6 +70,8 @@ class Walk(BaseModel):
     """Whether the place was found at which this walk begins, where it is not the start of the list."""
     lost: int = 0
     """Pages that did not touch the one before."""
+    ends: int = 0
+    """Looks back from an empty page that did not show the end."""
     dirty: bool = False
 
 
@@ -276,8 +280,13 @@ def _advance(sweep: Sweep, walk: Walk, items: Sequence[Item], now: datetime) -> 
         walk.dirty |= sweep.cap == 1  # such pages cannot touch
         if sweep.cap > 1:
             return _find_tail(sweep, walk, ids)
-    if walk.confirming and {*ids} <= {*walk.tail}:
+    # A full page does not show that nothing follows; pages of one item are never clean.
+    if walk.confirming and {*ids} <= {*walk.tail} and (len(ids) < sweep.cap or sweep.cap == 1):
         sweep.count = walk.offset + len(ids)
+        return True
+    walk.ends += walk.confirming
+    if walk.ends > MOST_BACK:
+        walk.dirty = True
         return True
     _go_on(sweep, walk, ids)
     return False
@@ -313,10 +322,11 @@ def _find_tail(sweep: Sweep, walk: Walk, ids: list[str]) -> bool:
         walk.offset = walk.tail_at + len(walk.tail) - _overlap(len(walk.tail))
         return False
     walk.dirty, walk.lost = True, walk.lost + 1
-    if walk.back >= MOST_BACK or walk.lost >= MOST_LOST:
-        return True
-    _step_back(sweep, walk)
-    return False
+    if walk.back < MOST_BACK and walk.lost <= MOST_SEARCHED:
+        _step_back(sweep, walk)
+    else:
+        _go_on(sweep, walk, ids)
+    return walk.lost >= MOST_LOST * (1 + sweep.dirty)
 
 
 def _ask_again(sweep: Sweep, walk: Walk) -> bool:

@@ -4,6 +4,7 @@ Each function works in its caller's transaction. A page, the events that it brin
 place of the walk behind it are kept together or not at all.
 """
 
+import itertools
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
@@ -65,6 +66,14 @@ def retire(connection: sqlite3.Connection, poll: Poll, now: datetime) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """How an entry was seen last."""
+
+    version: int
+    walk: int
+
+
 def begin_round(connection: sqlite3.Connection, watch: Watch, poll: Poll, now: datetime) -> ListStep:
     """Begin a round, or let the head of the list be looked at again in the middle of one."""
     row = connection.execute("SELECT state FROM polls WHERE id = ?", (poll.id,)).fetchone()
@@ -115,13 +124,13 @@ def _keep_step(connection: sqlite3.Connection, watch: Watch, poll: Poll, step: L
     subscriptions.note_walk(connection, watch, poll, step.number)
 
 
-def _known(connection: sqlite3.Connection, poll: Poll, items: Iterable[str]) -> dict[str, int]:
-    """Those of the items that were seen before, with their versions."""
+def _known(connection: sqlite3.Connection, poll: Poll, items: Iterable[str]) -> dict[str, _Seen]:
+    """Those of the items that were seen before."""
     rows = connection.execute(
-        "SELECT item, version FROM observed WHERE poll_id = ? AND item IN (SELECT value FROM json_each(?))",
+        "SELECT item, version, walk FROM observed WHERE poll_id = ? AND item IN (SELECT value FROM json_each(?))",
         (poll.id, json.dumps([json.dumps(item) for item in items])),
     )
-    return {json.loads(row["item"]): row["version"] for row in rows}
+    return {json.loads(row["item"]): _Seen(row["version"], row["walk"]) for row in rows}
 
 
 def _end_walk(connection: sqlite3.Connection, poll: Poll, step: ListStep, now: datetime) -> None:
@@ -147,7 +156,7 @@ class _Page:
     now: datetime
     watching: Mapping[str, Subscription]
 
-    def take(self, items: Mapping[str, Item], known: Mapping[str, int]) -> bool:
+    def take(self, items: Mapping[str, Item], known: Mapping[str, _Seen]) -> bool:
         """Note what was seen, and tell what is new; whether runs were created."""
         for item in items.values():
             self._observe(item, known.get(item.id))
@@ -156,11 +165,11 @@ class _Page:
         started = [self._tell(item, known.get(item.id), bound.get(item.id)) for item in items.values()]
         return any(started)
 
-    def _observe(self, item: Item, before: int | None) -> None:
+    def _observe(self, item: Item, before: _Seen | None) -> None:
         seen = {
             "poll": self.poll.id,
             "item": json.dumps(item.id),
-            "version": max(item.version, before or 0),
+            "version": max(item.version, before.version if before else 0),
             "walk": self.walk,
             "now": write_time(self.now),
         }
@@ -178,18 +187,19 @@ class _Page:
             {**seen, "at": write_time(at), "facts": facts},
         )
 
-    def _tell(self, item: Item, before: int | None, arrival: arrivals.Bound | None) -> bool:
+    def _tell(self, item: Item, before: _Seen | None, arrival: arrivals.Bound | None) -> bool:
         """Tell the flows of an entry that is new to them, or has changed."""
         tell = self.watch.list.tell
         told: list[tuple[Event, Collection[Subscription]]] = []
         if before is not None:
-            changes = tell(self.poll.partition, item, before)
+            changes = tell(self.poll.partition, item, before.version)
             told += [(event, self.watching.values()) for event in changes]
-        behind = [one for one in self.watching.values() if before is None or not one.caught_up]
+        seen_in = before.walk if before else None
+        behind = [one for one in self.watching.values() if one.is_behind(seen_in)]
         forced = arrival.flows if arrival else frozenset[str]()
         for event in tell(self.poll.partition, item, None) if behind else ():
-            admitted = [one for one in behind if one.watcher.flow.name in forced or one.admits(event, self.told_at)]
-            told.append((event, admitted))
+            admits = [one.watcher.flow.name in forced or one.admits(event, seen_in, self.told_at) for one in behind]
+            told.append((event, [*itertools.compress(behind, admits)]))
         started = [self._start(item, event, flows) for event, flows in told]
         return any(started)
 

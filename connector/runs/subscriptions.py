@@ -23,11 +23,18 @@ class Subscription:
     watcher: Watcher
     begins_at: datetime | None
     """None: from the beginning."""
+    walk: int | None
+    """The first full walk that began while the flow watched; None where none has."""
     caught_up: bool
+    """Whether that one or a later one was clean."""
 
-    def admits(self, event: Event, told_at: datetime) -> bool:
-        """Whether an entry is told that is seen for the first time; `told_at` is by the clock of the other side."""
-        if self.begins_at is None or (self.caught_up and self.begins_at <= told_at):
+    def is_behind(self, seen_in: int | None) -> bool:
+        """Whether an entry may be new to the flow that was seen in that walk last; None where it never was."""
+        return seen_in is None or not self.caught_up or self.walk is None or seen_in < self.walk
+
+    def admits(self, event: Event, seen_in: int | None, told_at: datetime) -> bool:
+        """Whether such an entry is told; `told_at` is by the clock of the other side."""
+        if self.begins_at is None or (seen_in is None and self.caught_up and self.begins_at <= told_at):
             return True
         return event.occurred_at is not None and event.occurred_at >= self.begins_at - START_TOLERANCE
 
@@ -114,11 +121,11 @@ def of_poll(connection: sqlite3.Connection, watch: Watch, poll: Poll) -> dict[st
     for watcher in watch.watchers:
         if watcher.partition in (None, poll.partition):
             row = connection.execute(
-                "SELECT begins_at, EXISTS (SELECT 1 FROM caught_up c JOIN polls p ON p.id = c.poll_id "
-                "WHERE c.flow = :flow AND c.poll_id = :poll AND c.walk <= p.swept_walk) AS caught_up "
-                "FROM subscriptions WHERE flow = :flow",
-                {"flow": watcher.flow.name, "poll": poll.id},
+                "SELECT s.begins_at, c.walk, coalesce(c.walk <= p.swept_walk, 0) AS caught_up FROM subscriptions s "
+                "JOIN polls p ON p.id = ? LEFT JOIN caught_up c ON c.flow = s.flow AND c.poll_id = p.id "
+                "WHERE s.flow = ?",
+                (poll.id, watcher.flow.name),
             ).fetchone()
             begins_at = read_time(row["begins_at"]) if row["begins_at"] else None
-            found[watcher.flow.name] = Subscription(watcher, begins_at, bool(row["caught_up"]))
+            found[watcher.flow.name] = Subscription(watcher, begins_at, row["walk"], bool(row["caught_up"]))
     return found
