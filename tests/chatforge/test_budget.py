@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from connector.chatforge.budget import DEADLINE, DOUBT, WINDOW, RateBudget, RateSlot, Rule, TakenSlot
+from connector.chatforge.budget import Clock, Memory, RateBudget, RateSlot
+from connector.chatforge.budget.rule import DEADLINE, DOUBT, WINDOW, Rule, Starts, TakenSlot
 from connector.transport import Purpose
 
 
@@ -33,26 +34,24 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 def simulate(scenario: Callable[[RateBudget, Callable[[], float]], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
         clock = asyncio.get_running_loop().time
-        await scenario(RateBudget(100, clock), clock)
+        await scenario(RateBudget(100, Memory(), clock=Clock(seconds=clock)), clock)
 
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
         runner.run(run())
 
 
 def taken(count: int, free_in: float = 60.0, purpose: Purpose = "action") -> list[TakenSlot]:
-    slots = [TakenSlot(purpose, 0.0) for _ in range(count)]
-    for slot in slots:
-        slot.free_at = 1000.0 + free_in
-    return slots
+    return [TakenSlot("", "", purpose, 0.0, 1000.0 + free_in) for _ in range(count)]
 
 
 @pytest.mark.parametrize(
     ("slots", "purpose", "idle", "delay"),
     [
         pytest.param(taken(50), "background", 0.0, 0.0, id="half-taken"),
-        pytest.param(taken(51), "action", 0.0, 0.6, id="more-than-half-spreads"),
-        pytest.param(taken(51), "interactive", 0.4, 0.2, id="rest-of-the-spread"),
-        pytest.param(taken(51), "action", 0.7, 0.0, id="spread-is-over"),
+        pytest.param(taken(51), "action", 0.0, 60 / 49.25, id="more-than-half-spreads"),
+        pytest.param(taken(51), "interactive", 0.4, 60.4 / 49.25 - 0.4, id="rest-of-the-spread"),
+        pytest.param(taken(51, 20.0), "action", 0.0, 0.6, id="spread-is-never-denser"),
+        pytest.param(taken(51), "action", 1.3, 0.0, id="spread-is-over"),
         pytest.param(taken(51), "takeover", 0.0, 0.0, id="takeover-skips-the-spread"),
         pytest.param(taken(50) + taken(1, 0.1), "action", 0.0, 0.1, id="half-again-before-the-spread-is-over"),
         pytest.param(taken(99), "takeover", 0.0, 0.0, id="one-left"),
@@ -65,12 +64,14 @@ def taken(count: int, free_in: float = 60.0, purpose: Purpose = "action") -> lis
     ],
 )
 def test_delay_follows_the_slots_in_use(slots: list[TakenSlot], purpose: Purpose, idle: float, delay: float) -> None:
-    assert Rule(100).delay(slots, purpose, 1000.0 - idle, 1000.0) == pytest.approx(delay, abs=1e-9)
+    assert Rule(100).delay(slots, purpose, Starts(1000.0 - idle, 1000.0 - idle), 1000.0) == pytest.approx(
+        delay, abs=1e-9
+    )
 
 
 def test_smallest_limit_serves_every_purpose() -> None:
-    assert Rule(1).delay([], "background", 0.0, 60.0) == 0.0
-    assert Rule(1).delay(taken(1, 5.0, "background"), "background", 0.0, 1000.0) == 5.0
+    assert Rule(1).delay([], "background", Starts(0.0, 0.0), 60.0) == 0.0
+    assert Rule(1).delay(taken(1, 5.0, "background"), "background", Starts(0.0, 0.0), 1000.0) == 5.0
 
 
 async def take_all(budget: RateBudget) -> list[RateSlot]:
@@ -81,7 +82,7 @@ async def take_all(budget: RateBudget) -> list[RateSlot]:
 @pytest.mark.parametrize(
     ("end", "after", "free_at"),
     [
-        pytest.param(RateSlot.answered, 5.0, 5.0 + WINDOW, id="answered"),
+        pytest.param(lambda slot: slot.answered(None), 5.0, 5.0 + WINDOW, id="answered"),
         pytest.param(RateSlot.unused, 5.0, 5.0, id="unused"),
         pytest.param(RateSlot.lost, 5.0, DEADLINE + DOUBT, id="lost"),
         pytest.param(RateSlot.lost, 70.0, 70.0 + DOUBT, id="lost-after-the-deadline"),
@@ -134,7 +135,8 @@ def test_takeover_overtakes_those_who_wait_for_the_spread() -> None:
         await budget.take("takeover")
         assert clock() == pytest.approx(0.1)
         await spread
-        assert clock() == pytest.approx(0.7)  # spread from the takeover, the last start
+        # Spread from the takeover, the last start, over the time until the first slot may be free.
+        assert clock() == pytest.approx(0.1 + (DEADLINE + DOUBT - 0.1) / 48.25)
 
     simulate(scenario)
 
@@ -170,7 +172,7 @@ def test_backlog_never_exceeds_the_limit_in_any_window(seed: int) -> None:
             else:
                 arrivals.append(started + trip * chance.random())
                 await asyncio.sleep(trip)
-                slot.answered()
+                slot.answered(None)
 
         purposes: list[Purpose] = ["takeover", "action", "interactive", "background"]
         async with asyncio.TaskGroup() as backlog:
@@ -188,7 +190,7 @@ def test_backlog_uses_the_budget_when_answers_are_quick() -> None:
         async def send() -> None:
             slot = await budget.take("action")
             await asyncio.sleep(0.5)
-            slot.answered()
+            slot.answered(None)
 
         async with asyncio.TaskGroup() as backlog:
             for _ in range(1000):
