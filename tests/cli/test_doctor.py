@@ -141,14 +141,18 @@ def chatforge_checks(report: Report) -> dict[str, str]:
     return {check: item["status"] for (name, check), item in report.items() if name == "chatforge/default"}
 
 
-OWN = ("values", "address", "name", "connection", "TLS", "answer", "clock", "key", "rate limit", "plan", "webhooks")
+KEY_CHECKS = ("budget", "key", "rate limit", "plan")
+OWN = ("values", "address", "name", "connection", "TLS", "answer", "clock", *KEY_CHECKS, "webhooks")
 OF_THE_MACHINE = ("public URL", "database", "in use", "integrity", "disk", "port")
 
 
-def test_sound_installation_is_looked_at_in_a_fixed_order_and_left_as_it_is(examine, sandbox, tmp_path):
+def test_sound_installation_is_looked_at_in_a_fixed_order_and_left_as_it_is(
+    examine, sandbox, tmp_path, tmp_path_factory
+):
+    budget = tmp_path_factory.mktemp("elsewhere") / "budget.sqlite"
     Store(tmp_path / "runs.sqlite").close()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    report = examine(**settings_of(sandbox))
+    report = examine(**settings_of(sandbox), CHATFORGE_BUDGET_FILE=str(budget))
     assert report.code == 0
     assert {item["status"] for item in report.values()} <= {"ok", "skip"}
     assert [key for key, item in report.items() if item["status"] == "skip"] == [("chatforge/default", "TLS")]

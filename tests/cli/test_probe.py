@@ -46,6 +46,7 @@ def start() -> Iterator[Callable[..., Sandbox]]:
 def probe(chatforge) -> Callable[..., tuple[Facts, dict[str, Any]]]:
     def run(sandbox: Sandbox, *arguments: str) -> tuple[Facts, dict[str, Any]]:
         environment = {"CHATFORGE_BASE_URL": sandbox.url, "CHATFORGE_API_KEY": sandbox.api_key}
+        environment["CHATFORGE_RATE_LIMIT"] = "1000"  # several probes within a minute
         result = chatforge("doctor", "--probe", "--json", *arguments, **environment)
         assert (result.code, result.error) == (0, "")
         report = json.loads(result.out)

@@ -119,10 +119,10 @@ def _check_key(adapter: Adapter, connector: str, name: str, say: Say) -> Finding
     if test is None:
         return skip_all(KEY_CHECKS, f"{connector} has no action that tests a connection")
     say(f"asking {connector}.{test}")
-    return skip_after_failure(KEY_CHECKS, _try_key(adapter, connector, name, f"{connector}.{test}"))
+    return skip_after_failure(KEY_CHECKS, _try_key(adapter, name, f"{connector}.{test}"))
 
 
-def _try_key(adapter: Adapter, connector: str, name: str, action: str) -> Findings:
+def _try_key(adapter: Adapter, name: str, action: str) -> Findings:
     """What the action that tests a connection shows. Raises CheckError."""
     passed = (ok("key", "accepted"), ok("rate limit", "not reached"))
     try:
