@@ -24,7 +24,7 @@ from connector.runs.intake import Intake
 from connector.runs.poller import Poller
 from connector.runs.watches import find_watches
 
-LOOK_EVERY = 15.0
+LOOK_EVERY = 30.0
 """Seconds between two looks for webhooks whose wait is over."""
 _FOLDER = Path(__file__).parent
 

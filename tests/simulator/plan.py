@@ -51,6 +51,10 @@ class Maker:
             self._send(lead, now)
         return lead
 
+    def plain(self, agent: str, now: float, listed: float) -> Lead:
+        """One that is made now and listed then, with nothing odd about it, and not sent yet."""
+        return self._add(agent, moment(now), listed, self._visitor(), odd=0.0, retyped=0.0)
+
     def _twin(self, agent: str, made: datetime) -> Lead | None:
         """A lead that the same visitor has left. Those at another agent are not tried, see `joining`."""
         near = [lead for lead in self.leads if abs(lead.made - made) < joining.WITHIN and lead.dated is not None]
@@ -70,7 +74,9 @@ class Maker:
                 who[name] = None
         return who
 
-    def _add(self, agent: str, made: datetime, listed: float, visitor: dict[str, object], odd: float) -> Lead:
+    def _add(
+        self, agent: str, made: datetime, listed: float, visitor: dict[str, object], odd: float, retyped: float = 0.03
+    ) -> Lead:
         number = len(self.leads)
         payload = {"id": f"lead-{number}", **visitor, "conversation_summary": f"lead-{number}"}
         payload["created_at"] = made.isoformat()
@@ -78,7 +84,7 @@ class Maker:
             payload["created_at"] = self.random.choice(_NONSENSE)
         elif self.random.random() < odd / 2:
             del payload["created_at"]
-        if self.random.random() < 0.03:
+        if self.random.random() < retyped:
             payload |= self.random.choice(_RETYPED)
         dated = joining.read_time(payload.get("created_at"))
         lead = Lead(f"lead-{number}", agent, made, payload, listed, dated, self.random.random(), group=number)

@@ -72,8 +72,8 @@ class Observer:
         if work is lists.begin_round:
             self._begin_round(arguments[1].partition, result)
         elif work is lists.take_page:
-            watch, poll, output, now = arguments
-            self._take(poll, {item.id for item in watch.list.read(output, now)}, result.step)
+            _, poll, output, _ = arguments
+            self._take(poll, {item["id"] for item in output.get("items", ())}, result.step)
         elif work is subscriptions.subscribe:
             for watcher in arguments[0].watchers:
                 self.began.setdefault(watcher.flow.name, self.now())
