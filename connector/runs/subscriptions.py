@@ -106,7 +106,7 @@ def note_page(connection: sqlite3.Connection, watch: Watch, poll: Poll, told_at:
         row = connection.execute("SELECT * FROM subscriptions WHERE flow = ?", (watcher.flow.name,)).fetchone()
         begins_at = row["begins_at"]
         if begins_at is None and watcher.start == "now":
-            begins_at = write_time(read_time(row["started_at"]) + (told_at - now))
+            begins_at = write_time(min(told_at, read_time(row["started_at"]) + (told_at - now)))  # ours may be set back
         elif begins_at is None and watcher.start != "all":
             begins_at = write_time(datetime.fromisoformat(watcher.start))
         connection.execute(

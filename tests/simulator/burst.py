@@ -8,8 +8,8 @@ from random import Random
 from simulator.plan import Maker
 from simulator.world import Agent, FlowPlan, Spell, World, moment, text_of
 
-_LASTS = 7_200.0
-"""Seconds in which the leads come."""
+_PAUSE = 7.2
+"""Seconds between two leads, on average."""
 
 
 def make_burst(seed: int, leads: int = 1_000, *, outage: bool = False, crashes: float = 0.0) -> World:
@@ -22,7 +22,7 @@ def make_burst(seed: int, leads: int = 1_000, *, outage: bool = False, crashes: 
     maker = Maker(chance, {"agent-0": "agent-0", "agent-1": "abc123"})
     senders = [chance.uniform(0, 900) ** 2 / 900 for _ in range(8)]
     for _ in range(leads):
-        _add(chance, maker, senders)
+        _add(chance, maker, senders, chance.uniform(0, leads * _PAUSE))
     calm = max(max((lead.listed, *lead.webhooks)) for lead in maker.leads) + 600
     first = FlowPlan("first", "lead_captured", 0.0, "now", "1m")
     return World(
@@ -35,18 +35,17 @@ def make_burst(seed: int, leads: int = 1_000, *, outage: bool = False, crashes: 
             first,
             replace(first, name="listed", trigger="new_lead", start="all"),
             replace(first, name="second", start=(moment(0) - timedelta(hours=1)).isoformat(), every="5m"),
-            replace(first, name="look", begins=calm - 300, start="all"),
+            replace(first, name="look", begins=calm, start="all"),
         ],
         calm=calm,
-        spells=[Spell("server", 1_800.0, 3_000.0), Spell("authentication", 4_000.0, 4_600.0)] if outage else [],
+        spells=[Spell("server", 2 * leads, 3 * leads), Spell("authentication", 4 * leads, 5 * leads)] if outage else [],
         crashes=crashes,
         random=chance,
     )
 
 
-def _add(chance: Random, maker: Maker, delays: Sequence[float]) -> None:
+def _add(chance: Random, maker: Maker, delays: Sequence[float], now: float) -> None:
     """A lead and its webhooks; each sender has its own delay, so that they overtake each other."""
-    now = chance.uniform(0, _LASTS)
     agent = chance.choice(("agent-0", "agent-1"))
     lead = maker.plain(agent, now, now + chance.uniform(0, 300))
     lead.webhook = text_of(maker.aliases[agent], lead.made, lead.payload, lead.id)

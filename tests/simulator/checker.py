@@ -47,6 +47,7 @@ class Checker:
 
     def __init__(self, host: Host) -> None:
         self.host, self.world, self.now = host, host.world, host.now()
+        self.sizes = Counter(lead.group for lead in self.world.leads)
         self._caught: dict[tuple[str, str], _Caught | None] = {}
 
     def judge(self) -> Verdict:
@@ -61,11 +62,10 @@ class Checker:
 
     def _judge_flow(self, plan: FlowPlan, verdict: Verdict, runs: Mapping[int, int], held: Mapping[int, int]) -> None:
         must, may = Counter[int](), Counter[int]()
-        sizes = Counter(lead.group for lead in self.world.leads)
         for lead in self.world.leads:
             must[lead.group] += self.must(plan, lead)
             # A webhook may be taken for the twin of its lead that is older than the flow.
-            may[lead.group] += self.may(plan, lead) or (sizes[lead.group] > 1 and plan.trigger == "lead_captured")
+            may[lead.group] += self.may(plan, lead) or (self.sizes[lead.group] > 1 and plan.trigger == "lead_captured")
         for lead in self.world.leads:
             if lead.group != int(lead.id.removeprefix("lead-")):
                 continue
@@ -78,31 +78,35 @@ class Checker:
                 kind.append(f"{place}: {started} instead of {may[lead.group]}")
 
     def must(self, plan: FlowPlan, lead: Lead) -> bool:
-        began = self.host.observer.began.get(plan.name, inf)
+        """Whether the flow is to be started for the lead."""
         if plan.agent not in (None, lead.agent):
             return False
-        named = plan.agent is None or f'"agent_id": "{plan.agent}"' in lead.webhook
-        tried = self.host.tried.get(lead.id, frozenset())
-        if plan.trigger == "lead_captured" and named and lead.id in self.host.acknowledged and plan.name in tried:
+        is_gone = lead.gone < inf or not self.world.exists(lead.agent, self.now) or lead.listed > self.now
+        # The webhook of a lead that is gone may be taken for its twin.
+        if self._is_acknowledged(plan, lead) and not (is_gone and self.sizes[lead.group] > 1):
             return True
-        if lead.gone < inf or not self.world.exists(lead.agent, self.now) or lead.listed > self.now:
-            return False
-        start = self._start(plan, began)
-        if start is None or (lead.dated is not None and lead.dated >= start + timedelta(seconds=2)):
-            return True
+        start = self._start(plan)[1]
+        if is_gone or start is None or (lead.dated is not None and lead.dated >= start + timedelta(seconds=2)):
+            return not is_gone
         caught = self.caught(plan, lead.agent)
         if caught is None:
             return False
         late = (start - START).total_seconds() + (3_700 if self.world.jumps else 60)
         return lead.listed > max(caught.since, late if plan.start != "now" else 0)
 
+    def _is_acknowledged(self, plan: FlowPlan, lead: Lead) -> bool:
+        """Whether the flow was there for the lead's webhook, which names the agent as the flow does."""
+        named = plan.agent is None or f'"agent_id": "{plan.agent}"' in lead.webhook
+        tried = plan.name in self.host.tried.get(lead.id, frozenset())
+        return plan.trigger == "lead_captured" and named and tried and lead.id in self.host.acknowledged
+
     def may(self, plan: FlowPlan, lead: Lead) -> bool:
-        began = self.host.observer.began.get(plan.name, inf)
+        """Whether the flow may be started for the lead."""
         if plan.agent not in (None, lead.agent):
             return False
         if plan.trigger == "lead_captured" and any(at >= plan.begins for at in lead.webhooks):
             return True
-        start = self._start(plan, began)
+        start = self._start(plan)[0]
         if start is None or (lead.dated is not None and lead.dated >= start - timedelta(seconds=TOLERANCE)):
             return True
         caught = self.caught(plan, lead.agent)
@@ -126,12 +130,20 @@ class Checker:
             return _Caught(before[-1], began)
         return next((_Caught(sweep, sweep.ended) for sweep in sweeps if sweep.began >= began), None)
 
-    @staticmethod
-    def _start(plan: FlowPlan, began: float) -> datetime | None:
-        """None: from the beginning."""
+    def _start(self, plan: FlowPlan) -> tuple[datetime | None, datetime | None]:
+        """The earliest and the latest start of the flow by the vendor's clock; None: from the beginning.
+
+        They differ where our clock was set before the vendor's was known.
+        """
         if plan.start == "all":
-            return None
-        return moment(min(began, 1e9)) if plan.start == "now" else datetime.fromisoformat(plan.start)
+            return None, None
+        if plan.start != "now":
+            return datetime.fromisoformat(plan.start), datetime.fromisoformat(plan.start)
+        began = self.host.observer.began.get(plan.name, self.now)
+        answered = self.host.observer.answered.get(plan.name, self.now)
+        if any(began <= when <= answered for when, _ in self.world.jumps):
+            return moment(began - 3_600), moment(answered)
+        return moment(began), moment(began)
 
     def _count(self) -> tuple[dict[str, Counter[int]], dict[str, Counter[int]]]:
         groups = {lead.id: lead.group for lead in self.world.leads}

@@ -61,6 +61,8 @@ class Observer:
     """The most requests of any round, long walks apart."""
     began: dict[str, float] = field(default_factory=dict)
     """When each flow began to watch."""
+    answered: dict[str, float] = field(default_factory=dict)
+    """When the first page came after that."""
     crashes: int = 0
     requests: int = 0
     _walks: dict[str, _Walk] = field(default_factory=dict)
@@ -72,7 +74,9 @@ class Observer:
         if work is lists.begin_round:
             self._begin_round(arguments[1].partition, result)
         elif work is lists.take_page:
-            _, poll, output, _ = arguments
+            watch, poll, output, _ = arguments
+            for watcher in watch.watchers:
+                self.answered.setdefault(watcher.flow.name, self.now())
             self._take(poll, {item["id"] for item in output.get("items", ())}, result.step)
         elif work is subscriptions.subscribe:
             for watcher in arguments[0].watchers:

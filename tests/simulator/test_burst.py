@@ -1,7 +1,6 @@
 """W2: one lead starts a flow once, however often and in whatever order it is told of."""
 
 import pytest
-
 from simulator.burst import make_burst
 from simulator.host import Host
 from simulator.loop import run
