@@ -118,6 +118,28 @@ def test_lead_whose_webhook_has_started_the_flow_starts_nothing(scene):
     assert result.out == f"leads  started nothing: {run.event_id} tells of the same and has started {run.id}\n"
 
 
+def test_lead_of_a_webhook_that_came_before_its_flow_and_was_resent_starts_nothing(scene):
+    scene.write_flow(EVENT.replace(", IF", ""), "first")
+    with scene.serving() as address:
+        event_id = scene.deliver(address, visitor_email="ann@example.com")
+    scene.write_flow(FLOW.replace("5s", "5s, start: all"))
+    assert scene("events", "resend", event_id, "--flow", "leads").code == 0
+    scene.visit(webhook=False)
+    with scene.serving():
+        scene.wait_for(scene.is_swept)
+    assert [run.event_id for run in scene.runs() if run.flow == "leads"] == [event_id]
+
+
+def test_webhook_that_waits_for_its_lead_and_is_resent_waits_no_more(scene):
+    scene.write_flow(FLOW.replace("5s", "5s, wait_for_lead: 1h"))
+    with scene.serving() as address:
+        scene.wait_for(scene.is_swept)
+        event_id = scene.deliver(address, visitor_email="ann@example.com")
+        assert [one["webhooks"] for one in json.loads(scene("polls", "--json").out)["waiting"]] == [1]
+        assert scene("events", "resend", event_id, "--flow", "leads").code == 0
+        assert json.loads(scene("polls", "--json").out)["waiting"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
