@@ -126,6 +126,9 @@ class Bench:
     def unused(self) -> None:
         """A slot is given back."""
 
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
     def _actions(self) -> list[Any]:
         @action(effect="read", title="Look")
         async def look(input: Text, context: ActionContext[None]) -> Text:
