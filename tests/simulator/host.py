@@ -35,7 +35,8 @@ def _registry() -> registry.Registry:
 
 
 @functools.cache
-def _checker() -> Adapter:
+def make_adapter() -> Adapter:
+    """The real one, without a key."""
     return Adapter(_registry(), settings.load(_FOLDER, environ={}))
 
 
@@ -47,7 +48,7 @@ def make_flow(plan: FlowPlan) -> Flow:
         f"trigger: {{uses: chatforge.{plan.trigger}, with: {{every: {plan.every}, start: '{plan.start}'{agent}}}}}\n"
         "steps:\n- {id: look, uses: chatforge.list_agents}\n"
     )
-    checked = check(text, "flow.yaml", _checker().catalogue)
+    checked = check(text, "flow.yaml", make_adapter().catalogue)
     assert checked.flow, checked.problems
     return checked.flow
 
@@ -56,7 +57,7 @@ class SimulatedAdapter(Adapter):
     """The real adapter, except that requests go to the world."""
 
     def __init__(self, host: "Host", store: SimulatedStore) -> None:
-        super().__init__(_registry(), _checker()._settings, host.clock)
+        super().__init__(_registry(), make_adapter()._settings, host.clock)
         self._host, self._store = host, store
 
     def rate_limit(self, connector: str, connection: str = DEFAULT) -> int | None:
