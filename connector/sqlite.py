@@ -256,9 +256,9 @@ def _code(error: Exception) -> int:
 
 
 def find_identity(path: Path) -> Identity | None:
-    """Device and inode, None where there is no file; a file that was moved keeps them."""
+    """Device and inode, which a file keeps when it is moved; None where no file can be seen."""
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return status.st_dev, status.st_ino

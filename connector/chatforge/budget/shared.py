@@ -64,8 +64,9 @@ class SharedFile:
     A file that is broken is moved aside, and a new one is begun. It belongs to one event loop.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, open_again: float = OPEN_AGAIN) -> None:
         self.path = path
+        self._pause = open_again
         self.fault: str | None = None
         self._database: Database | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -108,7 +109,7 @@ class SharedFile:
     async def _look_at(self, database: Database | None, error: Exception, *, last: bool) -> None:
         """Decide what to do after a failure: wait for another process, open the file anew, or do without."""
         if last:
-            self._open_again = asyncio.get_running_loop().time() + OPEN_AGAIN
+            self._open_again = asyncio.get_running_loop().time() + self._pause
             self._say(error)
         elif _code(error) == sqlite3.SQLITE_BUSY:
             await asyncio.sleep(_PAUSE)

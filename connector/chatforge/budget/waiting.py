@@ -156,6 +156,7 @@ class RateBudget:
         """The request was not sent."""
         if self._own.pop(id, None) is not None:
             self._unused.add(id)
+            self._known = tuple(slot for slot in self._known if slot.id != id)
             self._write_soon()
 
     def _write_soon(self) -> None:
