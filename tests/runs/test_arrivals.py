@@ -99,7 +99,7 @@ def test_lead_and_webhook_are_at_most_ten_minutes_apart(leads: Leads, apart: flo
 
 
 def test_webhook_that_names_the_agent_otherwise_teaches_the_name(leads: Leads) -> None:
-    leads.lists["a"] = [lead(1, 15), lead(2, 15)]
+    leads.lists["a"] = [lead(1, 15), lead(2, 14)]
     leads.look()
     leads.arrive(1, 15, agent="abc123")
     leads.lists["b"] = [lead(2, 15, id="of b")]

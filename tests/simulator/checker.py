@@ -11,6 +11,8 @@ from simulator.host import Host
 from simulator.store import Sweep, read_starts
 from simulator.world import START, FlowPlan, Lead, moment
 
+from connector.flows import durations
+
 TOLERANCE = 65.0
 """Seconds by which a lead that is told may be older than the start: a minute, and what the answers take."""
 
@@ -29,9 +31,12 @@ class Verdict:
     impolite: list[str] = field(default_factory=list)
     """Rounds that took more than one request where nothing happened in an ordered list, or very many anywhere."""
 
+    late: list[str] = field(default_factory=list)
+    """Leads of a rush that the next poll of an ordered list did not find."""
+
     @property
     def problems(self) -> list[str]:
-        return [*self.lost, *self.doubled, *self.replayed, *self.unsound, *self.unswept, *self.impolite]
+        return [*self.lost, *self.doubled, *self.replayed, *self.unsound, *self.unswept, *self.impolite, *self.late]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Checker:
         verdict.unsound += self._unsound()
         verdict.unswept += self._unswept()
         verdict.impolite += self._impolite()
+        verdict.late += self._late()
         return verdict
 
     def _judge_flow(self, plan: FlowPlan, verdict: Verdict, runs: Mapping[int, int], held: Mapping[int, int]) -> None:
@@ -178,10 +184,20 @@ class Checker:
                 yield f"{agent.id} was not swept"
 
     def _impolite(self) -> Iterator[str]:
-        yield from (f"a poll took {count} requests" for count in self.host.observer.rounds if count != 1)
+        if self.world.order != "unstable":
+            yield from (f"a poll took {count} requests" for count in self.host.observer.rounds if count != 1)
         longest = self.host.observer.longest
         if longest > 20 + 2 * len(self.world.leads) / self.world.cap:
             yield f"a poll took {longest} requests"
+
+    def _late(self) -> Iterator[str]:
+        pauses = [durations.seconds(plan.every) or 0.0 for plan in self.world.flows]
+        for lead in self.world.leads:
+            rushed = self.world.rush <= lead.listed < self.world.rush + 10
+            if rushed and self.host.observer.ordered.get(lead.agent, inf) < self.world.rush:
+                late = self.host.observer.seen.get(lead.id, inf) - lead.listed
+                if late > max(pauses) + 120:
+                    yield f"{lead.id} of {lead.agent} was seen {late:.0f} s late"
 
     def _is_watched(self, agent: str) -> bool:
         return any(plan.agent in (None, agent) for plan in self.world.flows)

@@ -106,13 +106,14 @@ class Host:
 
     async def _work(self, until: float) -> None:
         """One process; it ends at `until`, or crashes."""
-        crashes = self.world.crashes if self.now() < self.world.calm else 0.0
+        certain = min(self.world.calm, self.world.rush)
+        crashes = self.world.crashes if self.now() < certain else 0.0
         store = SimulatedStore(self.connection, self.observer, self.random, crashes)
         poller, intake = self._start(store, [flow for flow in self.world.flows if flow.begins <= self.now()])
         working = asyncio.create_task(poller.work())
         crashing = asyncio.create_task(store.gone.wait())
         self._intake = intake
-        end = until if self.now() >= self.world.calm or until < self.world.calm else self.world.calm
+        end = until if self.now() >= certain else min(until, certain)
         await asyncio.wait((working, crashing), timeout=end - self.now(), return_when=asyncio.FIRST_COMPLETED)
         self._intake = None
         crashed = store.gone.is_set()

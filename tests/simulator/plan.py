@@ -116,6 +116,7 @@ def make_world(seed: int, order: Order) -> World:
         for _ in range(_choose_size(chance, cap)):
             maker.old(agent.id, days)
     _change(chance, maker, agents, cap, lasting)
+    rush = _rush(chance, maker, agents[0], cap, lasting) if ordered and chance.random() < 0.5 else inf
     calm = max([lasting, *(lead.listed for lead in maker.leads), *(at for lead in maker.leads for at in lead.webhooks)])
     return World(
         seed=seed,
@@ -125,6 +126,7 @@ def make_world(seed: int, order: Order) -> World:
         leads=maker.leads,
         flows=_make_flows(chance, agents, lasting, long=ordered),
         calm=calm + 400,
+        rush=rush,
         spells=_make_spells(chance, agents, lasting),
         limit=limit,
         errors=chance.choice((0.0, 0.0, 0.05, 0.2)),
@@ -171,6 +173,14 @@ def _change(chance: Random, maker: Maker, agents: Sequence[Agent], cap: int, las
         begin = chance.randrange(len(there)) if there else 0
         for lead in there[begin : begin + most]:
             lead.gone = now + chance.uniform(0, 3)
+
+
+def _rush(chance: Random, maker: Maker, agent: Agent, cap: int, lasting: float) -> float:
+    """More leads than fit on a page, long enough after all else that the list has been looked at."""
+    now = lasting + 4_000
+    for number in range(cap + chance.randrange(2 * cap)):
+        maker.plain(agent.id, now + number / 100, now + number / 100)
+    return now
 
 
 def _make_spells(chance: Random, agents: Sequence[Agent], lasting: float) -> list[Spell]:

@@ -57,6 +57,10 @@ class Observer:
     sweeps: list[Sweep] = field(default_factory=list)
     rounds: list[int] = field(default_factory=list)
     """The requests of each round of an ordered list after the world became calm, long walks apart."""
+    seen: dict[str, float] = field(default_factory=dict)
+    """When each lead was seen first."""
+    ordered: dict[str, float] = field(default_factory=dict)
+    """Since when the order of each agent's list is known."""
     longest: int = 0
     """The most requests of any round, long walks apart."""
     began: dict[str, float] = field(default_factory=dict)
@@ -87,6 +91,10 @@ class Observer:
         if count is not None and agent in self._calm:
             self.rounds.append(count)
         self._calm.discard(agent)
+        if step.state.get("order") is None:
+            self.ordered.pop(agent, None)
+        else:
+            self.ordered.setdefault(agent, self.now())
         # The first round after the world became calm may still have to find its place.
         if count is not None and step.state.get("order") is not None and self.now() > self.calm:
             self._calm.add(agent)
@@ -96,6 +104,8 @@ class Observer:
     def _take(self, poll: Poll, ids: set[str], step: ListStep) -> None:
         walk = self._walks.setdefault(poll.partition, _Walk())
         walk.served |= ids
+        for lead in ids:
+            self.seen.setdefault(lead, self.now())
         if step.swept is not None:
             ended = Sweep(poll.partition, walk.began, self.now(), frozenset(walk.served), walk.requests)
             self.sweeps.append(ended)

@@ -98,6 +98,8 @@ class World:
     flows: Sequence[FlowPlan]
     calm: float
     """From then on nothing changes, and nothing fails."""
+    rush: float = inf
+    """When more leads than fit on a page come at once; from then on nothing fails."""
     spells: Sequence[Spell] = ()
     limit: int = 100
     """Requests a minute that the account may send."""
@@ -141,7 +143,7 @@ class World:
         spells = [spell for spell in self.spells if spell.begins <= now < spell.ends and spell.agent in (None, agent)]
         for spell in spells:
             _fail(spell.fault, spell.retry_after)
-        if now < self.calm and self.random.random() < self.errors:
+        if now < min(self.calm, self.rush) and self.random.random() < self.errors:
             _fail(self.random.choice(("server", "page", "rate_limit", "network")), None)
         if action == "list_agents":
             return {"ids": [one.id for one in self.agents if one.exists(now)]}
