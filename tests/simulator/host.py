@@ -79,6 +79,8 @@ class Host:
 
     world: World
     connection: Connection = field(default_factory=open_database)
+    busy: int = 0
+    """How many writes of each process fail at first."""
     tried: dict[str, frozenset[str]] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     observer: Observer = field(init=False)
@@ -108,7 +110,7 @@ class Host:
         """One process; it ends at `until`, or crashes."""
         certain = min(self.world.calm, self.world.rush)
         crashes = self.world.crashes if self.now() < certain else 0.0
-        store = SimulatedStore(self.connection, self.observer, self.random, crashes)
+        store = SimulatedStore(self.connection, self.observer, self.random, crashes, self.busy)
         poller, intake = self._start(store, [flow for flow in self.world.flows if flow.begins <= self.now()])
         working = asyncio.create_task(poller.work())
         crashing = asyncio.create_task(store.gone.wait())
