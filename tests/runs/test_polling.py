@@ -26,8 +26,8 @@ def test_long_walks_of_many_agents_do_not_keep_each_other_waiting() -> None:
     assert {sweep.agent for sweep in host.observer.sweeps} == {f"agent-{number}" for number in range(6)}
 
 
-@pytest.mark.parametrize("busy", [1, 2, 3, 4, 8, 20])
-def test_database_that_is_busy_at_first_does_not_end_the_poller(busy: int) -> None:
+@pytest.mark.parametrize("busy", range(1, 8))
+def test_database_that_is_busy_for_one_write_does_not_end_the_poller(busy: int) -> None:
     host = make_host(agents=1, leads=3, busy=busy, named="agent-0")
     run(host.live(300))
     assert host.connection.execute("SELECT count(*) FROM runs").fetchone()[0] == 3

@@ -80,7 +80,7 @@ class Host:
     world: World
     connection: Connection = field(default_factory=open_database)
     busy: int = 0
-    """How many writes of each process fail at first."""
+    """Which write of each process fails."""
     tried: dict[str, frozenset[str]] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     observer: Observer = field(init=False)

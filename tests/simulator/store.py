@@ -138,7 +138,7 @@ class SimulatedStore:
     random: Random
     crashes: float
     busy: int = 0
-    """How many writes fail at first."""
+    """Which write fails, the first one being 1; none where it is 0."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     patient: dict[str, bool] = field(default_factory=dict)
     """Whether the request that each agent's poll has asked for belongs to a long walk."""
@@ -150,8 +150,8 @@ class SimulatedStore:
     async def write(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         await asyncio.sleep(0)
         self._require_life()
-        if self.busy:
-            self.busy -= 1
+        self.busy -= 1
+        if self.busy == 0:
             raise StoreError("the database is busy")
         fate = self.random.random() / self.crashes if self.crashes else 2.0
         with transaction(self.connection):
