@@ -80,3 +80,18 @@ def test_full_page_is_not_the_end_of_a_list() -> None:
 
     round_of(state, page, seen)
     assert len(seen) == 39
+
+
+def test_head_finds_what_moves_away_from_it_while_more_comes() -> None:
+    """Between two pages so many come that the second one ends with what the first one has shown."""
+    state, seen, listed = Sweep(), set[str](), items(200)[::-1]
+    for _ in range(2):
+        round_of(state, lambda offset: listed[offset : offset + 50], seen)
+    rush = [Item(f"new-{number}", {}, NOW + timedelta(seconds=number)) for number in range(200)]
+
+    def page(offset: int) -> list[Item]:
+        there = 140 if offset == 0 else 200
+        return [*rush[:there][::-1], *listed][offset : offset + 50]
+
+    round_of(state, page, seen, later=timedelta(minutes=1))
+    assert {f"new-{number}" for number in range(155)} <= seen

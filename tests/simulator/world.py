@@ -158,13 +158,13 @@ class World:
         return {"items": items, "answered_at": moment(int(now)).isoformat()}
 
     def was_listed(self, lead: Lead, begin: float, end: float) -> bool:
-        """Whether the lead was in its list all the time."""
+        """Whether the lead was in its list all the time; also while that was empty, which its count shows."""
         agent = next(agent for agent in self.agents if agent.id == lead.agent)
         hidden = [(agent.ends, agent.returns), (-inf, agent.begins)]
         hidden += [
             (spell.begins, spell.ends)
             for spell in self.spells
-            if spell.fault in ("empty", "wiped") and spell.agent in (None, lead.agent)
+            if spell.fault == "wiped" and spell.agent in (None, lead.agent)
         ]
         return (
             lead.listed <= begin and lead.gone > end and not any(one < end and other > begin for one, other in hidden)
