@@ -102,8 +102,10 @@ def take_page(
     items = {item.id: item for item in watch.list.read(output, now)}
     known = _known(connection, poll, items)
     step = watch.list.take(poll.partition, json.loads(row["state"]), output, known.keys(), now)
-    told_at = watch.list.told_at(output) or now
-    subscriptions.note_page(connection, watch, poll, told_at, now)
+    answered_at = watch.list.told_at(output)
+    told_at = answered_at or now
+    if items or answered_at:  # a count tells no time
+        subscriptions.note_page(connection, watch, poll, told_at, now)
     watching = subscriptions.of_poll(connection, watch, poll)
     started = _Page(connection, watch, poll, step.number, told_at, now, watching).take(items, known)
     _keep_step(connection, watch, poll, step)

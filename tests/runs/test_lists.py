@@ -36,6 +36,18 @@ def test_start_is_read_on_the_clock_of_the_other_side(leads: Leads) -> None:
     assert leads.look() == ["main 1"]
 
 
+def test_start_is_not_read_from_a_count_that_tells_no_time(leads: Leads) -> None:
+    leads.serve(flow("first"))
+    leads.lists["a"] = [lead(number, number - 500) for number in range(60)]
+    leads.look()
+    leads.connection.execute("UPDATE polls SET state = json_set(state, '$.count', NULL)")
+    leads.ahead = timedelta(hours=-1)
+    leads.pass_time(hours=1)
+    leads.serve(flow("first"), flow("later"))
+    leads.lists["a"].append(lead(60, 1))
+    assert leads.look() == ["first 60", "later 60"]
+
+
 def test_lead_that_a_clean_sweep_did_not_show_is_new_whatever_its_date(leads: Leads) -> None:
     leads.serve(flow())
     leads.lists["a"] = [lead(1, -60)]
