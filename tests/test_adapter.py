@@ -370,6 +370,18 @@ def test_timeout_of_a_call_does_not_count_its_waits_for_the_budget(make_adapter,
         asyncio.run(call())
 
 
+def test_rate_limit_of_a_connection_is_that_of_its_budget(make_adapter):
+    connections = {
+        "slow": ConnectionType(Empty, "", "", lambda _settings: {}, budget=lambda _values: SlowBudget()),
+        "free": ConnectionType(Empty, "", "", lambda _settings: {}),
+    }
+    adapter = make_adapter(Registry({}, {}, connections))
+    assert (adapter.rate_limit("slow"), adapter.rate_limit("free")) == (75, None)
+    assert make_adapter(CHATFORGE_API_KEY="k", CHATFORGE_RATE_LIMIT="30").rate_limit("chatforge") == 30
+    with pytest.raises(UnknownOperationError):
+        adapter.rate_limit("slow", "nobody")
+
+
 class Empty(BaseModel):
     pass
 

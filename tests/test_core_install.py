@@ -79,6 +79,7 @@ def test_core_is_enough_to_check_flows_take_webhooks_and_run_actions(
         "CHATFORGE_API_KEY": sandbox.api_key,
         "CHATFORGE_WEBHOOK_SECRET": sandbox.webhook_secret,
         "CHATFORGE_DATABASE_URL": "sqlite:///chatforge.sqlite",
+        "CHATFORGE_BUDGET_FILE": "budget.sqlite",
     }
     used = json.loads(run(python, "-W", "error", "-c", USE_THE_CORE, body, signature, folder=tmp_path, **environ))
     assert used["problems"] == []

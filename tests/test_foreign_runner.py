@@ -35,6 +35,7 @@ def tell(request: pytest.FixtureRequest, core_python: Path, tmp_path: Path, sand
         "CHATFORGE_BASE_URL": sandbox.url,
         "CHATFORGE_API_KEY": sandbox.api_key,
         "CHATFORGE_WEBHOOK_SECRET": sandbox.webhook_secret,
+        "CHATFORGE_BUDGET_FILE": "budget.sqlite",
     }
     command = [str(core_python), "-W", "error", str(RUNNERS / request.param)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

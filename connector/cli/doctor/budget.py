@@ -1,8 +1,8 @@
 """Shows how many requests of a ChatForge account are in use on this machine, and what refusals (429) have taught."""
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
-from connector.chatforge.budget import BudgetState, Clock, machine_clock, read_state
+from connector.chatforge.budget import BudgetState, machine_clock, read_state
 from connector.chatforge.budget.learning import RAISED_AFTER
 from connector.chatforge.connection import ChatForgeConnection, account_of
 from connector.cli.doctor.findings import Finding, ok, warn
@@ -10,15 +10,17 @@ from connector.cli.doctor.findings import Finding, ok, warn
 _WHO_ELSE = "see what else uses this key"
 
 
-def check_budget(connection: ChatForgeConnection, clock: Clock | None = None) -> Finding:
-    clock = clock or machine_clock()
-    state = read_state(connection.budget_file, account_of(connection), connection.rate_limit, clock)
+def read_budget(connection: ChatForgeConnection) -> BudgetState:
+    return read_state(connection.budget_file, account_of(connection), connection.rate_limit, machine_clock())
+
+
+def describe_budget(state: BudgetState, now: datetime) -> Finding:
     if state.fault is not None:
         detail, _, step = state.fault.rpartition("; ")
         return warn("budget", detail, step)
     used = describe_use(state)
     if state.paused_for:
-        until = datetime.fromtimestamp(clock.utc() + state.paused_for, UTC)
+        until = now + timedelta(seconds=state.paused_for)
         why = "as ChatForge asked with a 429" if state.asked else "after a 429 of ChatForge"
         detail = f"{used}; nothing is sent until {until:%H:%M:%S} UTC, {why}{_describe_lowering(state)}"
         return warn("budget", detail, f"wait until then, and {_WHO_ELSE}")

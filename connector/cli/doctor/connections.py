@@ -12,7 +12,7 @@ from connector.adapter import DEFAULT, Adapter
 from connector.chatforge.connection import ChatForgeConnection
 from connector.chatforge.probe.answers import count
 from connector.cli import exits
-from connector.cli.doctor.budget import check_budget
+from connector.cli.doctor.budget import describe_budget, read_budget
 from connector.cli.doctor.findings import (
     CheckError,
     Finding,
@@ -78,9 +78,12 @@ def _check_connection(
     if declared.http is not None:
         reached = yield from check_reach(declared, values, say, strict=connector == CHATFORGE)
         lacking = "the values are not complete" if complete.status == "fail" else "nothing usable answers"
-        if isinstance(values, ChatForgeConnection) and complete.status == "ok":
-            yield check_budget(values)
         usable = reached and complete.status == "ok"
+        if isinstance(values, ChatForgeConnection) and complete.status == "ok":
+            state = read_budget(values)
+            yield describe_budget(state, now)
+            if usable and state.paused_for > KEY_SECONDS:
+                usable, lacking = False, "nothing is sent until the pause ends"
         yield from _check_key(adapter, connector, name, say) if usable else skip_all(KEY_CHECKS, lacking)
     if declared.webhook is not None:
         yield check_webhook(declared.webhook, values, now)
