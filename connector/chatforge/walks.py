@@ -124,10 +124,10 @@ def advance_head(sweep: Sweep, head: Walk, ids: list[str], known: Collection[str
         if _is_to_step_back(head, lost=lost):
             _step_back(sweep, head)
             return False
-        if head.tail and {*ids} <= {*head.tail}:  # the same page again: the offset is ignored
+        if head.tail and {*ids} <= {*head.tail}:  # nothing follows, or the offset is ignored
             return True
         head.started, sweep.count = True, head.offset + len(ids)
-        if len(ids) < sweep.cap:
+        if len(ids) < sweep.cap and {*ids} <= {*known}:  # with news on it, a page may be short for being full
             return True
         head.tail = ids
     head.offset += len(ids) - overlap(len(ids))

@@ -95,3 +95,14 @@ def test_head_finds_what_moves_away_from_it_while_more_comes() -> None:
 
     round_of(state, page, seen, later=timedelta(minutes=1))
     assert {f"new-{number}" for number in range(155)} <= seen
+
+
+def test_head_finds_all_that_came_where_the_page_size_was_not_known() -> None:
+    state, seen, listed = Sweep(), set[str](), items(12)
+    for _ in range(2):
+        round_of(state, lambda offset: listed[offset : offset + 20], seen)
+    assert (state.order, state.cap) == ("oldest_first", 50)
+    listed = items(60)
+    round_of(state, lambda offset: listed[offset : offset + 20], seen, later=timedelta(minutes=1))
+    assert len(seen) == 60
+    assert round_of(state, lambda offset: listed[offset : offset + 20], seen, later=timedelta(minutes=2)) == 1
