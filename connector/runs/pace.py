@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from connector.adapter import Adapter
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ SHARE = 0.7
 PATIENT_SHARE = 0.3
 """The part that long walks take of them."""
 
-_OF_ACCOUNT = {"authentication", "plan", "network", "rate_limit"}
+_OF_ACCOUNT = {"authentication", "plan", "network", "rate_limit", "database"}
 """Kinds of failures that all polls of an account have together."""
 _REFUSED = {"authentication", "plan"}
 
@@ -61,7 +61,7 @@ class Pace:
 
     def begin_failure(self, place: str, error: ConnectorError) -> None:
         """Note that the poll of `place` fails; the first one is logged."""
-        kind = getattr(error, "kind", "other")
+        kind = "database" if isinstance(error, StoreError) else getattr(error, "kind", "other")
         shared = kind in _OF_ACCOUNT
         known = kind in self.failing.values() if shared else self.failing.get(place) == kind
         self.failing[place] = kind

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from connector.adapter import Adapter
 from connector.declare import ListStep
-from connector.errors import ActionError, ConnectorError, NotFoundError, StoreError
+from connector.errors import ActionError, ConnectorError, NotFoundError
 from connector.runs import arrivals, lists
 from connector.runs.pace import Pace
 from connector.runs.store import Store
@@ -62,26 +62,31 @@ class Walker:
         """Poll until cancelled."""
         self.pace.needs[self] = 60 / self.every
         try:
-            while True:
-                try:
-                    await self._go_on()
-                    self._failures = 0
-                except NotFoundError as error:
-                    if not self.named:
-                        await self.store.write(lists.retire, self.poll, self.clock())
-                        return
-                    await self._fail(error)
-                except StoreError as error:
-                    self._report(error)
-                    self._put_off(STORE_PAUSE)
-                except ConnectorError as error:
-                    await self._fail(error)
-                except Exception:
-                    log.exception("polling %s failed after a fault of this program; it is tried again", self.place)
-                    self._put_off(LONGEST_PAUSE)
+            while not await self._is_gone():
+                pass
         finally:
             self.pace.needs.pop(self, None)
             self.pace.failing.pop(self.place, None)
+
+    async def _is_gone(self) -> bool:
+        """Go on; whether that has shown that the partition is gone. Whatever fails is tried again."""
+        try:
+            try:
+                await self._go_on()
+            except NotFoundError as error:
+                if not self.named:
+                    await self.store.write(lists.retire, self.poll, self.clock())
+                    return True
+                await self._fail(error)
+            except ActionError as error:
+                await self._fail(error)
+        except ConnectorError as error:  # the database, or a setting
+            self.pace.begin_failure(self.place, error)
+            self._put_off(STORE_PAUSE)
+        except Exception:
+            log.exception("polling %s failed after a fault of this program; it is tried again", self.place)
+            self._put_off(LONGEST_PAUSE)
+        return False
 
     async def _go_on(self) -> None:
         """One request, or a rest."""
@@ -112,7 +117,7 @@ class Walker:
         output = await self.adapter.ask(self.watch.list, step.request, self.watch.connector, self.watch.connection)
         now = self.clock()
         taken = await self.store.write(lists.take_page, self.watch, self.poll, output, now)
-        self._step = taken.step
+        self._step, self._failures = taken.step, 0
         self.pace.end_failure(self.place)
         if taken.started:
             self.wake_worker()
@@ -138,20 +143,13 @@ class Walker:
             return end < until
         return True
 
-    async def _fail(self, error: ConnectorError) -> None:
-        self._report(error)
-        message, now = str(error), self.clock()
-        try:
-            await self.store.write(lists.fail, self.poll, message, now)
-        except StoreError as failure:
-            log.debug("the failure of %s could not be noted: %s", self.place, failure)
-        self._failures += 1
-        asked = error.retry_after if isinstance(error, ActionError) else None
-        await asyncio.sleep(0)
-        self._put_off(max(asked or 0.0, min(LONGEST_PAUSE, self.every * 2.0 ** min(self._failures - 1, 20))))
-
-    def _report(self, error: ConnectorError) -> None:
+    async def _fail(self, error: ActionError) -> None:
+        """Note it, and try again later: the next pauses are longer, and never shorter than the other side asked for."""
         self.pace.begin_failure(self.place, error)
+        pause = min(LONGEST_PAUSE, self.every * 2.0 ** min(self._failures, 20))
+        self._failures += 1
+        self._put_off(max(error.retry_after or 0.0, pause))
+        await self.store.write(lists.fail, self.poll, str(error), self.clock())
 
     def _put_off(self, seconds: float) -> None:
         self._step, self._next = None, self.pace.monotonic() + seconds

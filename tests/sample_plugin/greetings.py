@@ -93,11 +93,12 @@ class Opened(BaseModel):
 
 
 class NewCards(BaseModel):
-    """From when on."""
+    """From when on, and how often to look."""
 
     model_config = ConfigDict(extra="forbid")
 
     start: Literal["now", "all"] = Field("now", description="now: only cards that are sent later.")
+    every: float = Field(60, ge=1, description="Seconds between two looks.")
 
 
 # Actions. An action makes one attempt: whoever runs it decides whether to try again, by the error and the effect.
@@ -227,6 +228,7 @@ NEW_CARD = Trigger(
     sample=read_card(CARD),
     sources=("poll",),
     poll=poll_cards,
+    pause=lambda wanted: wanted.every,
 )
 CARD_OPENED = Trigger(
     name="card_opened",

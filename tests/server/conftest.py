@@ -71,6 +71,9 @@ class Server:
     def read(self, query: Callable[[Journal], Result]) -> Result:
         return read_file(self.database, lambda connection: query(Journal(connection)))
 
+    def query(self, sql: str) -> list[Any]:
+        return read_file(self.database, lambda connection: connection.execute(sql).fetchall())
+
     def runs(self) -> list[records.Run]:
         return self.read(lambda journal: journal.runs(1000))
 

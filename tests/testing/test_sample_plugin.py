@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import httpx
@@ -28,6 +29,45 @@ async def poll():
 asyncio.run(poll())
 """
 ONLY_NEW = POLL_TO_THE_END.replace('{"start": "all"}', '{"start": "now"}')
+
+
+POLLED_FLOW = """\
+flow: greet-the-reader
+trigger:
+  uses: greetings.new_card
+  connection: cards
+  with: {start: all, every: 1}
+  if: trigger.text == 'Good evening!'
+steps:
+  - id: hello
+    uses: greetings.send_card
+    connection: cards
+    with: {to: "${{ trigger.to }}", text: "Hello ${{ trigger.to }}"}
+"""
+
+
+@contextmanager
+def serving(installed, secrets):
+    """The server's process, and its address."""
+    command = [sys.executable, "-m", "connector", "serve", "--flows", "flow.yaml", "--port", "0"]
+    environ, folder = installed.environment(**secrets), installed.folder
+    with (
+        (folder / "server.log").open("w") as log,
+        subprocess.Popen(command, env=environ, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True) as server,
+    ):
+        try:
+            first = server.stdout.readline()
+            assert "listening on " in first, (folder / "server.log").read_text()
+            yield server, first.split("listening on ")[1].split(";")[0].strip()
+        finally:
+            server.terminate()
+
+
+def wait_for(what) -> None:
+    end = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def sent_by_the_flow(cards) -> list[str]:
@@ -61,32 +101,24 @@ def test_signed_webhook_runs_the_flow_and_a_forged_one_does_not(installed, secre
     opening = {"id": "o-1", "card_id": "card-3", "by": "Ann", "timestamp": datetime.now(UTC).isoformat()}
     body = json.dumps(opening).encode()
     signature = hmac.new(secrets["CARDS_HOOK"].encode(), body, hashlib.sha256).hexdigest()
-    command = [sys.executable, "-m", "connector", "serve", "--flows", "flow.yaml", "--port", "0"]
-    with (
-        (installed.folder / "server.log").open("w") as log,
-        subprocess.Popen(
-            command,
-            env=installed.environment(**secrets),
-            cwd=installed.folder,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        ) as server,
-    ):
-        try:
-            first = server.stdout.readline()
-            assert "listening on " in first, (installed.folder / "server.log").read_text()
-            address = first.split("listening on ")[1].split(";")[0].strip()
-            url = f"{address}/webhooks/greetings/cards"
-            assert httpx.post(url, content=body, headers={"X-Cards-Signature": "0" * 64}).status_code == 401
-            assert httpx.post(url, content=body, headers={"X-Cards-Signature": signature}).status_code == 202
-            assert httpx.post(url, content=body, headers={"X-Cards-Signature": signature}).status_code == 200
-            end = time.monotonic() + 20
-            while not sent_by_the_flow(cards) and time.monotonic() < end:
-                time.sleep(0.01)
-        finally:
-            server.terminate()
+    with serving(installed, secrets) as (_, address):
+        url = f"{address}/webhooks/greetings/cards"
+        assert httpx.post(url, content=body, headers={"X-Cards-Signature": "0" * 64}).status_code == 401
+        assert httpx.post(url, content=body, headers={"X-Cards-Signature": signature}).status_code == 202
+        assert httpx.post(url, content=body, headers={"X-Cards-Signature": signature}).status_code == 200
+        wait_for(lambda: sent_by_the_flow(cards))
     assert sent_by_the_flow(cards) == ["Thank you for reading card-3."]
+
+
+def test_flow_that_its_poll_starts_gets_every_new_card_once_over_a_kill(installed, secrets, cards):
+    (installed.folder / "flow.yaml").write_text(POLLED_FLOW)
+    for reader in ("Ben", "Cleo"):
+        with serving(installed, secrets) as (server, _):
+            cards.send(reader, "Good evening!")
+            wait_for(lambda reader=reader: f"Hello {reader}" in sent_by_the_flow(cards))
+            time.sleep(1.2)  # one more look
+            server.kill()
+    assert sent_by_the_flow(cards) == ["Good evening!", "Hello Ben", "Good evening!", "Hello Cleo"]
 
 
 def test_polling_finds_every_card_once(installed, secrets):
