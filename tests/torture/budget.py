@@ -165,7 +165,6 @@ class Line:
     async def read(self) -> None:
         """One of those who wait all the time."""
         while True:
-            self._worker.waiting[self._window] += 1
             await self._send("interactive")
 
     async def take_over(self) -> None:
@@ -178,10 +177,12 @@ class Line:
             await self._worker.sleep(self._worker.random.uniform(1, 5))
 
     async def _send(self, purpose: Purpose) -> None:
+        reads = purpose == "interactive"
         wanted = self._worker.now()
+        self._worker.waiting[self._window] += reads
         slot = await self._budget.take(purpose)
+        self._worker.waiting[self._window] -= reads
         started = self._worker.now()
-        self._worker.waiting[self._window] -= 1
         async with open_client(self._options, self._transport, slot=slot) as client:
             response = await client.get(self._options.base_url, params={"action": "v1-agents"})
         answered = self._worker.now()
