@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo docs test lint torture cassettes cassettes-live clean
+.PHONY: install demo docs test lint torture figures cassettes cassettes-live clean
 
 install: .venv/installed
 
@@ -31,6 +31,11 @@ docs: install
 
 torture: install
 	$(BIN)/python -m pytest -m torture
+
+# What docs/guarantees.md shows; takes about an hour. WORLDS and MINUTES make it shorter.
+figures: install
+	cd tests && ../$(BIN)/python -m simulator.measure $(or $(WORLDS),1000)
+	cd tests && ../$(BIN)/python -m torture.budget --minutes $(or $(MINUTES),30)
 
 cassettes: install
 	$(BIN)/python tests/cassettes/record.py --out cassettes
