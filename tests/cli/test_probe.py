@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.runs.events import NewEvent
+from connector.runs.events import NewEvent, add_event
 from connector.runs.store import Store
 from connector.sandbox import Sandbox, SandboxSettings
 from connector.sandbox.server import running
@@ -131,6 +131,7 @@ def test_errors_are_described_without_their_text(probe, start, style, described)
 def test_report_holds_no_key_no_id_and_nothing_of_visitors(chatforge, start):
     sandbox = start(12)
     environment = {"CHATFORGE_BASE_URL": sandbox.url, "CHATFORGE_API_KEY": sandbox.api_key}
+    environment["CHATFORGE_RATE_LIMIT"] = "1000"  # two probes within a minute
     for arguments in ((), ("--json",)):
         result = chatforge("doctor", "--probe", *arguments, **environment)
         for secret in (sandbox.api_key, sandbox.agent_id, "anary", "Support Agent", "10:00:00"):
@@ -223,7 +224,8 @@ def test_redelivery_is_said_to_be_unobservable(probe, start, tmp_path):
     without, _ = probe(start())
     store = Store(tmp_path / "runs.sqlite")
     now = datetime.now(UTC)
-    asyncio.run(store.add_event(NewEvent("chatforge", "default", "one", "lead.captured", now, now, "{}"), []))
+    event = NewEvent("chatforge", "default", "one", "lead.captured", now, now, "{}", "webhook")
+    asyncio.run(store.write(add_event, event, []))
     store.close()
     one, _ = probe(start())
     assert without["webhooks", "redelivery"]["found"] == "not observable by reading"
