@@ -17,17 +17,6 @@ WITHIN = timedelta(minutes=10)
 Facts = Mapping[str, Any]
 
 
-def read_time(value: object) -> datetime | None:
-    """A time in ISO 8601, UTC where it says nothing else; None where it is none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
 def facts_of_lead(lead: Mapping[str, Any], made: datetime) -> Facts:
     """What a listed lead is recognised by. A lead without a readable time counts as made when it was seen."""
     return _facts(lead, made, "source_page_url")

@@ -5,11 +5,12 @@ Nothing constrains the text that visitors and authors write: it may hold lone su
 constraints refuse. Source: the "ChatForge REST API v1" reference.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from connector.chatforge.times import in_utc
 from connector.flows.durations import seconds
 
 
@@ -21,10 +22,9 @@ def _read_time(value: object) -> object:
             raise ValueError("should be a time such as '2026-03-25T10:00:00Z'") from None
     if not isinstance(value, datetime):
         return value
-    try:
-        return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
-    except OverflowError:
-        raise ValueError("should be a time between the years 1 and 9999") from None
+    if (moment := in_utc(value)) is None:
+        raise ValueError("should be a time between the years 2 and 9998")
+    return moment
 
 
 def _not_blank(text: str) -> str:

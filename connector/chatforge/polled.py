@@ -17,6 +17,7 @@ from connector.chatforge.client import ChatForge
 from connector.chatforge.inputs import ListAgents, ListConversations, ListLeads, OneAgentId
 from connector.chatforge.models import RawPage
 from connector.chatforge.sweep import Sweep
+from connector.chatforge.times import read_time
 from connector.declare import Action, ActionContext, Event, Item, Join, ListStep, PolledList, PollRequest, action
 from connector.flows.durations import seconds
 
@@ -90,7 +91,7 @@ def read_item(raw: Any, now: datetime) -> Item:
     if not isinstance(given, str) or not given.strip() or len(given) > _LONGEST_ID:
         text = json.dumps(raw, sort_keys=True).encode()
         given = f"unreadable-{hashlib.sha256(text).hexdigest()[:32]}"
-    count, made = payload.get("message_count"), joining.read_time(payload.get("created_at"))
+    count, made = payload.get("message_count"), read_time(payload.get("created_at"))
     version = count if isinstance(count, int) and 0 <= count < 2**53 else 0
     return Item(given, payload, made, int(version), joining.facts_of_lead(payload, made or now))
 
@@ -158,7 +159,7 @@ def _read_count(output: Mapping[str, Any], key: str) -> int | None:
 
 
 def _read_answered_at(output: Mapping[str, Any]) -> datetime | None:
-    return joining.read_time(output.get("answered_at"))
+    return read_time(output.get("answered_at"))
 
 
 def _read_entry(event: Event, key: str, received_at: datetime) -> tuple[str, Item] | None:

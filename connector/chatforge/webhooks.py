@@ -9,9 +9,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from connector.chatforge import javascript
+from connector.chatforge.times import read_time
 from connector.declare import Event
 from connector.errors import WebhookError
 
@@ -86,7 +86,7 @@ def parse(text: str) -> Event:
     return Event(
         name=name,
         identity=hashlib.sha256(javascript.rewrite(text).encode()).hexdigest(),
-        occurred_at=_read_time(payload.get("timestamp")),
+        occurred_at=read_time(payload.get("timestamp")),
         payload=payload,
     )
 
@@ -179,16 +179,6 @@ def _read_object(text: str) -> dict[str, javascript.JsonValue]:
             f"the body is {_quote(value)}, expected a JSON object with the fields of an event", status=400
         )
     return value
-
-
-def _read_time(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _quote(value: object) -> str:

@@ -77,9 +77,7 @@ class _Seen:
 def begin_round(connection: sqlite3.Connection, watch: Watch, poll: Poll, now: datetime) -> ListStep:
     """Begin a round, or let the head of the list be looked at again in the middle of one."""
     row = connection.execute("SELECT state FROM polls WHERE id = ?", (poll.id,)).fetchone()
-    wanted = any(
-        not one.caught_up and one.begins_at is None for one in subscriptions.of_poll(connection, watch, poll).values()
-    )
+    wanted = any(not one.caught_up for one in subscriptions.of_poll(connection, watch, poll).values())
     state = json.loads(row["state"]) if row["state"] else None
     step = watch.list.begin(poll.partition, state, now, wanted)
     _keep_step(connection, watch, poll, step)
@@ -137,11 +135,16 @@ def _known(connection: sqlite3.Connection, poll: Poll, items: Iterable[str]) -> 
 
 def _end_walk(connection: sqlite3.Connection, poll: Poll, step: ListStep, now: datetime) -> None:
     """The list was seen whole."""
-    connection.execute("UPDATE polls SET swept_walk = ? WHERE id = ?", (step.number, poll.id))
+    row = connection.execute("SELECT clean_walks FROM polls WHERE id = ?", (poll.id,)).fetchone()
+    clean = [*json.loads(row["clean_walks"]), step.number][-FORGOTTEN_AFTER:]
     connection.execute(
-        "DELETE FROM observed WHERE poll_id = ? AND walk <= ? AND seen_at < ?",
-        (poll.id, step.number - FORGOTTEN_AFTER, write_time(now - FORGOTTEN_AGE)),
+        "UPDATE polls SET swept_walk = ?, clean_walks = ? WHERE id = ?", (step.number, json.dumps(clean), poll.id)
     )
+    if len(clean) == FORGOTTEN_AFTER:
+        connection.execute(
+            "DELETE FROM observed WHERE poll_id = ? AND walk < ? AND seen_at < ?",
+            (poll.id, clean[0], write_time(now - FORGOTTEN_AGE)),
+        )
     arrivals.forget_facts(connection, poll.id, now)
 
 

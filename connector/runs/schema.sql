@@ -114,8 +114,8 @@ CREATE TABLE IF NOT EXISTS subscriptions (
 ) WITHOUT ROWID;
 
 -- The walk through each list that is polled, one for each partition, whatever the number of flows. `walk` is the number
--- of its last full walk, `swept_walk` that of the last one that cannot have missed anything; pages are numbered over all
--- partitions of a list.
+-- of its last full walk, `swept_walk` that of the last clean one, which cannot have missed anything, `clean_walks` a list
+-- of the last clean ones; pages are numbered over all partitions of a list.
 CREATE TABLE IF NOT EXISTS polls (
     id            INTEGER PRIMARY KEY,
     connector     TEXT NOT NULL,
@@ -125,6 +125,7 @@ CREATE TABLE IF NOT EXISTS polls (
     state         TEXT,
     walk          INTEGER NOT NULL DEFAULT 0,
     swept_walk    INTEGER,
+    clean_walks   TEXT NOT NULL DEFAULT '[]',
     page          INTEGER NOT NULL DEFAULT 0,
     polled_at     TEXT,
     swept_at      TEXT,

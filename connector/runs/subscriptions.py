@@ -49,8 +49,6 @@ def subscribe(connection: sqlite3.Connection, watch: Watch, now: datetime) -> No
             unsubscribe(connection, watcher.flow.name)
             values = (watcher.flow.name, *watch.key, watched, write_time(now), page)
             connection.execute("INSERT INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, NULL, ?, NULL)", values)
-            if watcher.start == "now":
-                _catch_up(connection, watch, watcher.flow.name)
         elif page > row["page"]:
             _begin_again(connection, row)
 
@@ -68,15 +66,6 @@ def _last_page(connection: sqlite3.Connection, watch: Watch) -> int:
         watch.key,
     ).fetchone()
     return int(row["page"])
-
-
-def _catch_up(connection: sqlite3.Connection, watch: Watch, flow: str) -> None:
-    """A list that was swept holds nothing unseen, so whatever is seen in it from now on is new."""
-    connection.execute(
-        "INSERT INTO caught_up SELECT ?, id, swept_walk FROM polls "
-        "WHERE connector = ? AND connection = ? AND list = ? AND swept_walk IS NOT NULL",
-        (flow, *watch.key),
-    )
 
 
 def _begin_again(connection: sqlite3.Connection, row: sqlite3.Row) -> None:

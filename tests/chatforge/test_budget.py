@@ -291,3 +291,13 @@ def test_backlog_uses_the_budget_and_takeovers_hardly_wait(trip: float) -> None:
         await asyncio.gather(*backlog, return_exceptions=True)
 
     simulate(scenario)
+
+
+def test_budget_may_be_used_again_after_it_was_closed() -> None:
+    async def use() -> None:
+        budget = RateBudget(1)
+        for _ in range(2):
+            (await budget.take("action")).unused()
+            await budget.aclose()
+
+    asyncio.run(use())

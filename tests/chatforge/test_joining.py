@@ -54,6 +54,8 @@ def test_they_are_at_most_ten_minutes_apart() -> None:
         pytest.param({"id": "a", "created_at": "2026-03-25T13:00:00+01:00"}, "a", NOW, id="readable"),
         pytest.param({"id": "a", "created_at": "yesterday"}, "a", None, id="time that is none"),
         pytest.param({"id": "a", "created_at": 7}, "a", None, id="time of another type"),
+        pytest.param({"id": "a", "created_at": "0001-01-01T00:00:00Z"}, "a", None, id="beginning of the calendar"),
+        pytest.param({"id": "a", "created_at": "9999-12-31T23:59:59Z"}, "a", None, id="end of the calendar"),
         pytest.param({"id": 7}, None, None, id="id of another type"),
         pytest.param({"id": " "}, None, None, id="blank id"),
         pytest.param({"id": "a" * 1_001}, None, None, id="huge id"),

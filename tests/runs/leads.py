@@ -53,6 +53,8 @@ class Leads:
     ahead: timedelta = timedelta()
     watch: Watch | None = None
     intake: Intake | None = None
+    counted: int | None = None
+    """What Get Analytics says instead of the truth."""
     requests: int = 0
 
     def serve(self, *plans: FlowPlan, off: Sequence[str] = ()) -> None:
@@ -121,6 +123,6 @@ class Leads:
         assert self.requests < 1_000
         listed = self.lists[input["agent_id"]]
         if action == "get_analytics":
-            return {"total": len(listed)}
+            return {"total": len(listed) if self.counted is None else self.counted}
         page = listed[input["offset"] : input["offset"] + input["limit"]]
         return {"items": page, "answered_at": (self.now + self.ahead).isoformat()}

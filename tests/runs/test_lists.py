@@ -84,8 +84,20 @@ def test_second_flow_that_begins_now_gets_nothing_that_was_seen(leads: Leads) ->
     leads.look()
     leads.pass_time(minutes=10)
     leads.serve(flow(), flow("second"))
-    leads.lists["a"] += [lead(2, None)]
+    leads.lists["a"] += [lead(2, 10)]
     assert leads.look() == ["main 2", "second 2"]
+
+
+@pytest.mark.parametrize("off", [[], ["main"]], ids=["second flow", "flow that was off"])
+def test_flow_that_begins_now_gets_nothing_of_the_time_when_nobody_looked(leads: Leads, off: list[str]) -> None:
+    leads.serve(flow())
+    leads.look()
+    leads.pass_time(days=60)
+    leads.lists["a"] = [lead(number, 1_440 * number) for number in range(1, 60)]
+    leads.serve(flow("main" if off else "second"), off=off)
+    assert leads.look() == []
+    leads.lists["a"] += [lead(60, 1_440 * 60)]
+    assert leads.look() == ["main 60" if off else "second 60"]
 
 
 def test_flow_whose_start_was_edited_gets_what_it_had_not(leads: Leads) -> None:
@@ -186,6 +198,20 @@ def test_lead_is_forgotten_after_a_week_and_three_sweeps_without_it(
     leads.lists["a"] = [lead(1), lead(2)]
     leads.pass_time(minutes=11)
     assert (observed, leads.look()) == (known, [])  # what was told is known by its event, too
+
+
+def test_dirty_sweep_is_no_reason_to_forget_a_lead(leads: Leads) -> None:
+    leads.serve(flow())
+    leads.lists["a"] = [lead(1, -9_000), lead(2, -8_000)]
+    leads.look()
+    for counted in (2, 2, 2, 1):  # the list is empty though it should not be, and then lacks one for a moment
+        leads.pass_time(days=3)
+        leads.lists["a"], leads.counted = [lead(2, -8_000)] if counted == 1 else [], counted
+        leads.look()
+    leads.lists["a"], leads.counted = [lead(1, -9_000), lead(2, -8_000)], None
+    leads.pass_time(hours=1)
+    assert leads.look() == []
+    assert leads.connection.execute("SELECT count(*) FROM observed").fetchone()[0] == 2
 
 
 def test_lead_that_cannot_be_read_is_held_once_and_costs_no_other(leads: Leads) -> None:

@@ -131,9 +131,6 @@ class Checker:
     def _catch(self, plan: FlowPlan, agent: str) -> _Caught | None:
         began = self.host.observer.began.get(plan.name, inf)
         sweeps = [sweep for sweep in self.host.observer.sweeps if sweep.agent == agent]
-        before = [sweep for sweep in sweeps if sweep.ended <= began]
-        if plan.start == "now" and before:
-            return _Caught(before[-1], began)
         return next((_Caught(sweep, sweep.ended) for sweep in sweeps if sweep.began >= began), None)
 
     def _start(self, plan: FlowPlan) -> tuple[datetime | None, datetime | None]:

@@ -10,6 +10,7 @@ from random import Random
 from simulator.world import START, Agent, Fault, FlowPlan, Lead, Order, Spell, World, moment, text_of
 
 from connector.chatforge import joining
+from connector.chatforge.times import read_time
 
 _CAPS = (1, 2, 5, 20, 25, 50, 100)
 _CAP_WEIGHTS = (1, 6, 8, 15, 15, 40, 15)
@@ -86,7 +87,7 @@ class Maker:
             del payload["created_at"]
         if self.random.random() < retyped:
             payload |= self.random.choice(_RETYPED)
-        dated = joining.read_time(payload.get("created_at"))
+        dated = read_time(payload.get("created_at"))
         lead = Lead(f"lead-{number}", agent, made, payload, listed, dated, self.random.random(), group=number)
         self.leads.append(lead)
         return lead

@@ -48,14 +48,17 @@ class Memory:
     fault: str | None = None
 
     def __init__(self) -> None:
-        self._connection = _open_memory()
+        self._connection: sqlite3.Connection | None = None
 
     async def run(self, work: Work[Result]) -> Result:
+        self._connection = self._connection or _open_memory()
         with transaction(self._connection):
             return work(self._connection)
 
     async def aclose(self) -> None:
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 class SharedFile:
