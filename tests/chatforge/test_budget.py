@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from chatforge.simulation import OK, Freezer, Machine, simulate, take_all
 
-from connector.chatforge.budget import RateSlot
+from connector.chatforge.budget import RateBudget, RateSlot
 from connector.chatforge.budget.ledger import FORGOTTEN_AFTER, LOOK_AGAIN
 from connector.chatforge.budget.rule import DEADLINE, DOUBT, LEFT_OVER, WINDOW, Rule, Starts, TakenSlot
 from connector.transport import Purpose
