@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import queue
+import re
 import sqlite3
 import threading
 import time
@@ -30,6 +31,7 @@ _ADVICE = {
     sqlite3.SQLITE_CORRUPT: "restore it from a backup, or set CHATFORGE_DATABASE_URL to another file",
     sqlite3.SQLITE_NOTADB: "set CHATFORGE_DATABASE_URL to another file",
 }
+_OF_EARLIER = re.compile("no such (table|column)")
 _STATEMENT_FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)  # not the database's
 
 Synchronous = Literal["FULL", "NORMAL"]
@@ -247,6 +249,8 @@ def _as_store_error(path: Path) -> Iterator[None]:
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         advice = _ADVICE.get(_code(error), "check its folder and the room on disk, or set CHATFORGE_DATABASE_URL")
+        if _OF_EARLIER.match(reason):
+            advice = "an earlier version has made it; start chatforge serve once, which brings it up to this one"
         raise StoreError(f"the database {path} cannot be used: {reason}; {advice}") from error
 
 

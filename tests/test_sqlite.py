@@ -369,6 +369,13 @@ def test_file_that_does_not_exist_is_not_made_by_reading(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_file_of_an_earlier_version_says_what_brings_it_up_to_this_one(tmp_path):
+    with opened(tmp_path / "x.sqlite"):
+        pass
+    with pytest.raises(StoreError, match="no such table: later; an earlier version has made it; start chatforge serve"):
+        read_file(tmp_path / "x.sqlite", lambda connection: connection.execute("SELECT * FROM later"))
+
+
 def test_transaction_that_fails_is_undone(tmp_path):
     def insert_and_fail(connection: sqlite3.Connection) -> None:
         with transaction(connection):

@@ -203,7 +203,7 @@ LEAD = Trigger(
     title="Lead captured",
     description=(
         "A visitor left an e-mail, a phone number or a name; told by webhook or found in the list of leads. A webhook "
-        "may name the agent by another id than the list does: agent_id then drops it."
+        "may name the agent by another id than the list does: agent_id then leaves the lead to the list."
     ),
     input=LeadFilter,
     output=CapturedLead,
