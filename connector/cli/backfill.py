@@ -53,18 +53,8 @@ def backfill(
 
     Example: chatforge backfill leads.yaml --since 2026-03-01 --dry-run
     """
-    require_file(file)
-    adapter, database = load_adapter(file), load_settings(file).database
-    [loaded] = load_flows(file, adapter.catalogue)
-    flow = replace(loaded, enabled=True)  # who names it wants it
-    require_steps(adapter, flow)
-    adapter.require_connection(connector_of(flow.trigger.uses), flow.trigger.connection)
-    watch = _watch(adapter, flow)
-    left_out = [] if allow_once else _left_out(adapter, flow, file)
-    listing = Listing(adapter, watch, _now)
-    selection = Selection(watch, flow, listing, _read_since(since), with_once=allow_once)
-    for step in left_out:
-        output.line(f"left out: {step}; --allow-once does it")
+    adapter, selection = _load(file, _read_since(since), with_once=allow_once)
+    database = load_settings(file).database
     if dry_run:
         with _reading(database) as query:
             asyncio.run(_preview(adapter, selection, query, limit))
@@ -76,6 +66,20 @@ def backfill(
     except StoreLockedError:
         output.line("another process executes the database and does the runs")
         return asyncio.run(_work(adapter, database, selection, limit, here=False))
+
+
+def _load(file: Path, since: datetime | None, *, with_once: bool) -> tuple[Adapter, Selection]:
+    """What the flow of the file is to run over; which of its steps are left out is printed. Raises ConnectorError."""
+    require_file(file)
+    adapter = load_adapter(file)
+    [loaded] = load_flows(file, adapter.catalogue)
+    flow = replace(loaded, enabled=True)  # who names it wants it
+    require_steps(adapter, flow)
+    adapter.require_connection(connector_of(flow.trigger.uses), flow.trigger.connection)
+    watch = _watch(adapter, flow)
+    for step in [] if with_once else _left_out(adapter, flow, file):
+        output.line(f"left out: {step}; --allow-once does it")
+    return adapter, Selection(watch, flow, Listing(adapter, watch, _now), since, with_once)
 
 
 def _watch(adapter: Adapter, flow: Flow) -> Watch:

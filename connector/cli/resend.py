@@ -44,15 +44,7 @@ def resend(
 
     Example: chatforge events resend evt_019af1e2b3c4d5e6f7a8 --flow lead-to-crm
     """
-    adapter, database = load_adapter(flows), load_settings(flows).database
-    event, starts = read_file(
-        database, lambda connection: (Journal(connection).event(event_id), Journal(connection).starts(event_id))
-    )
-    if event is None:
-        raise UsageError(f"there is no event {event_id!r}; see: chatforge events list")
-    wanted = _wanted(load_flows(flows, adapter.catalogue), flows, starts, event, name)
-    for flow in wanted:
-        require_steps(adapter, flow)
+    adapter, event, wanted = _load(flows, event_id, name)
     made: list[records.Start] = []
 
     async def queue(store: Store) -> list[str]:
@@ -61,11 +53,26 @@ def resend(
             print_starts(made)
         return [start.run_id for start in made if start.run_id]
 
-    runs = execution.finish(adapter, database, queue, quiet=as_json)
+    runs = execution.finish(adapter, load_settings(flows).database, queue, quiet=as_json)
     if as_json:
         shown = [{"flow": start.flow, "run_id": start.run_id, "reason": start.reason} for start in made]
         output.write_json({"event_id": event_id, "starts": shown, "runs": [timeline.as_json(run) for run in runs]})
     return execution.code_of(runs) if runs else exits.FAILED
+
+
+def _load(path: Path, event_id: str, name: str | None) -> tuple[Adapter, records.Event, list[Flow]]:
+    """The event, and the flows that shall decide it anew. Raises ConnectorError."""
+    adapter = load_adapter(path)
+    event, starts = read_file(
+        load_settings(path).database,
+        lambda connection: (Journal(connection).event(event_id), Journal(connection).starts(event_id)),
+    )
+    if event is None:
+        raise UsageError(f"there is no event {event_id!r}; see: chatforge events list")
+    wanted = _wanted(load_flows(path, adapter.catalogue), path, starts, event, name)
+    for flow in wanted:
+        require_steps(adapter, flow)
+    return adapter, event, wanted
 
 
 def _wanted(
