@@ -159,7 +159,7 @@ async def _work(adapter: Adapter, database: Path, selection: Selection, limit: i
         summarize(filling, interrupted=interrupted, here=here)  # also where it fails: what has run stays
     if interrupted:
         return INTERRUPTED
-    return exits.FAILED if any(run.error for run in filling.ended.values()) else exits.DONE
+    return exits.FAILED if filling.with_error else exits.DONE
 
 
 async def _fill(filling: Backfill, worker: Worker | None) -> bool:

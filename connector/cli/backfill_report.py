@@ -44,13 +44,13 @@ def _update(bar: Progress, read: TaskID, ran: TaskID, filling: Backfill) -> None
     total = max(0, (listing.read if listing.ended else listing.total or 0) - dealt_with)
     if filling.limit is not None:
         total = min(total, filling.limit)
-    bar.update(ran, completed=len(filling.ended), total=total or None)
+    bar.update(ran, completed=filling.ended.total(), total=total or None)
 
 
 def summarize(filling: Backfill, *, interrupted: bool, here: bool) -> None:
     """What came of it."""
     selection, listing = filling.selection, filling.selection.listing
-    runs = len(filling.ended) + len(filling.open)
+    runs = filling.ended.total() + len(filling.open)
     output.line(f"{selection.flow.name}: {_entries(listing.read)} read, {_runs(runs)}")
     _say_ended(filling)
     if filling.open:
@@ -65,9 +65,9 @@ def summarize(filling: Backfill, *, interrupted: bool, here: bool) -> None:
 
 
 def _say_ended(filling: Backfill) -> None:
-    for status, number in Counter(run.status for run in filling.ended.values()).most_common():
-        failed = next((run for run in filling.ended.values() if run.status == status and run.error), None)
-        where = f"; see: chatforge runs list --flow {filling.selection.flow.name} --status {status}" if failed else ""
+    for status, number in filling.ended.most_common():
+        see = f"; see: chatforge runs list --flow {filling.selection.flow.name} --status {status}"
+        where = see if status in filling.with_error else ""
         output.line(f"  {number:>6,} ", output.status(status), where)
 
 

@@ -149,7 +149,9 @@ class Backfill:
     """Called when nothing changes; raises StoreError where nobody executes the runs."""
     open: set[str] = field(default_factory=set)
     """The runs that are not finished."""
-    ended: dict[str, records.Run] = field(default_factory=dict)
+    ended: Counter[records.RunStatus] = field(default_factory=Counter)
+    with_error: set[records.RunStatus] = field(default_factory=set)
+    """What runs ended as that have an error."""
     before: int = 0
     """Entries that had a run that is finished."""
     _changed_at: float = 0.0
@@ -157,7 +159,7 @@ class Backfill:
     async def run(self) -> None:
         """Until all runs have ended or wait for a person. Raises ConnectorError."""
         async for entry in self.selection.entries():
-            if self.limit is not None and len(self.open) + len(self.ended) >= self.limit:
+            if self.limit is not None and len(self.open) + self.ended.total() >= self.limit:
                 break
             while len(self.open) >= AHEAD:
                 await self._look()
@@ -189,7 +191,8 @@ class Backfill:
         ended = self.store.read(self._find_ended)
         for run in ended:
             self.open.discard(run.id)
-            self.ended[run.id] = run
+            self.ended[run.status] += 1
+            self.with_error |= {run.status} if run.error else set()
         now = asyncio.get_running_loop().time()
         if ended or not self._changed_at:
             self._changed_at = now
