@@ -1,28 +1,27 @@
 """Webhooks that tell of an entry of a list without naming it, and which entry each of them is.
 
-Binding is one to one, the nearest in time first, and works in both orders. Each function works in its caller's
-transaction.
+Binding is one to one and works in both orders. Of several that could be meant, one in the partition that the webhook
+seems to name goes first, then the nearest in time. Each function works in its caller's transaction.
 """
 
+import functools
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from connector.adapter import Delivery
-from connector.declare import Event, Item, Join
-from connector.runs import events, records, twins
+from connector.declare import Item, Join
+from connector.runs import aliases, events, records, twins
 from connector.runs.events import Decision
 from connector.runs.records import read_time, write_time
 from connector.runs.watches import Poll, Watch
 
 BINDABLE = timedelta(days=7)
 """How long a webhook can be recognised as an entry."""
-
-ReadEvent = Callable[[str, str], Event]
-"""(connector, text of a stored webhook) → its event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def arrive(connection: sqlite3.Connection, watch: Watch, event_id: str, delivery
             due_at = write_time(delivery.received_at + timedelta(seconds=watcher.patience))
             connection.execute("INSERT INTO waiting_starts VALUES (?, ?, ?)", (event_id, watcher.flow.name, due_at))
         else:
-            told = _told(connection, watch, entry, watcher.flow.name) if entry else None
+            told = find_told(connection, watch, entry, watcher.flow.name) if entry else None
             starts.append(events.add_start(connection, event_id, delivery.received_at, told or decision))
     return starts
 
@@ -67,23 +66,24 @@ def note(
     connection: sqlite3.Connection, watch: Watch, event_id: str, delivery: Delivery
 ) -> tuple[sqlite3.Row | None, Delivery]:
     """Note a webhook, and its entry where that was seen before; the delivery then names what is known of it."""
-    join = _join(watch)
+    join = join_of(watch)
     facts = join.facts(delivery.event, delivery.received_at)
     named = join.partition(delivery.event)
-    partition = resolve(connection, watch, named)
+    likely = aliases.find_partition(connection, watch, named)
+    known = likely if likely == named else None
     at = delivery.event.occurred_at or delivery.received_at
-    entry = _nearest_entry(connection, watch, partition, facts, at)
-    values = (event_id, *watch.key, _text(named), _text(partition), write_time(at), json.dumps(facts))
+    entry = _find_entry(connection, watch, known, likely, facts, at)
+    values = (event_id, *watch.key, _text(named), _text(known), write_time(at), json.dumps(facts))
     connection.execute("INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)", values)
     if entry is not None:
         _bind(connection, watch, event_id, entry, delivery.received_at)
-        partition = json.loads(entry["partition"])
+        likely = json.loads(entry["partition"])
     item = json.loads(entry["item"]) if entry else None
-    return entry, replace(delivery, event=join.place(delivery.event, partition, item))
+    return entry, replace(delivery, event=join.place(delivery.event, likely, item))
 
 
-def _told(connection: sqlite3.Connection, watch: Watch, entry: sqlite3.Row, flow: str) -> Decision | None:
-    """Why the flow starts nothing: the entry was decided on before."""
+def find_told(connection: sqlite3.Connection, watch: Watch, entry: sqlite3.Row, flow: str) -> Decision | None:
+    """Why a webhook that is this entry starts nothing: the flow has decided on the entry before."""
     row = twins.find_decided(connection, watch, json.loads(entry["partition"]), json.loads(entry["item"]), flow)
     if row is None:
         return None
@@ -95,24 +95,16 @@ def bind_new(
     connection: sqlite3.Connection, watch: Watch, poll: Poll, items: Sequence[Item], now: datetime
 ) -> dict[str, Bound]:
     """Recognise webhooks among entries that were not seen before; by the id of the entry."""
-    join = watch.list.join
     recent = [item for item in items if item.facts and is_recent(item.occurred_at or now, now)]
-    if join is None or not recent:
+    if watch.list.join is None or not recent:
         return {}
-    waiting = _unbound_arrivals(connection, watch, poll, join, [item.occurred_at or now for item in recent])
-    pairs = [
-        (apart, row["event_id"], item.id)
-        for item in recent
-        for row in waiting
-        if (apart := join.distance(json.loads(row["facts"]), item.facts or {})) is not None
-    ]
     bound: dict[str, Bound] = {}
     taken: set[str] = set()
-    for _, event_id, item_id in sorted(pairs):
+    for *_, event_id, item_id in sorted(_find_pairs(connection, watch, poll, recent, now)):
         if event_id not in taken and item_id not in bound:
             taken.add(event_id)
-            entry = _entry(connection, poll, item_id)
-            bound[item_id] = Bound(event_id, _bind(connection, watch, event_id, entry, now))
+            _bind(connection, watch, event_id, _entry(connection, poll, item_id), now)
+            bound[item_id] = Bound(event_id, _end_waits(connection, watch, poll, event_id, item_id, now))
     return bound
 
 
@@ -129,114 +121,101 @@ def started_flows(connection: sqlite3.Connection, watch: Watch, partition: str, 
     }
 
 
-def due(connection: sqlite3.Connection, refused: Collection[tuple[str, str]], now: datetime) -> list[sqlite3.Row]:
-    """The flows whose wait for an entry is over.
-
-    It is over at once for a connection in `refused`, whose lists cannot be had, and where the clock was set back.
-    """
-    return connection.execute(
-        "SELECT w.flow, a.*, e.text, e.received_at FROM waiting_starts w JOIN arrivals a USING (event_id) "
-        "JOIN events e ON e.id = w.event_id WHERE w.due_at <= :now OR e.received_at > :now "
-        "OR a.connector || '/' || a.connection IN (SELECT value FROM json_each(:refused)) ORDER BY w.event_id",
-        {"now": write_time(now), "refused": json.dumps(["/".join(pair) for pair in refused])},
-    ).fetchall()
-
-
-def fall_back(
-    connection: sqlite3.Connection,
-    watches: Sequence[Watch],
-    refused: Collection[tuple[str, str]],
-    read: ReadEvent,
-    now: datetime,
-) -> bool:
-    """Start the flows that are `due` from their webhooks alone; whether runs were created."""
-    started = [_fall_back(connection, watches, row, read, now) for row in due(connection, refused, now)]
-    return any(started)
-
-
 def partitions_to_hurry(connection: sqlite3.Connection, watch: Watch) -> set[str | None]:
-    """The partitions in which flows wait for an entry; None where it may be any."""
+    """The partitions in which flows that are served wait for an entry; None where it may be any."""
     rows = connection.execute(
-        "SELECT DISTINCT partition FROM waiting_starts JOIN arrivals USING (event_id) "
-        "WHERE connector = ? AND connection = ? AND list = ?",
-        watch.key,
+        "SELECT DISTINCT coalesce(a.partition, l.partition) AS partition FROM waiting_starts w "
+        "JOIN arrivals a USING (event_id) LEFT JOIN aliases l ON l.connector = a.connector "
+        "AND l.connection = a.connection AND l.named = a.named AND l.wrong < ? "
+        "WHERE a.connector = ? AND a.connection = ? AND a.list = ? AND a.item IS NULL "
+        "AND w.flow IN (SELECT value FROM json_each(?))",
+        (aliases.WRONG, *watch.key, json.dumps(watch.flows)),
     )
     return {json.loads(row["partition"]) if row["partition"] else None for row in rows}
 
 
-def _fall_back(
-    connection: sqlite3.Connection, watches: Sequence[Watch], row: sqlite3.Row, read: ReadEvent, now: datetime
-) -> bool:
-    key = (row["connector"], row["connection"], row["list"])
-    watch = next((one for one in watches if one.key == key), None)
-    watcher = next((one for one in watch.watchers if one.flow.name == row["flow"]), None) if watch else None
-    if watch is None or watcher is None:
-        return False  # it waits until the flow is served again
-    connection.execute("DELETE FROM waiting_starts WHERE event_id = ? AND flow = ?", (row["event_id"], row["flow"]))
-    text = json.loads(row["text"])
-    partition = resolve(connection, watch, _value(row["named"]))
-    event = _join(watch).place(read(row["connector"], text), partition, None)
-    delivery = Delivery(row["connector"], row["connection"], event, text, read_time(row["received_at"]))
-    decision = watch.decide(watcher.flow, delivery)
-    facts, at = json.loads(row["facts"]), read_time(row["at"])
-    if twin := twins.find_entry(connection, watch, partition, facts, at, watcher.flow.name):
-        decision = Decision(watcher.flow.name, "", "", reason=f"its entry {twin.event_id} has started {twin.run_id}")
-    if decision is None:
-        return False
-    return events.add_start(connection, row["event_id"], now, decision).run_id is not None
-
-
-def _join(watch: Watch) -> Join:
+def join_of(watch: Watch) -> Join:
     assert watch.list.join is not None  # noqa: S101 - callers have looked
     return watch.list.join
 
 
-def resolve(connection: sqlite3.Connection, watch: Watch, named: str | None) -> str | None:
-    """The partition that a webhook means; None where that is not known (yet)."""
-    if named is None:
-        return None
-    known = connection.execute(
-        "SELECT 1 FROM polls WHERE connector = ? AND connection = ? AND list = ? AND partition = ?",
-        (*watch.key, json.dumps(named)),
-    ).fetchone()
-    if known:
-        return named
-    alias = connection.execute(
-        "SELECT partition FROM aliases WHERE connector = ? AND connection = ? AND named = ?",
-        (watch.connector, watch.connection, json.dumps(named)),
-    ).fetchone()
-    return json.loads(alias["partition"]) if alias else None
-
-
-def _nearest_entry(
-    connection: sqlite3.Connection, watch: Watch, partition: str | None, facts: Mapping[str, Any], at: datetime
+def _find_entry(
+    connection: sqlite3.Connection,
+    watch: Watch,
+    known: str | None,
+    likely: str | None,
+    facts: Mapping[str, Any],
+    at: datetime,
 ) -> sqlite3.Row | None:
-    """The unbound entry that a webhook tells of."""
-    join = _join(watch)
-    rows = connection.execute(
-        "SELECT o.*, p.partition FROM observed o JOIN polls p ON p.id = o.poll_id "
-        "WHERE p.connector = ? AND p.connection = ? AND p.list = ? AND coalesce(?, p.partition) = p.partition "
-        "AND o.facts IS NOT NULL AND o.at BETWEEN ? AND ?",
-        (*watch.key, _text(partition), write_time(at - join.within), write_time(at + join.within)),
+    """The unbound entry that a webhook tells of; in the partition `known`, or in any, then rather in the `likely`."""
+    near = []
+    for row in _unbound_entries(connection, watch, at):
+        partition = json.loads(row["partition"])
+        apart = _measure(watch, facts, read_facts(row["facts"])) if known in (None, partition) else None
+        if apart is not None:
+            near.append((likely not in (None, partition), apart, row))
+    return min(near, key=lambda one: one[:2])[2] if near else None
+
+
+def _unbound_entries(connection: sqlite3.Connection, watch: Watch, at: datetime) -> list[sqlite3.Row]:
+    within = join_of(watch).within
+    return connection.execute(
+        "SELECT o.*, p.partition FROM observed o JOIN polls p ON p.id = o.poll_id WHERE p.connector = ? "
+        "AND p.connection = ? AND p.list = ? AND o.facts IS NOT NULL AND o.at BETWEEN ? AND ?",
+        (*watch.key, write_time(at - within), write_time(at + within)),
     ).fetchall()
-    near = [(apart, row) for row in rows if (apart := join.distance(facts, json.loads(row["facts"]))) is not None]
-    return min(near, key=lambda pair: pair[0])[1] if near else None
+
+
+def _find_pairs(
+    connection: sqlite3.Connection, watch: Watch, poll: Poll, items: Sequence[Item], now: datetime
+) -> list[tuple[int, float, str, str]]:
+    """Which webhook may be which entry: (doubt, seconds between them, event, entry)."""
+    within, read = join_of(watch).within, functools.cache(read_facts)
+    times = {item.id: item.occurred_at or now for item in items}
+    rows = _unbound_arrivals(connection, watch, poll, min(times.values()) - within, max(times.values()) + within)
+    order = [row["at"] for row in rows]
+    pairs = []
+    for item in items:
+        first = bisect_left(order, write_time(times[item.id] - within))
+        last = bisect_right(order, write_time(times[item.id] + within))
+        for row in rows[first:last]:
+            apart = _measure(watch, read(row["facts"]), item.facts)
+            if apart is not None:
+                pairs.append((_doubt(connection, watch, poll, row), apart, row["event_id"], item.id))
+    return pairs
 
 
 def _unbound_arrivals(
-    connection: sqlite3.Connection, watch: Watch, poll: Poll, join: Join, times: Sequence[datetime]
+    connection: sqlite3.Connection, watch: Watch, poll: Poll, first: datetime, last: datetime
 ) -> list[sqlite3.Row]:
+    """Those that may tell of an entry of the partition, in the order of their times."""
+    partition = json.dumps(poll.partition)
     return connection.execute(
-        "SELECT event_id, facts FROM arrivals WHERE connector = ? AND connection = ? AND list = ? AND item IS NULL "
-        "AND coalesce(partition, ?) = ? AND at BETWEEN ? AND ?",
-        (
-            *watch.key,
-            json.dumps(poll.partition),
-            json.dumps(poll.partition),
-            write_time(min(times) - join.within),
-            write_time(max(times) + join.within),
-        ),
+        "SELECT event_id, named, partition, at, facts FROM arrivals WHERE connector = ? AND connection = ? "
+        "AND list = ? AND item IS NULL AND coalesce(partition, ?) = ? AND at BETWEEN ? AND ? ORDER BY at",
+        (*watch.key, partition, partition, write_time(first), write_time(last)),
     ).fetchall()
+
+
+def _doubt(connection: sqlite3.Connection, watch: Watch, poll: Poll, row: sqlite3.Row) -> int:
+    """0: the webhook names the partition. 1: nobody knows which one it names. 2: it seems to name another one."""
+    if row["partition"] is not None:
+        return 0
+    likely = aliases.find_partition(connection, watch, _value(row["named"]))
+    return 1 if likely is None else 2 * (likely != poll.partition)
+
+
+def read_facts(text: str) -> Mapping[str, Any] | None:
+    """None where the row is damaged; nothing is recognised by it then."""
+    try:
+        facts = json.loads(text)
+    except ValueError:
+        return None
+    return facts if isinstance(facts, dict) else None
+
+
+def _measure(watch: Watch, webhook: Mapping[str, Any] | None, entry: Mapping[str, Any] | None) -> float | None:
+    return None if webhook is None or entry is None else join_of(watch).distance(webhook, entry)
 
 
 def _entry(connection: sqlite3.Connection, poll: Poll, item: str) -> sqlite3.Row:
@@ -247,12 +226,10 @@ def _entry(connection: sqlite3.Connection, poll: Poll, item: str) -> sqlite3.Row
     return row
 
 
-def _bind(
-    connection: sqlite3.Connection, watch: Watch, event_id: str, entry: sqlite3.Row, now: datetime
-) -> frozenset[str]:
-    """Note that a webhook is that entry; the flows that waited for it."""
+def _bind(connection: sqlite3.Connection, watch: Watch, event_id: str, entry: sqlite3.Row, now: datetime) -> None:
+    """Note that a webhook is that entry."""
     arrival = connection.execute("SELECT * FROM arrivals WHERE event_id = ?", (event_id,)).fetchone()
-    _learn_alias(connection, watch, arrival, entry["partition"])
+    _learn_alias(connection, watch, arrival, entry)
     connection.execute(
         "UPDATE arrivals SET item = ?, partition = ?, bound_at = ? WHERE event_id = ?",
         (entry["item"], entry["partition"], write_time(now), event_id),
@@ -260,32 +237,36 @@ def _bind(
     connection.execute(
         "UPDATE observed SET facts = NULL WHERE poll_id = ? AND item = ?", (entry["poll_id"], entry["item"])
     )
-    waiting = connection.execute("DELETE FROM waiting_starts WHERE event_id = ? RETURNING flow", (event_id,))
+
+
+def _end_waits(
+    connection: sqlite3.Connection, watch: Watch, poll: Poll, event_id: str, item: str, now: datetime
+) -> frozenset[str]:
+    """The flows that wait no more, since the entry is told to them. Whom it is not told to goes on waiting."""
+    told = [one.flow.name for one in watch.watchers if one.partition in (None, poll.partition)]
+    waiting = connection.execute(
+        "DELETE FROM waiting_starts WHERE event_id = ? AND flow IN (SELECT value FROM json_each(?)) RETURNING flow",
+        (event_id, json.dumps(told)),
+    )
     flows = frozenset(row["flow"] for row in waiting.fetchall())
-    reason = f"it is {json.loads(entry['item'])!r} of the list, which is told of by itself"
     for flow in flows:
+        reason = f"it is {item!r} of the list, which is told of by itself"
         events.add_start(connection, event_id, now, Decision(flow, "", "", reason=reason))
     return flows
 
 
-def _learn_alias(connection: sqlite3.Connection, watch: Watch, arrival: sqlite3.Row, partition: str) -> None:
-    """Remember the name that webhooks have for a partition, unless the entry could be of another one too."""
+def _learn_alias(connection: sqlite3.Connection, watch: Watch, arrival: sqlite3.Row, entry: sqlite3.Row) -> None:
+    """Remember the name that the webhook has for the partition, unless it could be an entry of another one too."""
     if arrival["partition"] is not None or arrival["named"] is None:
         return
-    join, at = _join(watch), read_time(arrival["at"])
-    rows = connection.execute(
-        "SELECT o.facts, p.partition FROM observed o JOIN polls p ON p.id = o.poll_id "
-        "WHERE p.connector = ? AND p.connection = ? AND p.list = ? AND p.partition <> ? "
-        "AND o.facts IS NOT NULL AND o.at BETWEEN ? AND ?",
-        (*watch.key, partition, write_time(at - join.within), write_time(at + join.within)),
-    ).fetchall()
-    facts = json.loads(arrival["facts"])
-    if any(join.distance(facts, json.loads(row["facts"])) is not None for row in rows):
-        return
-    connection.execute(
-        "INSERT INTO aliases VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET partition = excluded.partition",
-        (watch.connector, watch.connection, arrival["named"], partition),
+    facts = read_facts(arrival["facts"])
+    others = (
+        row
+        for row in _unbound_entries(connection, watch, read_time(arrival["at"]))
+        if row["partition"] != entry["partition"]
     )
+    if all(_measure(watch, facts, read_facts(row["facts"])) is None for row in others):
+        aliases.learn(connection, watch, json.loads(arrival["named"]), json.loads(entry["partition"]))
 
 
 def _text(value: str | None) -> str | None:

@@ -47,21 +47,25 @@ class Verdict:
     new: bool = False
 
 
-def judge(connection: sqlite3.Connection, watch: Watch, entry: Entry, decision: Decision) -> Verdict | None:
+def judge(
+    connection: sqlite3.Connection, watch: Watch, entry: Entry, delivery: Delivery, decision: Decision
+) -> Verdict | None:
     """Why the entry starts nothing more; None where it may."""
     flow = decision.flow
     decided = twins.find_decided(connection, watch, entry.partition, entry.item.id, flow)
     if decided and not decided["held"]:
         return Verdict(decided["run_id"], json.loads(decided["reason"] or "null"))
-    twin = twins.find_webhook(connection, watch, entry.partition, entry.item, flow)
+    twin = twins.find_webhook(connection, watch, entry.partition, entry.item, delivery.received_at, flow)
     if twin is None:
         return None
     what = f"has started {twin.run_id}" if twin.run_id else "waits for it and then starts the flow"
     return Verdict(None, f"its webhook {twin.event_id} {what}")
 
 
-def _preview(connection: sqlite3.Connection, watch: Watch, entry: Entry, decision: Decision) -> Verdict:
-    if (verdict := judge(connection, watch, entry, decision)) is not None:
+def _preview(
+    connection: sqlite3.Connection, watch: Watch, entry: Entry, delivery: Delivery, decision: Decision
+) -> Verdict:
+    if (verdict := judge(connection, watch, entry, delivery, decision)) is not None:
         return verdict
     reason = decision.reason or events.find_duplicate(connection, decision)
     return Verdict(reason=reason, new=reason is None)
@@ -71,7 +75,7 @@ def start(
     connection: sqlite3.Connection, watch: Watch, entry: Entry, delivery: Delivery, decision: Decision
 ) -> Verdict:
     """Queue the run of an entry, or say why there is none."""
-    if (verdict := judge(connection, watch, entry, decision)) is not None:
+    if (verdict := judge(connection, watch, entry, delivery, decision)) is not None:
         return verdict
     event_id, _ = events.keep_event(connection, NewEvent.of(delivery))
     made = events.add_start(connection, event_id, delivery.received_at, decision)
@@ -121,8 +125,8 @@ class Selection:
             if decided is None:
                 yield entry, Verdict(reason=NOT_WANTED)
                 continue
-            _, decision = decided
-            verdict = query(partial(_preview, watch=self.watch, entry=entry, decision=decision))
+            delivery, decision = decided
+            verdict = query(partial(_preview, watch=self.watch, entry=entry, delivery=delivery, decision=decision))
             key = json.dumps(decision.dedupe_key)
             if verdict.new and decision.dedupe_since and key in keys:
                 verdict = Verdict(reason=f"one before it has the same dedupe key {key}")

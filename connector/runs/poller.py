@@ -15,6 +15,7 @@ from connector.declare import connector_of
 from connector.errors import StoreError
 from connector.flows.flow import Flow
 from connector.runs import arrivals, own_polls, subscriptions
+from connector.runs.fall_backs import FallBack
 from connector.runs.intake import Intake
 from connector.runs.own_polls import OwnPoll
 from connector.runs.pace import Pace
@@ -39,13 +40,13 @@ class Poller:
         look_every: float = LOOK_EVERY,
     ) -> None:
         self._intake, self._watches, self._clock, self._monotonic = intake, watches, clock, monotonic
-        self._look_every = look_every
         self._store = intake.store
         self._paces: dict[tuple[str, str], Pace] = {}
         self._partitions = [
             Partitions(watch, self._pace(*watch.key[:2]), self._store, clock, intake.wake) for watch in watches
         ]
         self._own = [poll for flow in intake.flows if flow.enabled and (poll := self._own_poll(flow))]
+        self._fall_back = FallBack(intake, watches, self._refused, clock, look_every)
         self._stopping = asyncio.Event()
 
     def arrived(self, watch: Watch) -> None:
@@ -73,7 +74,7 @@ class Poller:
         async with asyncio.TaskGroup() as group:
             for work in [*(one.work() for one in self._partitions), *(one.work() for one in self._own)]:
                 group.create_task(work)
-            group.create_task(self._fall_back())
+            group.create_task(self._fall_back.work())
 
     def _pace(self, connector: str, connection: str) -> Pace:
         pace = Pace(self._intake.adapter, connector, connection, self._monotonic)
@@ -103,21 +104,6 @@ class Poller:
             else:
                 return
 
-    async def _fall_back(self) -> None:
-        """Start flows whose wait for an entry is over."""
-        failing = False
-        while True:
-            refused = [key for key, pace in self._paces.items() if pace.is_refused]
-            now = self._clock()
-            try:
-                if self._store.query(arrivals.due, refused, now):
-                    await self._store.write(
-                        arrivals.fall_back, self._watches, refused, self._intake.adapter.read_webhook, now
-                    )
-                    self._intake.wake()
-                failing = False
-            except StoreError as error:
-                if not failing:
-                    log.error("webhooks wait for their entries until this ends: %s", error)  # noqa: TRY400 - the sentence says it all
-                failing = True
-            await asyncio.sleep(STORE_PAUSE if failing else self._look_every)
+    def _refused(self) -> list[tuple[str, str, str, str | None]]:
+        """What cannot be had: (connector, connection, list, partition); the partition is None where it is all."""
+        return [(*watch.key, None) for watch in self._watches if self._paces[watch.key[:2]].is_refused]

@@ -5,7 +5,7 @@ Each function works in its caller's transaction.
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,16 +13,14 @@ from connector.adapter import Adapter, Delivery
 from connector.declare import Event
 from connector.errors import EventError
 from connector.flows.flow import Flow
-from connector.runs import arrivals, events, records, twins
+from connector.runs import aliases, arrivals, events, records, twins
 from connector.runs.events import Decision
 from connector.runs.intake import TOO_EARLY
-from connector.runs.records import read_time, write_time
+from connector.runs.records import write_time
 from connector.runs.twins import Twin
-from connector.runs.watches import Watch
+from connector.runs.watches import Decide, Watch
 
 NOT_WANTED = "its trigger does not want the event"
-
-Decide = Callable[[Flow, Delivery], Decision | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ def _find_twin(
     if watch is None or watch.list.join is None:
         return None, delivery
     if (found := watch.list.entry(delivery.event, delivery.received_at)) is not None:
-        return twins.find_webhook(connection, watch, *found, flow), delivery
+        return twins.find_webhook(connection, watch, *found, delivery.received_at, flow), delivery
     if delivery.event.source != "webhook" or delivery.event.name != watch.list.join.event:
         return None, delivery
     if delivery.event.identity.startswith(events.BY_HAND):
@@ -100,8 +98,7 @@ def _find_twin(
 def _find_entry(
     connection: sqlite3.Connection, watch: Watch, event_id: str, delivery: Delivery, flow: str
 ) -> tuple[Twin | None, Delivery]:
-    join = watch.list.join
-    assert join is not None  # noqa: S101 - the caller has looked
+    join = arrivals.join_of(watch)
     select = "SELECT * FROM arrivals WHERE event_id = ?"
     if connection.execute(select, (event_id,)).fetchone() is None:
         arrivals.note(connection, watch, event_id, delivery)  # so that its entry starts nothing either, when it comes
@@ -112,12 +109,13 @@ def _find_entry(
         decided = twins.find_decided(connection, watch, partition, item, flow)
         twin = Twin(decided["event_id"], decided["run_id"]) if decided and decided["run_id"] else None
         return twin, placed
-    where = arrivals.resolve(connection, watch, json.loads(row["named"]) if row["named"] else None)
-    placed = replace(delivery, event=join.place(delivery.event, where, None))
-    facts, at = json.loads(row["facts"]), read_time(row["at"])
-    if at - delivery.received_at > TOO_EARLY:  # its entry has a time that can be
-        at = delivery.received_at
-        facts = join.facts(replace(delivery.event, occurred_at=None), at)
-        values = (write_time(at), json.dumps(facts), event_id)
-        connection.execute("UPDATE arrivals SET at = ?, facts = ? WHERE event_id = ?", values)
-    return twins.find_entry(connection, watch, where, facts, at, flow), placed
+    known, named = (json.loads(row[name] or "null") for name in ("partition", "named"))
+    likely = aliases.find_partition(connection, watch, named)
+    placed = replace(delivery, event=join.place(delivery.event, likely, None))
+    event, received_at = delivery.event, delivery.received_at
+    if event.occurred_at is not None and event.occurred_at - received_at > TOO_EARLY:
+        event = replace(event, occurred_at=None)  # its entry has a time that can be
+    at, facts = event.occurred_at or received_at, join.facts(event, received_at)
+    values = (write_time(at), json.dumps(facts), event_id)
+    connection.execute("UPDATE arrivals SET at = ?, facts = ? WHERE event_id = ?", values)
+    return twins.find_entry(connection, watch, known, facts, at, flow), placed

@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS events (
     source      TEXT NOT NULL DEFAULT 'webhook',
     UNIQUE (connector, connection, identity)
 );
-CREATE INDEX IF NOT EXISTS events_in_time ON events (connector, connection, occurred_at);
+CREATE INDEX IF NOT EXISTS events_by_time ON events (connector, connection, coalesce(occurred_at, received_at));
 
 -- What each flow made of an event: a run, or the reason why not.
 CREATE TABLE IF NOT EXISTS starts (
@@ -168,7 +168,8 @@ CREATE TABLE IF NOT EXISTS observed (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS observed_unbound ON observed (poll_id, at) WHERE facts IS NOT NULL;
 
--- Webhooks that tell of an entry of a list without naming it; `item` is the entry, once it is recognised.
+-- Webhooks that tell of an entry of a list without naming it. `named` is what they call the partition, `partition` is
+-- known where that is its own name; `item` is the entry, once it is recognised, and `partition` where that stands.
 CREATE TABLE IF NOT EXISTS arrivals (
     event_id   TEXT PRIMARY KEY REFERENCES events (id),
     connector  TEXT NOT NULL,
@@ -193,14 +194,16 @@ CREATE TABLE IF NOT EXISTS waiting_starts (
     due_at   TEXT NOT NULL,
     PRIMARY KEY (event_id, flow)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS waiting_starts_due ON waiting_starts (due_at);
+CREATE INDEX IF NOT EXISTS waiting_starts_due ON waiting_starts (flow, due_at);
 
--- Other names that webhooks have for a partition, learned from those that were recognised.
+-- Other names that webhooks have for a partition, learned from those that were recognised, and how often one was
+-- recognised in another partition than before: the other side may have one name for several.
 CREATE TABLE IF NOT EXISTS aliases (
     connector  TEXT NOT NULL,
     connection TEXT NOT NULL,
     named      TEXT NOT NULL,
     partition  TEXT NOT NULL,
+    wrong      INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (connector, connection, named)
 ) WITHOUT ROWID;
 

@@ -24,6 +24,7 @@ _ADDED = (
     ("starts", "held", "INTEGER NOT NULL DEFAULT 0"),
     ("runs", "without_once", "INTEGER NOT NULL DEFAULT 0"),
     ("events", "source", "TEXT NOT NULL DEFAULT 'webhook'"),
+    ("aliases", "wrong", "INTEGER NOT NULL DEFAULT 0"),
 )
 """Columns that databases of the first version do not have."""
 

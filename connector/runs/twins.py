@@ -36,35 +36,41 @@ def find_decided(
     return row
 
 
-def find_webhook(connection: sqlite3.Connection, watch: Watch, partition: str, item: Item, flow: str) -> Twin | None:
+def find_webhook(
+    connection: sqlite3.Connection, watch: Watch, partition: str, item: Item, seen_at: datetime, flow: str
+) -> Twin | None:
     """The webhook of an entry that has started the flow, or waits to."""
     if watch.list.join is None:
         return None
+    at = item.occurred_at or seen_at
     return _bound_webhook(connection, watch, partition, item, flow) or _unbound_webhook(
-        connection, watch, partition, item, flow
+        connection, watch, partition, item, at, flow
     )
 
 
 def find_entry(
     connection: sqlite3.Connection,
     watch: Watch,
-    partition: str | None,
+    known: str | None,
     facts: Mapping[str, Any],
     at: datetime,
     flow: str,
 ) -> Twin | None:
-    """The entry that has started the flow, and of which no other webhook is known, for a webhook that is not bound."""
+    """The entry that has started the flow, and of which no other webhook is known, for a webhook that is not bound.
+
+    `known` is the partition that the webhook names, None where it may be any.
+    """
     join = watch.list.join
     assert join is not None  # noqa: S101 - the list has webhooks
     rows = connection.execute(
         "SELECT e.*, s.run_id FROM events e JOIN starts s ON s.event_id = e.id WHERE e.connector = ? "
-        "AND e.connection = ? AND e.occurred_at BETWEEN ? AND ? AND e.source = 'poll' AND s.flow = ? "
-        "AND s.run_id IS NOT NULL",
+        "AND e.connection = ? AND coalesce(e.occurred_at, e.received_at) BETWEEN ? AND ? AND e.source = 'poll' "
+        "AND s.flow = ? AND s.run_id IS NOT NULL",
         (watch.connector, watch.connection, write_time(at - join.within), write_time(at + join.within), flow),
     )
     for row in rows.fetchall():
         found = _read_entry(watch, row)
-        if found is None or partition not in (None, found[0]) or _is_bound(connection, watch, *found):
+        if found is None or known not in (None, found[0]) or _is_bound(connection, watch, *found):
             continue
         if found[1].facts is not None and join.distance(facts, found[1].facts) is not None:
             return Twin(row["id"], row["run_id"])
@@ -81,10 +87,10 @@ def _bound_webhook(connection: sqlite3.Connection, watch: Watch, partition: str,
 
 
 def _unbound_webhook(
-    connection: sqlite3.Connection, watch: Watch, partition: str, item: Item, flow: str
+    connection: sqlite3.Connection, watch: Watch, partition: str, item: Item, at: datetime, flow: str
 ) -> Twin | None:
     join = watch.list.join
-    if join is None or item.facts is None or item.occurred_at is None:
+    if join is None or item.facts is None:
         return None
     rows = connection.execute(
         "SELECT a.event_id, a.facts, s.run_id FROM arrivals a LEFT JOIN starts s ON s.event_id = a.event_id "
@@ -98,8 +104,8 @@ def _unbound_webhook(
             "connection": watch.connection,
             "list": watch.list.name,
             "partition": json.dumps(partition),
-            "first": write_time(item.occurred_at - join.within),
-            "last": write_time(item.occurred_at + join.within),
+            "first": write_time(at - join.within),
+            "last": write_time(at + join.within),
         },
     )
     for row in rows.fetchall():

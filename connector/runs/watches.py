@@ -38,6 +38,11 @@ class Watch:
     def key(self) -> tuple[str, str, str]:
         return self.connector, self.connection, self.list.name
 
+    @property
+    def flows(self) -> Sequence[str]:
+        """Their names."""
+        return [one.flow.name for one in self.watchers]
+
     def identities(self, partition: str, item: str) -> Sequence[str]:
         """Of the events that tell of an entry when it is new."""
         return [event.identity for event in self.list.tell(partition, Item(item, {}), None)]

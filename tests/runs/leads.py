@@ -13,10 +13,15 @@ from simulator.store import open_database
 from simulator.world import START, FlowPlan
 
 from connector.adapter import DEFAULT, Delivery
-from connector.chatforge import webhooks
-from connector.runs import arrivals, lists, subscriptions
+from connector.chatforge import polled, webhooks
+from connector.runs import backfills, fall_backs, lists, resends, subscriptions
+from connector.runs.backfills import Verdict
 from connector.runs.events import Stored
 from connector.runs.intake import Intake
+from connector.runs.journal import Journal
+from connector.runs.listings import Entry
+from connector.runs.records import Start
+from connector.runs.resends import Wanted
 from connector.runs.watches import Watch, find_watches
 from connector.sqlite import transaction
 
@@ -37,6 +42,12 @@ def lead(number: int, minutes: float | None = 0.0, **fields: Any) -> dict[str, A
 @dataclass
 class _Store:
     connection: Connection
+
+    def query(self, work: Any, *arguments: Any) -> Any:
+        return work(self.connection, *arguments)
+
+    def read(self, query: Any) -> Any:
+        return query(Journal(self.connection))
 
     async def write(self, work: Any, *arguments: Any) -> Any:
         with transaction(self.connection):
@@ -95,10 +106,34 @@ class Leads:
         delivery = Delivery(*KEY, webhooks.parse(text), text, self.now)
         return asyncio.run(self.intake.accept(delivery))
 
-    def fall_back(self, *, refused: bool = False) -> list[str]:
-        before, keys = self.runs(), [KEY] if refused else []
+    def backfill(self, listed: dict[str, Any], agent: str = "a") -> Verdict:
+        """Run the first flow over a lead of the past."""
+        entry = Entry(agent, polled.read_item(listed, self.now))
+        [event] = self.watch.list.tell(agent, entry.item, None)
+        delivery = Delivery(*KEY, event, json.dumps(event.payload), self.now)
+        decision = self.watch.decide(self.watch.watchers[0].flow, delivery)
         with transaction(self.connection):
-            arrivals.fall_back(self.connection, [self.watch], keys, self.intake.adapter.read_webhook, self.now)
+            return backfills.start(self.connection, self.watch, entry, delivery, decision)
+
+    def resend(self, event_id: str) -> Start:
+        """Decide an event anew for the first flow."""
+        delivery = resends.read_delivery(self.intake.adapter, Journal(self.connection).event(event_id))
+        wanted = [Wanted(self.watch.watchers[0].flow, self.watch)]
+        with transaction(self.connection):
+            [start] = resends.resend(self.connection, event_id, delivery, wanted, self.watch.decide, self.now)
+        return start
+
+    def bound(self) -> list[tuple[str, str]]:
+        """Which lead the webhooks were recognised as: the agent and the lead, in the order of the webhooks."""
+        rows = self.connection.execute("SELECT * FROM arrivals WHERE item IS NOT NULL ORDER BY at").fetchall()
+        return [(json.loads(row["partition"]), json.loads(row["item"])) for row in rows]
+
+    def fall_back(self, *refused: str | None) -> list[str]:
+        """`refused` are partitions that cannot be had, None is all of them."""
+        before, read = self.runs(), self.intake.adapter.read_webhook
+        keys = [(*self.watch.key, partition) for partition in refused]
+        with transaction(self.connection):
+            fall_backs.end_waits(self.connection, [self.watch], keys, read, self.now)
         return [run for run in self.runs() if run not in before]
 
     def runs(self) -> list[str]:

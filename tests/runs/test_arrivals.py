@@ -1,9 +1,12 @@
 """The join: which lead of the list a webhook is, in both orders, and what becomes of one whose lead does not come."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from runs.leads import Leads, flow, lead
+
+from connector.runs import arrivals
 
 
 @pytest.fixture
@@ -54,13 +57,28 @@ def test_lead_that_is_listed_after_the_fall_back_starts_nothing(leads: Leads) ->
 
 def test_webhook_starts_the_flow_at_once_while_the_key_is_refused(leads: Leads) -> None:
     leads.arrive(1, 15)
-    assert leads.fall_back(refused=True) == ["main webhook of 1"]
+    assert leads.fall_back(None) == ["main webhook of 1"]
 
 
-def test_webhook_starts_the_flow_at_once_where_the_clock_was_set_back(leads: Leads) -> None:
+@pytest.mark.parametrize(
+    ("refused", "agent", "told"),
+    [("a", "a", ["main webhook of 1"]), ("b", "a", []), ("a", "abc", []), (None, "abc", ["main webhook of 1"])],
+    ids=["its agent", "another agent", "unknown agent", "all agents"],
+)
+def test_webhook_starts_the_flow_at_once_where_its_own_agent_is_refused(
+    leads: Leads, refused: str | None, agent: str, told: list[str]
+) -> None:
+    leads.arrive(1, 15, agent=agent)
+    assert leads.fall_back(refused) == told
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(59, []), (61, ["main webhook of 1"])])
+def test_webhook_starts_the_flow_at_once_where_the_clock_was_set_back_by_a_minute(
+    leads: Leads, seconds: float, told: list[str]
+) -> None:
     leads.arrive(1, 15)
-    leads.pass_time(hours=-1)
-    assert leads.fall_back() == ["main webhook of 1"]
+    leads.pass_time(seconds=-seconds)
+    assert leads.fall_back() == told
 
 
 def test_two_webhooks_of_one_visitor_are_two_leads(leads: Leads) -> None:
@@ -160,6 +178,66 @@ def test_webhook_waits_until_its_flow_is_served_again(leads: Leads) -> None:
     assert leads.fall_back() == []
     leads.serve(flow())
     assert leads.fall_back() == ["main webhook of 1"]
+
+
+def strand(leads: Leads) -> None:
+    """Let a webhook wait while its flow is not served, and another flow take its lead."""
+    leads.arrive(1, 15)
+    leads.serve(flow("other"), off=["main"])
+    leads.lists["a"] = [lead(1, 15)]
+    assert leads.look() == ["other 1"]
+
+
+def test_flow_that_is_not_served_while_another_takes_the_lead_starts_from_the_webhook_later(leads: Leads) -> None:
+    strand(leads)
+    leads.pass_time(minutes=5)
+    leads.serve(flow(), flow("other"))
+    assert arrivals.partitions_to_hurry(leads.connection, leads.watch) == set(), "its lead was found"
+    assert leads.look() == []
+    assert leads.fall_back() == ["main 1"], "and knows which lead it is"
+    leads.serve(flow(start="all"), flow("other"))
+    leads.pass_time(minutes=20)
+    assert leads.look() == []
+
+
+def test_flow_that_gets_the_lead_that_another_took_before_starts_nothing_from_the_webhook(leads: Leads) -> None:
+    strand(leads)
+    leads.serve(flow(start="all"), flow("other"))
+    leads.pass_time(minutes=20)
+    assert leads.look() == ["main 1"]
+    assert leads.fall_back() == []
+    assert "it is 'lead-1' of the list, seen before, which started run_" in leads.reasons()[-1]
+
+
+def test_flow_that_watches_another_agent_is_not_told_of_a_lead(leads: Leads) -> None:
+    leads.serve(flow(), flow("named", agent="b"))
+    leads.lists["b"] = [lead(9, 15)]
+    leads.arrive(9, 15, agent="abc")
+    leads.look("b")  # the name stands for b
+    event_id = leads.arrive(1, 15, agent="abc").event_id
+    leads.lists["a"] = [lead(1, 15)]
+    assert leads.look() == ["main 1"]
+    leads.pass_time(minutes=3)
+    assert leads.fall_back() == [], "the webhook was of another agent"
+    told = leads.connection.execute("SELECT flow FROM starts WHERE event_id = ?", (event_id,)).fetchall()
+    assert [row["flow"] for row in told] == ["main"]
+
+
+def test_only_webhooks_near_a_lead_in_time_are_compared_with_it(leads: Leads) -> None:
+    for number in range(100):
+        leads.arrive(number, 15 + 5 * number)
+    compared, join = [], leads.watch.list.join
+
+    def measure(webhook: object, entry: object) -> float | None:
+        compared.append(webhook)
+        return join.distance(webhook, entry)
+
+    polled = replace(leads.watch.list, join=replace(join, distance=measure))
+    leads.watch = replace(leads.watch, list=polled)
+    leads.pass_time(hours=10)
+    leads.lists["a"] = [lead(0, 15), lead(99, 510)]
+    assert leads.look() == ["main 0", "main 99"]
+    assert len(compared) == 6
 
 
 def test_webhook_that_comes_again_is_not_a_second_one(leads: Leads) -> None:

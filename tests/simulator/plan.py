@@ -57,10 +57,14 @@ class Maker:
         return self._add(agent, moment(now), listed, self._visitor(), odd=0.0, retyped=0.0)
 
     def _twin(self, agent: str, made: datetime) -> Lead | None:
-        """A lead that the same visitor has left. Those at another agent are not tried, see `joining`."""
+        """A lead that the same visitor has left, perhaps at another agent."""
         near = [lead for lead in self.leads if abs(lead.made - made) < joining.WITHIN and lead.dated is not None]
-        near = [lead for lead in near if lead.agent == agent]
+        near = [lead for lead in near if lead.agent == agent or self._are_alike(lead.agent, agent)]
         return self.random.choice(near) if near else None
+
+    def _are_alike(self, one: str, other: str) -> bool:
+        """Whether webhooks call both by their names, or neither; a vendor who does this and that is not tried."""
+        return (self.aliases.get(one, one) == one) == (self.aliases.get(other, other) == other)
 
     def _visitor(self) -> dict[str, object]:
         number = len(self.leads)
@@ -111,6 +115,8 @@ def make_world(seed: int, order: Order) -> World:
     lasting = chance.uniform(1_200, 9_000) if ordered else _PAGES / (0.3 * limit) * 60
     agents = _make_agents(chance, lasting)
     maker = Maker(chance, {one.id: one.id if chance.random() < 0.5 else f"abc{n}" for n, one in enumerate(agents)})
+    if shared := Random(f"shared {order} {seed}").random() < 0.2:  # noqa: S311 - as above
+        maker.aliases = {one.id: "abc" for one in agents}
     maker.lag = chance.random() < 0.4
     days = chance.choice((0.2, 5, 30))
     for agent in agents:
@@ -125,7 +131,7 @@ def make_world(seed: int, order: Order) -> World:
         cap=cap,
         agents=agents,
         leads=maker.leads,
-        flows=_make_flows(chance, agents, lasting, long=ordered),
+        flows=_make_flows(chance, agents, lasting, long=ordered, shared=shared),
         calm=calm + 400,
         rush=rush,
         spells=_make_spells(chance, agents, lasting),
@@ -195,7 +201,8 @@ def _make_spells(chance: Random, agents: Sequence[Agent], lasting: float) -> lis
     return spells
 
 
-def _make_flows(chance: Random, agents: Sequence[Agent], lasting: float, *, long: bool) -> list[FlowPlan]:
+def _make_flows(chance: Random, agents: Sequence[Agent], lasting: float, *, long: bool, shared: bool) -> list[FlowPlan]:
+    """Where all agents share a name, no flow takes webhooks of one: until that is known, it gets those of others."""
     every = ("1m", "10m", "30m", "1h") if long else ("20s", "1m", "5m")
     weights = (1, 9, 9, 9) if long else (1, 3, 3)
 
@@ -207,7 +214,8 @@ def _make_flows(chance: Random, agents: Sequence[Agent], lasting: float, *, long
     if chance.random() < 0.5:
         flows.append(flow("listed", 0.0, "new_lead", None))
     if chance.random() < 0.3:
-        flows.append(flow("named", 0.0, chance.choice(("lead_captured", "new_lead")), agents[0].id))
+        trigger = chance.choice(("lead_captured", "new_lead"))
+        flows.append(flow("named", 0.0, "new_lead" if shared else trigger, agents[0].id))
     if chance.random() < 0.5:
         flows.append(flow("later", chance.uniform(1, lasting), chance.choice(("lead_captured", "new_lead")), None))
     return flows

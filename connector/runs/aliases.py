@@ -1,0 +1,39 @@
+"""Other names that webhooks have for a partition, learned from those that were recognised.
+
+Such a name says where to look first, and never where not to: it may have been learned wrong, and the other side may
+have one name for several partitions. Each function works in its caller's transaction.
+"""
+
+import json
+import sqlite3
+
+from connector.runs.watches import Watch
+
+WRONG = 2
+"""How often a name proves wrong until it counts as one for several partitions, and is trusted no more."""
+
+
+def find_partition(connection: sqlite3.Connection, watch: Watch, named: str | None) -> str | None:
+    """The partition of that name, or else the one that the name seems to stand for; None where nothing is known."""
+    if named is None:
+        return None
+    known = connection.execute(
+        "SELECT 1 FROM polls WHERE connector = ? AND connection = ? AND list = ? AND partition = ?",
+        (*watch.key, json.dumps(named)),
+    ).fetchone()
+    if known:
+        return named
+    alias = connection.execute(
+        "SELECT partition FROM aliases WHERE connector = ? AND connection = ? AND named = ? AND wrong < ?",
+        (watch.connector, watch.connection, json.dumps(named), WRONG),
+    ).fetchone()
+    return json.loads(alias["partition"]) if alias else None
+
+
+def learn(connection: sqlite3.Connection, watch: Watch, named: str, partition: str) -> None:
+    """A webhook with that name was recognised as an entry of the partition."""
+    connection.execute(
+        "INSERT INTO aliases (connector, connection, named, partition) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+        "SET partition = excluded.partition, wrong = wrong + (partition <> excluded.partition)",
+        (watch.connector, watch.connection, json.dumps(named), json.dumps(partition)),
+    )

@@ -1,0 +1,132 @@
+"""Waits that end without an entry: which are found, how many at once, and what becomes of those that fail."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from runs.leads import Leads, flow, lead
+from simulator.loop import run
+
+from connector.errors import StoreError
+from connector.runs import fall_backs
+from connector.runs.fall_backs import FAULT_PAUSE, MOST, FallBack, Refused
+
+
+@pytest.fixture
+def leads() -> Leads:
+    """One flow that has seen the empty list of agent `a`."""
+    leads = Leads()
+    leads.serve(flow())
+    leads.look()
+    leads.pass_time(minutes=15)
+    return leads
+
+
+def work(leads: Leads, seconds: float, refused: Callable[[], Refused] = list) -> int:
+    """Let waits be ended for so long; how often the worker was woken."""
+    woken: list[None] = []
+    intake = replace(leads.intake, wake=lambda: woken.append(None))
+    falling = FallBack(intake, [leads.watch], refused, lambda: leads.now, 1.0)
+
+    async def wait() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(falling.work(), seconds)
+
+    run(wait())
+    return len(woken)
+
+
+def test_a_hundred_waits_are_ended_at_once_and_the_others_after_them(leads: Leads) -> None:
+    for number in range(2 * MOST + 1):
+        leads.arrive(number, 15)
+    leads.pass_time(minutes=3)
+    assert len(leads.fall_back()) == MOST
+    assert work(leads, 0.5) == 2
+    assert len(leads.runs()) == 2 * MOST + 1
+
+
+def test_looking_for_waits_that_are_over_reads_no_others(leads: Leads) -> None:
+    plans: list[str] = []
+    leads.connection.set_trace_callback(plans.append)
+    fall_backs.find_due(leads.connection, [leads.watch], [], leads.now)
+    leads.connection.set_trace_callback(None)
+    told = [
+        [row["detail"] for row in leads.connection.execute(f"EXPLAIN QUERY PLAN {plan}") if " w " in row["detail"]]
+        for plan in plans
+    ]
+    assert told == [
+        ["SEARCH w USING COVERING INDEX waiting_starts_due (flow=? AND due_at<?)"],
+        ["SEARCH w USING PRIMARY KEY (event_id>?)"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE events SET text = '{' WHERE id = ?",
+        "UPDATE events SET text = '\"{\"' WHERE id = ?",
+        "UPDATE events SET received_at = '' WHERE id = ?",
+        "UPDATE arrivals SET facts = '{' WHERE event_id = ?",
+        "UPDATE arrivals SET facts = '{}' WHERE event_id = ?",
+        "UPDATE arrivals SET named = '{' WHERE event_id = ?",
+    ],
+    ids=["text", "event", "time", "facts", "no facts", "name"],
+)
+def test_webhook_that_cannot_be_read_is_held_and_logged_and_the_others_start(
+    leads: Leads, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    leads.backfill({"id": "x", "visitor_email": "x@example.com", "created_at": leads.now.isoformat()})
+    event_id = leads.arrive(1, 15).event_id
+    leads.connection.execute(damage, (event_id,))
+    leads.pass_time(minutes=3)
+    assert work(leads, 0.5) == 0, "the worker is not woken for nothing"
+    [[held, reason]] = leads.connection.execute("SELECT event_id, reason FROM starts WHERE held").fetchall()
+    assert held == event_id
+    assert [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR] == [
+        f"the webhook {event_id} is held for the flow main: {json.loads(reason)}"
+    ]
+
+
+def test_webhook_that_cannot_be_read_does_not_keep_others_or_their_leads_waiting(leads: Leads) -> None:
+    event_id = leads.arrive(1, 15).event_id
+    leads.arrive(2, 15)
+    leads.arrive(3, 15)
+    leads.connection.execute("UPDATE arrivals SET facts = '{' WHERE event_id = ?", (event_id,))
+    leads.lists["a"] = [lead(1, 15), lead(2, 15)]
+    assert leads.look() == ["main 1", "main 2"]
+    leads.pass_time(minutes=3)
+    assert leads.fall_back() == ["main webhook of 3"]
+
+
+def test_webhook_that_was_held_is_decided_when_it_is_resent(leads: Leads) -> None:
+    event_id = leads.arrive(1, 15).event_id
+    leads.connection.execute("UPDATE arrivals SET facts = '{'")
+    leads.fall_back(None)
+    assert leads.resend(event_id).run_id
+    assert leads.connection.execute("SELECT status FROM events").fetchone()[0] == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds", "complaints"),
+    [(StoreError("the disk is full"), 3.5, 1), (RuntimeError("a fault"), 2 * FAULT_PAUSE + 1, 2)],
+    ids=["database", "fault"],
+)
+def test_ending_waits_goes_on_after_what_fails(
+    leads: Leads, caplog: pytest.LogCaptureFixture, fault: Exception, seconds: float, complaints: int
+) -> None:
+    faults = [fault, fault]
+
+    def refused() -> Refused:
+        if faults:
+            raise faults.pop()
+        return []
+
+    leads.arrive(1, 15)
+    leads.pass_time(minutes=3)
+    work(leads, seconds, refused)
+    assert leads.runs() == ["main webhook of 1"]
+    assert len(caplog.records) == complaints
+    assert all(bool(record.exc_info) == (complaints == 2) for record in caplog.records), "a fault has its traceback"
