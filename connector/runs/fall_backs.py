@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from connector.adapter import Delivery
 from connector.declare import Event
-from connector.errors import StoreError
+from connector.errors import ConnectorError, StoreError
 from connector.runs import aliases, arrivals, events, twins
 from connector.runs.events import Decision
 from connector.runs.intake import Intake
@@ -108,12 +108,19 @@ def end_waits(
         except sqlite3.Error:
             raise
         except Exception as error:  # a damaged row, or a fault of a plugin: no reason to keep the others waiting
-            reason = f"it cannot be decided on: {error!r}"
+            reason = f"it cannot be decided on: {_explain(error)}"
             held.append(f"the webhook {wait.event_id} is held for the flow {wait.flow}: {reason}")
             decision = Decision(wait.flow, "", "", reason=reason, held=True)
         if decision is not None:
             started |= events.add_start(connection, wait.event_id, now, decision).run_id is not None
     return Ended(started, held)
+
+
+def _explain(error: Exception) -> str:
+    """What an exception says that is not ours may hold a secret."""
+    if isinstance(error, ConnectorError):
+        return str(error)
+    return f"{type(error).__name__}, a fault of this program or of a plugin, or a damaged row of the database"
 
 
 def _decide(connection: sqlite3.Connection, wait: Wait, read: ReadEvent) -> Decision | None:

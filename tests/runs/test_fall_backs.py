@@ -10,9 +10,11 @@ import pytest
 from runs.leads import Leads, flow, lead
 from simulator.loop import run
 
+from connector.declare import Event
 from connector.errors import StoreError
 from connector.runs import fall_backs
 from connector.runs.fall_backs import FAULT_PAUSE, MOST, FallBack, Refused
+from connector.sqlite import transaction
 
 
 @pytest.fixture
@@ -85,6 +87,7 @@ def test_webhook_that_cannot_be_read_is_held_and_logged_and_the_others_start(
     assert work(leads, 0.5) == 0, "the worker is not woken for nothing"
     [[held, reason]] = leads.connection.execute("SELECT event_id, reason FROM starts WHERE held").fetchall()
     assert held == event_id
+    assert json.loads(reason).startswith("it cannot be decided on: ")
     assert [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR] == [
         f"the webhook {event_id} is held for the flow main: {json.loads(reason)}"
     ]
@@ -99,6 +102,18 @@ def test_webhook_that_cannot_be_read_does_not_keep_others_or_their_leads_waiting
     assert leads.look() == ["main 1", "main 2"]
     leads.pass_time(minutes=3)
     assert leads.fall_back() == ["main webhook of 3"]
+
+
+def test_fault_of_a_plugin_holds_a_webhook_and_does_not_say_what_may_be_secret(leads: Leads) -> None:
+    def read(_connector: str, _text: str) -> Event:
+        raise RuntimeError("hush")
+
+    leads.arrive(1, 15)
+    leads.pass_time(minutes=3)
+    with transaction(leads.connection):
+        ended = fall_backs.end_waits(leads.connection, [leads.watch], [], read, leads.now)
+    assert "it cannot be decided on: RuntimeError, a fault of this program or of a plugin" in ended.held[0]
+    assert "hush" not in ended.held[0]
 
 
 def test_webhook_that_was_held_is_decided_when_it_is_resent(leads: Leads) -> None:
