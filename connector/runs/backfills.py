@@ -114,7 +114,7 @@ class Selection:
         for event in self.watch.list.tell(entry.partition, entry.item, None):
             delivery = Delivery(self.watch.connector, self.watch.connection, event, json.dumps(event.payload), now)
             if (decision := self.watch.decide(self.flow, delivery)) is not None:
-                return delivery, replace(decision, without_once=not self.with_once)
+                return delivery, replace(decision, backfill=True, without_once=not self.with_once)
         return None
 
     async def preview(self, query: Query) -> AsyncIterator[tuple[Entry, Verdict]]:

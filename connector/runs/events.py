@@ -58,6 +58,8 @@ class Decision:
     dedupe_key: Any = None
     dedupe_since: datetime | None = None
     """A run with the same key that started after this keeps the event from starting another."""
+    backfill: bool = False
+    """Whether the run waits for those that are about something new."""
     without_once: bool = False
     """Whether the run leaves out the steps that act on somebody once."""
 
@@ -148,9 +150,9 @@ def _start(connection: sqlite3.Connection, event_id: str, now: datetime, decisio
     )
     values = (run_id, decision.flow, decision.revision, event_id, json.dumps(decision.trigger), write_time(now))
     connection.execute(
-        "INSERT INTO runs (id, flow, revision, event_id, trigger, status, created_at, without_once) "
-        "VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)",
-        (*values, decision.without_once),
+        "INSERT INTO runs (id, flow, revision, event_id, trigger, status, created_at, without_once, backfill) "
+        "VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?)",
+        (*values, decision.without_once, decision.backfill),
     )
     return records.Start(decision.flow, run_id, None)
 

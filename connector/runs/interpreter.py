@@ -19,6 +19,7 @@ from connector.flows.flow import Flow, Retry, Step
 from connector.runs import records
 from connector.runs.records import Failure
 from connector.runs.store import Store
+from connector.transport import Purpose
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +172,10 @@ class _Progress:
 
     async def _call(self, step: Step, input: dict[str, Any], number: int) -> dict[str, Any]:
         key = f"{self._run.id}:{step.id}"
-        opened = self._adapter.open_call(step.uses, input, connection=step.connection, idempotency_key=key)
+        purpose: Purpose | None = "background" if self._run.backfill else None
+        opened = self._adapter.open_call(
+            step.uses, input, connection=step.connection, idempotency_key=key, purpose=purpose
+        )
         async with opened as call:
             if reason := self._too_late(step):  # the wait for the budget may have been long
                 raise _TooLate(reason)

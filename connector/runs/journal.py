@@ -140,6 +140,7 @@ def run_of(row: sqlite3.Row) -> records.Run:
         outputs=_value(row["outputs"]),
         error=_failure(row["error"]),
         without_once=bool(row["without_once"]),
+        backfill=bool(row["backfill"]),
     )
 
 

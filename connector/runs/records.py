@@ -71,6 +71,8 @@ class Run:
     error: Failure | None
     without_once: bool = False
     """Whether steps that act on somebody once are left out, as a backfill does."""
+    backfill: bool = False
+    """Whether it is about something old, and waits for those that are not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ CREATE TABLE IF NOT EXISTS runs (
     outputs     TEXT,
     error       TEXT,
     without_once INTEGER NOT NULL DEFAULT 0,
+    backfill    INTEGER NOT NULL DEFAULT 0,
     UNIQUE (flow, event_id),
     CHECK ((status = 'waiting') = (wake_at IS NOT NULL)),
     CHECK ((status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL))

@@ -23,6 +23,7 @@ P = ParamSpec("P")
 _ADDED = (
     ("starts", "held", "INTEGER NOT NULL DEFAULT 0"),
     ("runs", "without_once", "INTEGER NOT NULL DEFAULT 0"),
+    ("runs", "backfill", "INTEGER NOT NULL DEFAULT 0"),
     ("events", "source", "TEXT NOT NULL DEFAULT 'webhook'"),
     ("aliases", "wrong", "INTEGER NOT NULL DEFAULT 0"),
 )
@@ -44,7 +45,7 @@ _CLAIM = """
 UPDATE runs SET status = 'running', wake_at = NULL, epoch = epoch + 1, started_at = coalesce(started_at, :now)
 WHERE id IN (
     SELECT id FROM runs
-    WHERE (status = 'queued' OR (status = 'waiting' AND wake_at <= :now))
+    WHERE (status = 'queued' OR (status = 'waiting' AND wake_at <= :now)) AND backfill = :backfill
     AND (:only IS NULL OR id IN (SELECT value FROM json_each(:only)))
     ORDER BY id LIMIT :limit
 )
@@ -100,14 +101,22 @@ class Store:
         """Raise StoreError unless the database can be locked for writing."""
         await self._database.write(lambda connection: connection.execute("UPDATE runs SET epoch = epoch WHERE id = ''"))
 
-    async def claim(self, now: datetime, limit: int, only: Collection[str] | None = None) -> list[records.Run]:
-        """Take up to `limit` runs that are queued or whose wait is over, oldest first; of `only` where given."""
+    async def claim(
+        self, now: datetime, limit: int, only: Collection[str] | None = None, backfills: int | None = None
+    ) -> list[records.Run]:
+        """Take up to `limit` runs that are queued or whose wait is over, oldest first; of `only` where given.
+
+        Those of backfills come after all others, and are at most `backfills` of them.
+        """
 
         def work(connection: sqlite3.Connection) -> list[records.Run]:
-            listed = None if only is None else json.dumps(sorted(only))
-            rows = connection.execute(_CLAIM, {"now": write_time(now), "limit": limit, "only": listed}).fetchall()
+            given = {"now": write_time(now), "only": None if only is None else json.dumps(sorted(only))}
+            rows = connection.execute(_CLAIM, {**given, "backfill": 0, "limit": limit}).fetchall()
+            left = limit - len(rows)
+            most = left if backfills is None else max(0, min(left, backfills))
+            rows += connection.execute(_CLAIM, {**given, "backfill": 1, "limit": most}).fetchall()
             runs = [run for row in rows if (run := _run_or_hold(connection, row))]
-            return sorted(runs, key=lambda run: run.id)
+            return sorted(runs, key=lambda run: (run.backfill, run.id))
 
         return await self._database.write(work)
 

@@ -19,6 +19,8 @@ from connector.runs.store import StaleRunError, Store
 
 log = logging.getLogger(__name__)
 
+BACKFILL_SHARE = 0.2
+"""The part of the runs at work that backfills may be: what is new must not wait for them."""
 LOOK_EVERY = 1.0  # seconds; other processes leave runs in the database without a word
 
 
@@ -41,6 +43,7 @@ class Worker:
         self._interpreter = Interpreter(adapter, store, clock, jitter, stopping=lambda: self._stopping)
         self._flows: dict[str, Flow | str] = {}
         self._active: dict[str, asyncio.Task[None]] = {}
+        self._backfills: set[str] = set()
         self._broken: set[str] = set()
         self._something = asyncio.Event()
         self._stopping = False
@@ -93,7 +96,10 @@ class Worker:
             await self._store.requeue(broken)
             self._broken.difference_update(broken)
         free = self._parallel - len(self._active)
-        for run in await self._store.claim(self._clock(), free, only) if free > 0 else ():
+        backfills = max(1, int(self._parallel * BACKFILL_SHARE)) - len(self._backfills)
+        for run in await self._store.claim(self._clock(), free, only, backfills) if free > 0 else ():
+            if run.backfill:
+                self._backfills.add(run.id)
             self._active[run.id] = asyncio.create_task(self._advance(run), name=run.id)
 
     def _has_ended(self, run_id: str) -> bool:
@@ -123,6 +129,7 @@ class Worker:
             self._broken.add(run.id)
         finally:
             del self._active[run.id]
+            self._backfills.discard(run.id)
             if run.id not in self._broken:
                 self.wake()
 

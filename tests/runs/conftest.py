@@ -48,6 +48,8 @@ class Bench:
     """(action, text, idempotency key) of each call."""
     answers: dict[str, list[str | Exception | Callable[[], Awaitable[None]]]] = field(default_factory=dict)
     received: int = 0
+    purposes: list[Purpose] = field(default_factory=list)
+    """For which the budget was asked."""
     budget_wait: timedelta | None = None
     """How long each call waits until it may send."""
 
@@ -119,7 +121,8 @@ class Bench:
             budget=lambda _values: self,
         )
 
-    async def take(self, _purpose: Purpose) -> "Bench":
+    async def take(self, purpose: Purpose) -> "Bench":
+        self.purposes.append(purpose)
         self.now += self.budget_wait or timedelta()
         return self
 

@@ -311,6 +311,34 @@ def test_nothing_is_claimed_where_nothing_is_asked_for(bench):
     asyncio.run(work())
 
 
+def make_backfill(bench, *run_ids: str) -> None:
+    with closing(sqlite3.connect(bench.database)) as connection, connection:
+        connection.executemany("UPDATE runs SET backfill = 1 WHERE id = ?", [(run_id,) for run_id in run_ids])
+
+
+def test_runs_of_a_backfill_come_after_the_others_and_are_few_at_once(bench):
+    async def work() -> None:
+        async with bench.working(bench.flow(LOOK)) as (store, intake, _):
+            old, older, new = [await queue(bench, intake) for _ in range(3)]
+            make_backfill(bench, old, older)
+            assert [run.id for run in await store.claim(bench.now, 9, backfills=1)] == [new, old]
+            assert [run.id for run in await store.claim(bench.now, 9)] == [older]
+
+    asyncio.run(work())
+
+
+def test_run_of_a_backfill_leaves_the_budget_to_others(bench):
+    async def work() -> None:
+        bench.budget_wait = timedelta(0)
+        async with bench.working(bench.flow(LOOK)) as (_, intake, worker):
+            run_id = await queue(bench, intake)
+            make_backfill(bench, run_id)
+            await worker.finish([run_id])
+
+    asyncio.run(work())
+    assert bench.purposes == ["background"]
+
+
 def test_rest_ends_for_the_runs_that_are_worked_on_only(bench):
     bench.answers["look"] = [NetworkError("no", transient=True)]
 
