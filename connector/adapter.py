@@ -38,6 +38,7 @@ from connector.declare import (
     connector_of,
 )
 from connector.errors import (
+    ActionError,
     ConnectorError,
     EventError,
     InputError,
@@ -235,7 +236,7 @@ class Adapter:
         action = f"{connector_of(trigger)}.{asked.request.action}"
         if self.effect(action) != "read":  # the state came from outside
             raise InputError(f"a poll only reads, but the state of {trigger} asks for {action}; None begins anew")
-        page = await self._fetch(action, asked.request.input, connection)
+        page = await self._fetch(action, asked.request, connection)
         return polling.ask(declared, wanted, asked.polled.state, self._clock(), page).polled
 
     def watch(self, trigger: str, input: Mapping[str, Any]) -> Watching | None:
@@ -262,12 +263,16 @@ class Adapter:
         async with self._open(action, read(action.input, request.input), account, "", "background") as call:
             return await call.send()
 
-    async def _fetch(self, action: str, input: Mapping[str, Any], connection: str) -> Page:
+    async def _fetch(self, action: str, request: PollRequest, connection: str) -> Page:
         try:
-            async with self.open_call(action, input, connection=connection, purpose="background") as call:
+            async with self.open_call(action, request.input, connection=connection, purpose="background") as call:
                 return await call.send()
-        except NotFoundError as error:
-            return error
+        except ActionError as error:
+            if request.spares(error):
+                return {}
+            if isinstance(error, NotFoundError):
+                return error
+            raise
 
     def accept_webhook(self, connector: str, connection: str, headers: Mapping[str, str], body: bytes) -> Delivery:
         """Authenticate and read a delivery. Raises WebhookError, whose `status` is the answer.

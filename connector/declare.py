@@ -15,7 +15,14 @@ from typing import Any, Generic, Literal, TypeVar
 import httpx
 from pydantic import BaseModel, BeforeValidator, RootModel, SecretStr
 
-from connector.errors import NotFoundError
+from connector.errors import (
+    ActionError,
+    AuthenticationError,
+    NetworkError,
+    NotFoundError,
+    PlanError,
+    RateLimitError,
+)
 from connector.settings import REFERENCE, Settings
 from connector.transport import Budget, HttpOptions, Purpose
 
@@ -179,6 +186,10 @@ class Timetable:
     """(anchor, after) → the first tick after `after`; None where there is none."""
 
 
+_OF_ACCOUNT = (AuthenticationError, PlanError, RateLimitError, NetworkError)
+"""What keeps all requests of an account from being answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class PollRequest:
     """What a poll wants to see next: the output of an action of the same plugin."""
@@ -186,6 +197,12 @@ class PollRequest:
     action: str
     """Without the plugin's name: `list_leads`."""
     input: Mapping[str, Any]
+    optional: bool = False
+    """Whether the poll goes on without the answer; where it cannot be had, the output is empty, `{}`."""
+
+    def spares(self, error: ActionError) -> bool:
+        """Whether the poll goes on after that error, which does not say that the account cannot be asked at all."""
+        return self.optional and not isinstance(error, _OF_ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ ConnectorError
 │   └── StoreLockedError     another process executes this database
 └── ActionError              an action did not succeed; carries `kind`, `processed`, `transient`
     ├── InputError             kind "input"
+    │   └── StateError           the state of a poll is of another input, or cannot be read
     ├── OutputError            kind "output"
     ├── RejectedError          kind "rejected"
     ├── AuthenticationError    kind "authentication"
@@ -111,6 +112,10 @@ class InputError(ActionError):
     """The input does not fit the action's model; nothing was sent."""
 
     kind = "input"
+
+
+class StateError(InputError):
+    """The state is not one of this poll and this input; without one, the poll begins anew."""
 
 
 class OutputError(ActionError):

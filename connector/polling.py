@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from connector.declare import Event, Page, PollRequest, PollStep, Trigger, connector_of
-from connector.errors import ConnectorError, EventError, InputError, UnknownOperationError
-from connector.validation import sentence
+from connector.errors import ConnectorError, EventError, StateError, UnknownOperationError
+from connector.validation import read, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def ask(
 ) -> Asked:
     """Hand `page` to the trigger; without one, see what it has asked for, or begin a round.
 
-    Raises UnknownOperationError where the trigger is not polled, InputError where `state` is not one of it and this
+    Raises UnknownOperationError where the trigger is not polled, StateError where `state` is not one of it and this
     input, EventError where its poll fails.
     """
     inner, request = _read_state(trigger, wanted, state)
@@ -50,7 +50,7 @@ def ask(
         "trigger": trigger.name,
         "input": wanted.model_dump(mode="json"),
         "state": step.state,
-        "request": step.request and [step.request.action, step.request.input],
+        "request": step.request and [step.request.action, step.request.input, step.request.optional],
     }
     polled = Polled(tuple(step.events), json.loads(json.dumps(kept, allow_nan=False)), step.request is not None)
     return Asked(polled, step.request)
@@ -79,13 +79,22 @@ def _read_state(
     if state is None:
         return None, None
     try:
-        known = (state["trigger"], state["input"]) == (trigger.name, wanted.model_dump(mode="json"))
+        known = state["trigger"] == trigger.name and _is_same(trigger, wanted, state["input"])
         inner, request = state["state"], state["request"] and PollRequest(*state["request"])
     except (KeyError, TypeError):
         known = False
     if not known:
-        raise InputError(
+        raise StateError(
             f"the state is not one that the poll of {trigger.name} has returned for this input; "
             "pass what it returned last, or None to begin anew"
         )
     return inner, request
+
+
+def _is_same(trigger: Trigger, wanted: BaseModel, kept: Any) -> bool:
+    """Whether an input that was kept means what `wanted` does, though the plugin may have got new fields since."""
+    dumped = wanted.model_dump(mode="json")
+    try:
+        return bool(kept == dumped or read(trigger.input, kept).model_dump(mode="json") == dumped)
+    except ValidationError:
+        return False

@@ -22,7 +22,9 @@ from connector.errors import (
     NetworkError,
     NotFoundError,
     OutputError,
+    ServerError,
     SettingsError,
+    StateError,
     StepTimeoutError,
     UnknownOperationError,
     WebhookError,
@@ -448,6 +450,49 @@ def test_poll_is_told_when_what_it_asks_for_is_gone(make_adapter):
 
     assert not poll(make_adapter(polled(ask))).more
     assert [type(page) for page in told] == [type(None), NotFoundError]
+
+
+@pytest.mark.parametrize(
+    ("error", "page"), [(NotFoundError("it is gone"), {}), (ServerError("it failed"), {}), (NetworkError("cut"), None)]
+)
+@pytest.mark.parametrize("steps", [1, 2])
+def test_poll_goes_on_without_an_answer_that_is_optional(make_adapter, error, page, steps):
+    told = []
+
+    async def fail(input: Text, _context: ActionContext[Any]) -> Anything:
+        if input.text == "lost":
+            raise error
+        return Anything(value=input.text)
+
+    def ask(_wanted: Any, state: Any, given: Any, _now: datetime) -> PollStep:
+        told.append(given)
+        number = state["number"] + 1 if state else 1
+        text = "lost" if number == steps else "here"
+        return PollStep([], {"number": number}, PollRequest("echo", {"text": text}, optional=True))
+
+    registry = polled(ask)
+    failing = replace(strangers(fail).actions["test.fail"], name="test.echo")
+    used, state = make_adapter(replace(registry, actions={"test.echo": failing})), None
+    for _ in range(steps - 1):
+        state = poll(used, state).state
+    if page is None:
+        with pytest.raises(NetworkError):
+            poll(used, state)
+    else:
+        poll(used, state)
+        assert told[-1] == page
+
+
+def test_state_goes_on_where_the_plugin_got_a_field_that_means_what_was(make_adapter):
+    class Longer(Text):
+        most: int = 50
+
+    registry = polled(numbers)
+    longer = replace(registry.triggers["test.numbers"], input=Longer)
+    used = make_adapter(replace(registry, triggers={longer.name: longer}))
+    assert poll(used, STATE).state["input"] == {"text": "", "most": 50}
+    with pytest.raises(StateError):
+        poll(used, STATE, most=7)
 
 
 STATE = {"trigger": "test.numbers", "input": {"text": ""}, "state": {"count": 0}, "request": ["echo", {"text": "0"}]}

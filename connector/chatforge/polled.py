@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from connector.chatforge import joining, sweep
 from connector.chatforge.client import ChatForge
@@ -114,7 +114,7 @@ class _Walks:
     key: str
 
     def begin(self, partition: str, state: Mapping[str, Any] | None, now: datetime, wanted: bool) -> ListStep:
-        walk = Sweep() if state is None else Sweep.model_validate(state)
+        walk = _read_state(state)
         sweep.begin(walk, now, wanted=wanted)
         return self._step(partition, walk)
 
@@ -126,7 +126,7 @@ class _Walks:
         known: Collection[str],
         now: datetime,
     ) -> ListStep:
-        walk = Sweep.model_validate(state)
+        walk = _read_state(state)
         if walk.asked == "count":
             swept = sweep.take_count(walk, _read_count(output, self.key), now)
         else:
@@ -142,7 +142,7 @@ class _Walks:
         asked = sweep.ask(walk)
         request = None
         if asked is not None and asked.what == "count":
-            request = PollRequest(_COUNT, {"agent_id": agent_id})
+            request = _ask_count(agent_id)
         elif asked is not None:
             page = {"agent_id": agent_id, "limit": sweep.PAGE, "offset": asked.offset}
             request = PollRequest(self.list_action, page)
@@ -151,8 +151,23 @@ class _Walks:
         return ListStep(state, request, walk.number, swept, patient, walk.alert, walk.swept_at)
 
 
+def _read_state(state: Mapping[str, Any] | None) -> Sweep:
+    """Where a walk stands. One whose state this release cannot read begins anew, and its full walks are counted on."""
+    if state is None:
+        return Sweep()
+    try:
+        return Sweep.model_validate(state)
+    except ValidationError:
+        number = state.get("number")
+        return Sweep(number=number if isinstance(number, int) else 0)
+
+
+def _ask_count(agent_id: str) -> PollRequest:
+    return PollRequest(_COUNT, {"agent_id": agent_id}, optional=True)
+
+
 def _read_count(output: Mapping[str, Any], key: str) -> int | None:
-    """From `Total`, or from what Get Analytics answers."""
+    """From `Total`, or from what Get Analytics answers; None where that cannot be had."""
     counts = output if "total" in output else output.get(key)
     total = counts.get("total") if isinstance(counts, Mapping) else None
     return total if isinstance(total, int) and total >= 0 else None
@@ -192,7 +207,7 @@ def _make_list(
         partition=lambda wanted: wanted.agent_id,
         patience=lambda wanted: seconds(getattr(wanted, "wait_for_lead", "0s")) or 0.0,
         join=join,
-        count=lambda agent_id: PollRequest(_COUNT, {"agent_id": agent_id}),
+        count=_ask_count,
         read_count=lambda output: _read_count(output, key),
         entry=lambda event, received_at: _read_entry(event, key.removesuffix("s"), received_at),
     )

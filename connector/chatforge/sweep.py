@@ -29,6 +29,8 @@ RETRY_EVERY = timedelta(minutes=5)
 """How much longer the pause after each further dirty full walk is, where the order is known."""
 RETRY_AT_MOST = timedelta(hours=1)
 
+_EMPTIED = 5
+"""Dirty walks in a row until a list that was not empty is believed to be, where nothing counts it."""
 _EVIDENCE = 8
 """Pairs of neighbours with different times that show an order."""
 _AGREEING = 0.8
@@ -84,7 +86,7 @@ def take_count(sweep: Sweep, count: int | None, now: datetime) -> datetime | Non
         return None
     assert sweep.walk is not None  # noqa: S101 - it was asked for by one of both
     # An empty list that should not be empty must not make everything new when it is back.
-    sweep.walk.dirty |= bool(sweep.count if count is None else count)
+    sweep.walk.dirty |= bool(count) if count is not None else sweep.dirty < _doubts(sweep)
     sweep.count = sweep.count if sweep.walk.dirty else 0
     return _finish(sweep, sweep.walk, now)
 
@@ -106,6 +108,13 @@ def take(sweep: Sweep, items: Sequence[Item], known: Collection[str], now: datet
 def _end(sweep: Sweep) -> int:
     """Where to look for new items: the start of a newest-first list, else a little before its end."""
     return 0 if sweep.order != "oldest_first" else max(0, (sweep.count or 0) - overlap(sweep.cap))
+
+
+def _doubts(sweep: Sweep) -> int:
+    """How many walks in a row must have been dirty until an empty list that nothing counts is believed to be empty."""
+    if sweep.count is None:
+        return 1
+    return _EMPTIED if sweep.count else 0
 
 
 def _is_over(moment: datetime | None, pause: timedelta, now: datetime) -> bool:

@@ -101,11 +101,13 @@ class Listing:
 
     async def _ask(self, request: PollRequest) -> dict[str, Any]:
         watch = self.watch
-        for pause in PAUSES:
+        for pause in (*PAUSES, None):
             try:
                 return await self.adapter.ask(watch.list, request, watch.connector, watch.connection)
             except ActionError as error:
-                if not error.transient:
+                if request.spares(error):
+                    break
+                if not error.transient or pause is None:
                     raise
                 await asyncio.sleep(max(error.retry_after or 0.0, pause))
-        return await self.adapter.ask(watch.list, request, watch.connector, watch.connection)
+        return {}

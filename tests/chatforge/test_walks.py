@@ -19,7 +19,9 @@ def items(count: int) -> list[Item]:
     return [Item(str(number), {}, NOW - timedelta(days=1) + timedelta(minutes=number)) for number in range(count)]
 
 
-def round_of(state: Sweep, page: Pages, seen: set[str], *, later: timedelta = timedelta(), count: int = 0) -> int:
+def round_of(
+    state: Sweep, page: Pages, seen: set[str], *, later: timedelta = timedelta(), count: int | None = 0
+) -> int:
     """The number of its requests."""
     sweep.begin(state, NOW + later)
     for requests in range(3_000):
@@ -106,3 +108,23 @@ def test_head_finds_all_that_came_where_the_page_size_was_not_known() -> None:
     round_of(state, lambda offset: listed[offset : offset + 20], seen, later=timedelta(minutes=1))
     assert len(seen) == 60
     assert round_of(state, lambda offset: listed[offset : offset + 20], seen, later=timedelta(minutes=2)) == 1
+
+
+def test_empty_list_that_nothing_counts_is_believed_to_be_empty_when_it_was_seen_twice() -> None:
+    state = Sweep()
+    round_of(state, lambda _offset: [], set(), count=None)
+    assert state.swept_at is None
+    round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=1))
+    assert state.swept_at == NOW + timedelta(minutes=1)
+    round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=20))
+    assert state.swept_at == NOW + timedelta(minutes=20), "it was empty before"
+
+
+def test_list_that_has_become_empty_and_that_nothing_counts_is_believed_in_time() -> None:
+    state, listed = Sweep(), items(5)
+    round_of(state, lambda offset: listed[offset : offset + 50], set())
+    for minutes in range(10, 15):
+        round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=minutes))
+        assert (state.swept_at, state.count, state.alert) == (NOW, 5, None)
+    round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=15))
+    assert (state.swept_at, state.count, state.dirty) == (NOW + timedelta(minutes=15), 0, 0)
