@@ -17,6 +17,7 @@ from connector.errors import ConnectorError, StoreError
 from connector.runs import aliases, arrivals, events, twins
 from connector.runs.events import Decision
 from connector.runs.intake import Intake
+from connector.runs.pace import FAULT_PAUSE, STORE_PAUSE
 from connector.runs.records import read_time, write_time
 from connector.runs.watches import Watch
 
@@ -26,9 +27,6 @@ MOST = 100
 """Waits that are ended in one transaction."""
 SET_BACK = timedelta(minutes=1)
 """A webhook from later than that was received before the clock was set back."""
-STORE_PAUSE = 1.0
-"""Seconds, while the database cannot be used."""
-FAULT_PAUSE = 60.0
 
 _WAITS = (
     "SELECT w.event_id, w.flow FROM waiting_starts w JOIN arrivals a USING (event_id) WHERE a.connector = :connector "

@@ -15,7 +15,7 @@ from typing import Any
 
 from connector.adapter import Delivery, Polled
 from connector.declare import connector_of
-from connector.errors import ConnectorError
+from connector.errors import StateError
 from connector.flows.flow import Flow
 from connector.runs import events
 from connector.runs.events import NewEvent
@@ -25,14 +25,11 @@ from connector.runs.watches import Decide
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 300.0
-"""Seconds between two tries at most, while requests fail."""
-
 
 def read_state(connection: sqlite3.Connection, flow: Flow) -> dict[str, Any] | None:
-    """Where the flow's poll stands; None where it is new, or its trigger was edited."""
+    """Where the flow's poll stands; None where it is new, or polls something else now."""
     row = connection.execute("SELECT * FROM own_polls WHERE flow = ?", (flow.name,)).fetchone()
-    return json.loads(row["state"]) if row and row["watched"] == _watched(flow) else None
+    return json.loads(row["state"]) if row and json.loads(row["watched"])[:2] == _watched(flow) else None
 
 
 def forget(connection: sqlite3.Connection, flow: str) -> None:
@@ -53,13 +50,14 @@ def keep(
     connection.execute(
         "INSERT INTO own_polls VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET watched = excluded.watched, "
         "state = excluded.state",
-        (flow.name, _watched(flow), json.dumps(polled.state)),
+        (flow.name, json.dumps(_watched(flow)), json.dumps(polled.state)),
     )
     return started
 
 
-def _watched(flow: Flow) -> str:
-    return json.dumps([flow.trigger.uses, flow.trigger.connection, dict(flow.trigger.input)], sort_keys=True)
+def _watched(flow: Flow) -> list[str]:
+    """What is polled; the input is in the state, as the plugin understood it."""
+    return [flow.trigger.uses, flow.trigger.connection]
 
 
 @dataclass(slots=True, eq=False)
@@ -73,28 +71,30 @@ class OwnPoll:
     clock: Callable[[], datetime]
 
     async def work(self) -> None:
-        """Poll until cancelled."""
-        failures, place = 0, f"for the flow {self.flow.name}"
-        while True:
-            try:
-                more = await self._step()
-            except ConnectorError as error:
-                failures += 1
-                self.pace.begin_failure(place, error)
-                asked = getattr(error, "retry_after", None) or 0.0
-                await asyncio.sleep(max(asked, min(LONGEST_PAUSE, self.pause * 2.0 ** min(failures - 1, 20))))
-            except Exception:
-                log.exception("the poll %s failed after a fault of this program; it is tried again", place)
-                await asyncio.sleep(LONGEST_PAUSE)
-            else:
-                failures = 0
-                self.pace.end_failure(place)
-                await asyncio.sleep(0 if more else self.pause)
+        """Poll until cancelled. Whatever fails is tried again."""
+        with self.pace.share(self, f"for the flow {self.flow.name}", self.pause) as failures:
+            while True:
+                try:
+                    more = await self._step()
+                except Exception as error:  # of this program or a plugin too: a poll does not end
+                    pause = failures.begin(error, self.pause)
+                else:
+                    failures.end()
+                    pause = 0.0 if more else self.pause * self.pace.stretch()
+                await asyncio.sleep(pause)
 
     async def _step(self) -> bool:
         """One request; whether another one follows at once."""
-        uses, connection = self.flow.trigger.uses, self.flow.trigger.connection
         state = self.intake.store.query(read_state, self.flow)
+        try:
+            return await self._poll(state)
+        except StateError:
+            log.warning("the poll for the flow %s begins anew: its state is of another input", self.flow.name)
+            await self._poll(None)
+            return False
+
+    async def _poll(self, state: dict[str, Any] | None) -> bool:
+        uses, connection = self.flow.trigger.uses, self.flow.trigger.connection
         polled = await self.intake.adapter.poll(uses, self.flow.trigger.input, state, connection=connection)
         now = self.clock()
         deliveries = [

@@ -1,21 +1,31 @@
 """Finds the partitions of a list, such as the agents of an account, and keeps a walker for each."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from connector.errors import ConnectorError, StoreError
 from connector.runs import arrivals, lists
-from connector.runs.pace import Pace
+from connector.runs.pace import Failures, Pace
 from connector.runs.store import Store
-from connector.runs.walker import STORE_PAUSE, Walker
+from connector.runs.walker import Walker
 from connector.runs.watches import Watch
 
 EVERY = 600.0
 """Seconds for which the list of partitions is taken as it was."""
 SOONEST = 60.0
 """Seconds between two looks at it, where a webhook names an unknown one or there are none."""
+END_WITHIN = 1.0
+"""Seconds that tasks have to end; what takes longer, such as a write, ends by itself."""
+
+
+async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=END_WITHIN)
 
 
 @dataclass(slots=True)
@@ -28,6 +38,7 @@ class Partitions:
     clock: Callable[[], datetime]
     wake_worker: Callable[[], None]
     walkers: dict[str, tuple[Walker, asyncio.Task[None]]] = field(default_factory=dict)
+    """Those that work."""
     refresh: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -38,74 +49,64 @@ class Partitions:
     def named(self) -> set[str]:
         return {one.partition for one in self.watch.watchers if one.partition is not None}
 
-    async def work(self) -> None:
-        """Keep a walker for each partition until cancelled."""
-        try:
-            await self._start_known()
-            if any(one.partition is None for one in self.watch.watchers):
-                await self._follow()
-            await asyncio.Event().wait()
-        finally:
-            tasks = [task for _, task in self.walkers.values()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    @property
+    def refused(self) -> Sequence[str | None]:
+        """The partitions that cannot be had, because the key or the plan is not accepted; None where that is all."""
+        refused = [partition for partition, (walker, _) in self.walkers.items() if walker.is_refused]
+        whole = len(refused) == len(self.walkers) if self.walkers else self.pace.is_refused(self._place)
+        return [None] if whole else refused
 
-    def arrived(self, waiting: set[str | None]) -> None:
+    async def work(self) -> None:
+        """Keep a walker for each partition until cancelled. Whatever fails is tried again."""
+        failures = Failures(self.pace, self._place)
+        try:
+            while True:
+                try:
+                    found = await self._look()
+                except Exception as error:  # of this program or a plugin too: polling does not end
+                    await asyncio.sleep(failures.begin(error, SOONEST))
+                else:
+                    failures.end()
+                    await self._rest(EVERY if found else SOONEST)
+        finally:
+            await end([task for _, task in self.walkers.values()])
+
+    def arrived(self, waiting: Collection[str | None]) -> None:
         """Look for entries that somebody waits for; in all partitions where it may be any."""
         if None in waiting:
             self.refresh.set()
-        for partition, (walker, _) in self.walkers.items():
-            if not waiting.isdisjoint((None, partition)):
-                walker.hurry()
+        for walker, _ in self.walkers.values():
+            walker.hurry(waiting)
 
-    async def _start_known(self) -> None:
-        """Start the walkers of what the flows name, and of what was found before."""
-        while True:
-            try:
-                known = set(self.named)
-                if any(one.partition is None for one in self.watch.watchers):
-                    known |= {poll.partition for poll in self.store.query(lists.open_polls, self.watch)}
-                for partition in sorted(known):
-                    await self._start(partition)
-            except StoreError as error:
-                self.pace.begin_failure(self._place, error)
-                await asyncio.sleep(STORE_PAUSE)
-            else:
-                return
+    async def _rest(self, pause: float) -> None:
+        """Rest so long, or less where a webhook names a partition that is not known."""
+        self.refresh.clear()
+        await asyncio.sleep(SOONEST)
+        try:
+            async with asyncio.timeout(pause - SOONEST):
+                await self.refresh.wait()
+        except TimeoutError:
+            return
 
-    async def _follow(self) -> None:
-        while True:
-            found: list[str] = []
-            try:
-                found = await self._look()
-                self.pace.end_failure(self._place)
-            except ConnectorError as error:
-                self.pace.begin_failure(self._place, error)
-            soon = not found
-            self.refresh.clear()
-            await asyncio.sleep(SOONEST)
-            try:
-                async with asyncio.timeout(0 if soon else EVERY - SOONEST):
-                    await self.refresh.wait()
-            except TimeoutError:
-                continue
-
-    async def _look(self) -> list[str]:
+    async def _look(self) -> Collection[str]:
+        """Start the walkers that are missing, first those of partitions that are known, and end those of gone ones."""
+        follows = any(one.partition is None for one in self.watch.watchers)
+        known = {poll.partition for poll in self.store.query(lists.open_polls, self.watch)} if follows else set()
+        for partition in sorted(known | self.named):
+            await self._start(partition)
+        if not follows:
+            return self.named
         polled = self.watch.list
         output = await self.pace.adapter.ask(polled, polled.partitions, self.watch.connector, self.watch.connection)
         found = list(polled.read_partitions(output))
         for partition in found:
             await self._start(partition)
         for partition in {*self.walkers} - {*found} - self.named:
-            walker, task = self.walkers.pop(partition)
-            task.cancel()
-            now = self.clock()
-            await self.store.write(lists.retire, walker.poll, now)
+            await self._end(partition)
         return found
 
     async def _start(self, partition: str) -> None:
-        if partition in self.walkers and not self.walkers[partition][1].done():
+        if partition in self.walkers:
             return
         poll = await self.store.write(lists.open_poll, self.watch, partition)
         walker = Walker(
@@ -118,7 +119,18 @@ class Partitions:
             self.wake_worker,
             partition in self.named,
         )
-        self.walkers[partition] = walker, asyncio.create_task(walker.work(), name=walker.place)
-        waiting = self.store.query(arrivals.partitions_to_hurry, self.watch)
-        if not waiting.isdisjoint((None, partition)):
-            walker.hurry()
+        task = asyncio.create_task(walker.work(), name=walker.place)
+        self.walkers[partition] = walker, task
+        task.add_done_callback(lambda _: self._forget(partition, walker))
+        walker.hurry(self.store.query(arrivals.partitions_to_hurry, self.watch))
+
+    async def _end(self, partition: str) -> None:
+        """The partition is gone."""
+        walker, task = self.walkers.pop(partition)
+        await end([task])
+        await self.store.write(lists.retire, walker.poll, self.clock())
+
+    def _forget(self, partition: str, walker: Walker) -> None:
+        """The walker has ended; where that was by mistake, the next look starts another one."""
+        if partition in self.walkers and self.walkers[partition][0] is walker:
+            del self.walkers[partition]

@@ -7,7 +7,7 @@ may poll.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -18,14 +18,13 @@ from connector.runs import arrivals, own_polls, subscriptions
 from connector.runs.fall_backs import FallBack
 from connector.runs.intake import Intake
 from connector.runs.own_polls import OwnPoll
-from connector.runs.pace import Pace
-from connector.runs.partitions import Partitions
+from connector.runs.pace import FAULT_PAUSE, STORE_PAUSE, Pace
+from connector.runs.partitions import Partitions, end
 from connector.runs.watches import Watch
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds
-STORE_PAUSE = 1.0  # seconds, while the database cannot be used
 
 
 class Poller:
@@ -51,30 +50,31 @@ class Poller:
 
     def arrived(self, watch: Watch) -> None:
         """A webhook waits for its entry of this list."""
-        waiting = self._store.query(arrivals.partitions_to_hurry, watch)
-        for partitions in self._partitions:
-            if partitions.watch.key == watch.key:
-                partitions.arrived(waiting)
+        with suppress(StoreError):  # the webhook is stored, and the next look comes anyway
+            waiting = self._store.query(arrivals.partitions_to_hurry, watch)
+            for partitions in self._partitions:
+                if partitions.watch.key == watch.key:
+                    partitions.arrived(waiting)
 
     def stop(self) -> None:
         self._stopping.set()
 
     async def work(self) -> None:
         """Poll until `stop`. Requests that are under way then are dropped: they only read."""
-        stopping, polling = asyncio.create_task(self._stopping.wait()), asyncio.create_task(self._poll())
-        await asyncio.wait((stopping, polling), return_when=asyncio.FIRST_COMPLETED)
-        if polling.done():
-            return polling.result()
-        polling.cancel()
-        with suppress(asyncio.CancelledError):
-            await polling
+        stopping, polling = asyncio.create_task(self._stopping.wait()), asyncio.create_task(_keep(self._poll))
+        try:
+            await asyncio.wait((stopping, polling), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end((stopping, polling))
+        if not self._stopping.is_set():
+            polling.result()  # no exception that anybody can go on after
 
     async def _poll(self) -> None:
         await self._subscribe()
         async with asyncio.TaskGroup() as group:
-            for work in [*(one.work() for one in self._partitions), *(one.work() for one in self._own)]:
-                group.create_task(work)
-            group.create_task(self._fall_back.work())
+            for work in (*(one.work for one in self._partitions), *(one.work for one in self._own)):
+                group.create_task(_keep(work))
+            group.create_task(_keep(self._fall_back.work))
 
     def _pace(self, connector: str, connection: str) -> Pace:
         pace = Pace(self._intake.adapter, connector, connection, self._monotonic)
@@ -106,4 +106,14 @@ class Poller:
 
     def _refused(self) -> list[tuple[str, str, str, str | None]]:
         """What cannot be had: (connector, connection, list, partition); the partition is None where it is all."""
-        return [(*watch.key, None) for watch in self._watches if self._paces[watch.key[:2]].is_refused]
+        return [(*one.watch.key, partition) for one in self._partitions for partition in one.refused]
+
+
+async def _keep(work: Callable[[], Awaitable[None]]) -> None:
+    """Do what has no end; a fault does not end it, nor the server."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("polling failed after a fault of this program; it is tried again")
+        await asyncio.sleep(FAULT_PAUSE)

@@ -1,26 +1,21 @@
 """Polls one partition of a list: at every pause, when somebody waits for an entry, and through long walks between."""
 
 import asyncio
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from connector.adapter import Adapter
-from connector.declare import ListStep
-from connector.errors import ActionError, ConnectorError, NotFoundError
+from connector.declare import ListStep, PollRequest
+from connector.errors import ActionError, NotFoundError, StoreError
 from connector.runs import arrivals, lists
-from connector.runs.pace import Pace
+from connector.runs.pace import Failures, Pace, explain
 from connector.runs.store import Store
 from connector.runs.watches import Poll, Watch
 
-log = logging.getLogger(__name__)
-
 HURRY = 2.0
 """Seconds until the second look for an entry that somebody waits for; each further pause is twice as long."""
-LONGEST_PAUSE = 300.0
-"""Seconds between two tries at most, while requests fail."""
-STORE_PAUSE = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -36,11 +31,14 @@ class Walker:
     wake_worker: Callable[[], None]
     named: bool
     """Whether a flow names the partition."""
-    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _failures: Failures = field(init=False)
+    _earlier: asyncio.Event = field(default_factory=asyncio.Event)
+    """The next look is due earlier than it was."""
     _next: float = 0.0
+    _not_before: float = 0.0
+    """Until then a failure keeps it from asking."""
     _hurry: float | None = None
     _reserved: float | None = None
-    _failures: int = 0
     _step: ListStep | None = None
 
     @property
@@ -53,56 +51,53 @@ class Walker:
         wanted = [one.every for one in self.watch.watchers if one.partition in (None, self.poll.partition)]
         return min(wanted, default=60.0)
 
-    def hurry(self) -> None:
-        """Look now, and again soon: somebody waits for an entry."""
+    @property
+    def is_refused(self) -> bool:
+        """Whether the partition cannot be had, because the key or the plan is not accepted."""
+        return self.pace.is_refused(self.place)
+
+    def hurry(self, waiting: Collection[str | None]) -> None:
+        """Look now, and again soon, where somebody waits for an entry of this partition; None in `waiting`: of any."""
+        if not self._is_meant(waiting):
+            return
         self._hurry = HURRY
-        self._woken.set()
+        self._look_at(self.pace.monotonic(), waiting)
 
     async def work(self) -> None:
         """Poll until cancelled."""
-        self.pace.needs[self] = 60 / self.every
-        try:
+        with self.pace.share(self, self.place, self.every) as self._failures:
             while not await self._is_gone():
                 pass
-        finally:
-            self.pace.needs.pop(self, None)
-            self.pace.failing.pop(self.place, None)
 
     async def _is_gone(self) -> bool:
         """Go on; whether that has shown that the partition is gone. Whatever fails is tried again."""
         try:
             try:
                 await self._go_on()
-            except NotFoundError as error:
-                if not self.named:
-                    await self.store.write(lists.retire, self.poll, self.clock())
-                    return True
-                await self._fail(error)
-            except ActionError as error:
-                await self._fail(error)
-        except ConnectorError as error:  # the database, or a setting
-            self.pace.begin_failure(self.place, error)
-            self._put_off(STORE_PAUSE)
-        except Exception:
-            log.exception("polling %s failed after a fault of this program; it is tried again", self.place)
-            self._put_off(LONGEST_PAUSE)
+            except NotFoundError:
+                if self.named:
+                    raise
+                await self.store.write(lists.retire, self.poll, self.clock())
+                return True
+        except Exception as error:  # of this program or a plugin too: a poll does not end
+            await self._fail(error)
         return False
 
     async def _go_on(self) -> None:
         """One request, or a rest."""
         now = self.pace.monotonic()
-        if self._woken.is_set() or now >= self._next:
-            self._woken.clear()
+        if now >= self._next:
             self._next = now + self.every * self.pace.stretch()
-            begin = self.clock()
-            self._step = await self.store.write(lists.begin_round, self.watch, self.poll, begin)
-        if self._step is None or self._step.request is None:
+            self._step = await self.store.write(lists.begin_round, self.watch, self.poll, self.clock())
+        if self._step is None:  # after a failure
+            await self._rest(self._next)
+        elif self._step.request is None:
             self._hurry_on()
             await self._rest(self._next)
         elif self._step.patient and await self._rest(self._reserve()):
             return  # there is something new to look for first
         else:
-            await self._ask(self._step)
+            await self._ask(self._step.request, patient=self._step.patient)
 
     def _reserve(self) -> float:
         """When the next page of a long walk may be asked for; the same until it is, or others would always be first."""
@@ -110,46 +105,58 @@ class Walker:
             self._reserved = self.pace.reserve_patient()
         return self._reserved
 
-    async def _ask(self, step: ListStep) -> None:
-        assert step.request is not None  # noqa: S101 - the caller has looked
-        if step.patient:
+    async def _ask(self, request: PollRequest, *, patient: bool) -> None:
+        if patient:
             self._reserved = None
-        output = await self.adapter.ask(self.watch.list, step.request, self.watch.connector, self.watch.connection)
-        now = self.clock()
-        taken = await self.store.write(lists.take_page, self.watch, self.poll, output, now)
-        self._step, self._failures = taken.step, 0
-        self.pace.end_failure(self.place)
+        try:
+            output = await self.adapter.ask(self.watch.list, request, self.watch.connector, self.watch.connection)
+        except ActionError as error:
+            if not request.spares(error):
+                raise
+            output = {}
+        taken = await self.store.write(lists.take_page, self.watch, self.poll, output, self.clock())
+        self._step = taken.step
+        self._failures.end()
         if taken.started:
             self.wake_worker()
+
+    def _is_meant(self, waiting: Collection[str | None]) -> bool:
+        return None in waiting or self.poll.partition in waiting
 
     def _hurry_on(self) -> None:
         """At the end of a round: look again soon where somebody still waits."""
         if self._hurry is None:
             return
         waiting = self.store.query(arrivals.partitions_to_hurry, self.watch)
-        if waiting.isdisjoint((None, self.poll.partition)):
+        if not self._is_meant(waiting):
             self._hurry = None
             return
-        self._next = min(self._next, self.pace.monotonic() + self._hurry)
+        self._look_at(self.pace.monotonic() + self._hurry, waiting)
         self._hurry = min(self._hurry * 2, self.every)
+
+    def _look_at(self, at: float, waiting: Collection[str | None]) -> None:
+        """Look then, unless a look is due before, or a failure forbids it; in turn where others may be meant."""
+        at = max(at, self._not_before)
+        if self.poll.partition not in waiting:
+            at = self.pace.reserve_hurried(at, self._next)
+        if at < self._next:
+            self._next = at
+            self._earlier.set()
 
     async def _rest(self, until: float) -> bool:
         """Rest until then, or until the next look is due; whether that comes first."""
-        end = min(until, self._next)
-        try:
-            async with asyncio.timeout(max(0.0, end - self.pace.monotonic())):
-                await self._woken.wait()
-        except TimeoutError:
-            return end < until
-        return True
+        while (now := self.pace.monotonic()) < (end := min(until, self._next)):
+            self._earlier.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(end - now):
+                    await self._earlier.wait()
+        return self._next < until
 
-    async def _fail(self, error: ActionError) -> None:
-        """Note it, and try again later: the next pauses are longer, and never shorter than the other side asked for."""
-        self.pace.begin_failure(self.place, error)
-        pause = min(LONGEST_PAUSE, self.every * 2.0 ** min(self._failures, 20))
-        self._failures += 1
-        self._put_off(max(error.retry_after or 0.0, pause))
-        await self.store.write(lists.fail, self.poll, str(error), self.clock())
-
-    def _put_off(self, seconds: float) -> None:
-        self._step, self._next = None, self.pace.monotonic() + seconds
+    async def _fail(self, error: Exception) -> None:
+        """Note it, and try again later, whoever waits."""
+        pause = self._failures.begin(error, self.every)
+        self._step, self._next = None, self.pace.monotonic() + pause
+        self._not_before = self._next
+        if not isinstance(error, StoreError):
+            with suppress(StoreError):  # the next try notes it
+                await self.store.write(lists.fail, self.poll, explain(error), self.clock())

@@ -6,8 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from connector.errors import AuthenticationError, ConnectorError, NetworkError, OutputError, StoreError
-from connector.runs.pace import Pace
+from connector.errors import (
+    AuthenticationError,
+    ConnectorError,
+    NetworkError,
+    OutputError,
+    PlanError,
+    RateLimitError,
+    StoreError,
+)
+from connector.runs.pace import Failures, Pace
 
 Log = Callable[[], list[str]]
 
@@ -86,11 +94,46 @@ def test_failure_of_one_list_is_logged_for_it(log: Log) -> None:
     ]
 
 
-def test_lists_cannot_be_had_while_the_key_or_the_plan_is_refused() -> None:
+@pytest.mark.parametrize("error", [AuthenticationError("refused"), PlanError("not included")], ids=lambda one: one.kind)
+def test_list_cannot_be_had_while_the_key_or_the_plan_is_refused_for_it(error: ConnectorError) -> None:
     pace = make_pace()
     pace.begin_failure("the leads of 'a'", NetworkError("unreachable"))
-    assert not pace.is_refused
-    pace.begin_failure("the leads of 'b'", AuthenticationError("refused"))
-    assert pace.is_refused
+    pace.begin_failure("the leads of 'b'", error)
+    assert [pace.is_refused(f"the leads of {name!r}") for name in "abc"] == [False, True, False]
     pace.end_failure("the leads of 'b'")
-    assert not pace.is_refused
+    assert not pace.is_refused("the leads of 'b'")
+
+
+def test_looks_in_a_hurry_take_a_tenth_of_the_requests_after_those_at_once() -> None:
+    pace = make_pace()
+    looks = [pace.reserve_hurried(0.0, 1_000.0) for _ in range(13)]
+    assert looks == [*[0.0] * 11, 6.0, 12.0]
+    assert pace.reserve_hurried(60.0, 1_000.0) == 60.0, "one that is to come later takes its turn"
+    assert pace.reserve_hurried(0.0, 24.0) == 24.0, "there is a look before its turn"
+    assert pace.reserve_hurried(0.0, 1_000.0) == 24.0, "which has taken none"
+
+
+def test_next_try_is_later_each_time_and_never_sooner_than_asked_for() -> None:
+    failures = Failures(make_pace(), "the leads of 'a'")
+    error = OutputError("no list")
+    assert [failures.begin(error, 60.0) for _ in range(4)] == [60.0, 120.0, 240.0, 300.0]
+    assert failures.begin(RateLimitError("too many", retry_after=900.0), 60.0) == 900.0
+    failures.end()
+    assert failures.begin(error, 60.0) == 60.0
+    assert failures.begin(KeyError("name"), 60.0) == 300.0
+
+
+def test_database_is_tried_again_after_a_second_and_then_less_often() -> None:
+    failures = Failures(make_pace(), "the leads of 'a'")
+    tries = [failures.begin(StoreError("full"), 60.0) for _ in range(8)]
+    assert tries == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+
+
+def test_fault_is_logged_with_its_traceback_when_it_begins(caplog: pytest.LogCaptureFixture) -> None:
+    pace = make_pace()
+    for _ in range(2):
+        pace.begin_failure("the leads of 'a'", KeyError("a secret"))
+    [record] = caplog.records
+    assert record.exc_info
+    assert "KeyError, a fault of this program or of a plugin" in record.getMessage()
+    assert "secret" not in record.getMessage()

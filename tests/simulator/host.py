@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -65,6 +65,7 @@ class SimulatedAdapter(Adapter):
 
     async def ask(self, polled: PolledList, request: PollRequest, connector: str, connection: str) -> dict[str, Any]:
         agent = request.input.get("agent_id")
+        self._host.asked.append((self._host.now(), request.action, agent))
         self._host.observer.asked(agent, patient=self._store.patient.get(agent or "", False))
         await asyncio.sleep(self._host.random.uniform(0.05, 1.0))
         answer = self._host.world.answer(request.action, request.input, self._host.now())
@@ -81,6 +82,12 @@ class Host:
     connection: Connection = field(default_factory=open_database)
     busy: int = 0
     """Which write of each process fails."""
+    alter: Callable[[PolledList], PolledList] = lambda polled: polled
+    """What a plugin with a fault makes of a list."""
+    asked: list[tuple[float, str, str | None]] = field(default_factory=list)
+    """(when, action, agent) of each request."""
+    poller: Poller | None = None
+    """Of the process that lives, or lived last."""
     tried: dict[str, frozenset[str]] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     observer: Observer = field(init=False)
@@ -133,9 +140,9 @@ class Host:
         adapter = SimulatedAdapter(self, store)
         flows = [make_flow(plan) for plan in plans]
         intake = Intake(adapter, store, flows)  # type: ignore[arg-type]
-        watches = find_watches(adapter, flows, intake.decide)
-        poller = Poller(intake, watches, self.clock, self.now, LOOK_EVERY)
-        return poller, replace(intake, watches=watches, arrived=poller.arrived)
+        watches = [replace(watch, list=self.alter(watch.list)) for watch in find_watches(adapter, flows, intake.decide)]
+        self.poller = Poller(intake, watches, self.clock, self.now, LOOK_EVERY)
+        return self.poller, replace(intake, watches=watches, arrived=self.poller.arrived)
 
     async def _send(self) -> None:
         """Send the webhooks at their times; one that is not acknowledged is lost, perhaps."""

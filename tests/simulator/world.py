@@ -27,7 +27,7 @@ START = datetime(2026, 3, 25, 10, 30, tzinfo=UTC)
 
 Order = Literal["newest_first", "oldest_first", "arbitrary", "unstable"]
 ORDERS: Sequence[Order] = ("newest_first", "oldest_first", "arbitrary", "unstable")
-Fault = Literal["server", "page", "rate_limit", "authentication", "network", "empty", "wiped", "offset"]
+Fault = Literal["server", "page", "rate_limit", "authentication", "network", "not_found", "empty", "wiped", "offset"]
 """empty: no leads are listed. wiped: none are counted either. offset: `offset` is ignored."""
 
 
@@ -56,13 +56,17 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """Something that is wrong for a while, for all agents or one."""
+    """Something that is wrong for a while, for all agents or one, and for all that is asked or one action."""
 
     fault: Fault
     begins: float
     ends: float
     agent: str | None = None
     retry_after: float | None = None
+    action: str | None = None
+
+    def is_met(self, action: str, agent: str | None, now: float) -> bool:
+        return self.begins <= now < self.ends and self.agent in (None, agent) and self.action in (None, action)
 
 
 @dataclass(slots=True)
@@ -97,7 +101,7 @@ class World:
     leads: Sequence[Lead]
     flows: Sequence[FlowPlan]
     calm: float
-    """From then on nothing changes, and nothing fails."""
+    """From then on nothing changes, and nothing fails, except perhaps the counts."""
     rush: float = inf
     """When more leads than fit on a page come at once; from then on nothing fails."""
     spells: Sequence[Spell] = ()
@@ -140,7 +144,7 @@ class World:
         """What the vendor answers. Raises ActionError."""
         self._advance(now)
         agent = input.get("agent_id")
-        spells = [spell for spell in self.spells if spell.begins <= now < spell.ends and spell.agent in (None, agent)]
+        spells = [spell for spell in self.spells if spell.is_met(action, agent, now)]
         for spell in spells:
             _fail(spell.fault, spell.retry_after)
         if now < min(self.calm, self.rush) and self.random.random() < self.errors:
@@ -158,13 +162,15 @@ class World:
         return {"items": items, "answered_at": moment(int(now)).isoformat()}
 
     def was_listed(self, lead: Lead, begin: float, end: float) -> bool:
-        """Whether the lead was in its list all the time; also while that was empty, which its count shows."""
+        """Whether the lead was in its list all the time; also while that was empty, where its count shows it."""
         agent = next(agent for agent in self.agents if agent.id == lead.agent)
         hidden = [(agent.ends, agent.returns), (-inf, agent.begins)]
+        counted = all(spell.action != "get_analytics" for spell in self.spells)
+        unseen = {"wiped"} if counted else {"wiped", "empty"}
         hidden += [
             (spell.begins, spell.ends)
             for spell in self.spells
-            if spell.fault == "wiped" and spell.agent in (None, lead.agent)
+            if spell.fault in unseen and spell.agent in (None, lead.agent)
         ]
         return (
             lead.listed <= begin and lead.gone > end and not any(one < end and other > begin for one, other in hidden)
@@ -197,13 +203,15 @@ class World:
 
 def _fail(fault: str, retry_after: float | None) -> None:
     if fault == "server":
-        raise ServerError("the vendor failed", processed="unknown", transient=True, status=503)
+        raise ServerError("the vendor failed", processed="unknown", transient=True, status=503, retry_after=retry_after)
     if fault == "page":
         raise OutputError("the answer is a page of HTML", processed="unknown")
     if fault == "rate_limit":
         raise RateLimitError("too many requests", transient=True, status=429, retry_after=retry_after)
     if fault == "authentication":
         raise AuthenticationError("the key is not accepted", status=401)
+    if fault == "not_found":
+        raise NotFoundError("there is no such thing", status=404)
     if fault == "network":
         raise NetworkError("no answer came", processed="unknown", transient=True)
 
