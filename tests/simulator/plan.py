@@ -134,7 +134,7 @@ def make_world(seed: int, order: Order) -> World:
         flows=_make_flows(chance, agents, lasting, long=ordered, shared=shared),
         calm=calm + 400,
         rush=rush,
-        spells=_make_spells(chance, agents, lasting),
+        spells=[*_make_spells(chance, agents, lasting), *_make_uncounted(Random(f"uncounted {order} {seed}"), lasting)],  # noqa: S311 - a failing seed must fail again
         limit=limit,
         errors=chance.choice((0.0, 0.0, 0.05, 0.2)),
         crashes=chance.choice((0.0, 0.01, 0.02, 0.05)),
@@ -199,6 +199,15 @@ def _make_spells(chance: Random, agents: Sequence[Agent], lasting: float) -> lis
             agent = chance.choice((None, chance.choice(agents).id))
             spells.append(Spell(fault, begin, end, agent, chance.choice((None, 30.0))))
     return spells
+
+
+def _make_uncounted(chance: Random, lasting: float) -> list[Spell]:
+    """Get Analytics fails for a while or for ever, in some worlds."""
+    if chance.random() > 0.2:
+        return []
+    begins, ends = chance.choice((0.0, chance.uniform(0, lasting))), chance.choice((lasting, inf))
+    fault = chance.choice(("server", "page", "not_found"))
+    return [Spell(fault, begins, ends, action="get_analytics")]
 
 
 def _make_flows(chance: Random, agents: Sequence[Agent], lasting: float, *, long: bool, shared: bool) -> list[FlowPlan]:
