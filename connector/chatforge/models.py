@@ -51,10 +51,23 @@ Duration = Annotated[str, AfterValidator(_check_duration), Field(json_schema_ext
 """A duration of the flow language, such as `30s`."""
 
 
+def _check_pause(text: str) -> str:
+    if not 1 <= (seconds(text) or 0) <= 86_400:
+        raise ValueError("should be a duration from 1s to 1d")
+    return text
+
+
+Pause = Annotated[str, AfterValidator(_check_pause), Field(json_schema_extra={"format": "flow-duration"})]
+"""The pause between two polls, such as `1m`."""
+
+
 def _check_start(text: str) -> str:
     if text in ("now", "all"):
         return text
-    moment = _read_time(text)
+    try:
+        moment = _read_time(text)
+    except ValueError:
+        raise ValueError("should be now, all or a time such as '2026-03-25T10:00:00Z'") from None
     assert isinstance(moment, datetime)  # noqa: S101 - it was a text
     return moment.isoformat()
 

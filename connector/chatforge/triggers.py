@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from connector.chatforge import polled, samples, webhooks
-from connector.chatforge.models import Conversation, Duration, Lead, Start
+from connector.chatforge.models import Conversation, Duration, Id, Lead, Pause, Start
 from connector.chatforge.rounds import make_poll
 from connector.declare import Event, Trigger
 from connector.errors import EventError
@@ -28,7 +28,7 @@ class EventFilter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     events: list[str] | None = Field(None, description="The names of the events that are wanted; all without it.")
-    agent_id: str | None = Field(None, description="Only events of this agent.")
+    agent_id: Id | None = Field(None, description="Only events of this agent.")
 
 
 class ReceivedEvent(BaseModel):
@@ -46,9 +46,15 @@ class PollFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    agent_id: str | None = Field(None, description="Only this agent; all agents of the account without it.")
-    every: Duration = Field("1m", description="The pause between two rounds.")
-    start: Start = Field("now", description="What is taken at first: now (nothing older), all, or a time to begin at.")
+    agent_id: Id | None = Field(None, description="Only this agent; all agents of the account without it.")
+    every: Pause = Field("1m", description="The pause between two rounds, from 1s to 1d.")
+    start: Start = Field(
+        "now",
+        description=(
+            "What is told at first: now (from a minute before the first start of the flow on), all, or a time to begin "
+            "at. Once the list was seen whole, whatever appears in it is told."
+        ),
+    )
 
 
 class LeadFilter(PollFilter):

@@ -31,14 +31,14 @@ def list_events(
         output.line("no events")
     else:
         output.table(
-            ("event", "name", "status", "connection", "received"),
+            ("event", "received", "status", "name", "connection"),
             (
                 (
                     event.id,
-                    event.name,
-                    output.status(event.status),
-                    f"{event.connector}/{event.connection}",
                     output.moment(event.received_at),
+                    output.status(event.status),
+                    event.name,
+                    f"{event.connector}/{event.connection}",
                 )
                 for event in events
             ),
@@ -51,23 +51,31 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Show one event: its body, and what each flow made of it."""
-    event, starts = read_file(
+    event, starts, waiting = read_file(
         load_settings().database,
-        lambda connection: (Journal(connection).event(event_id), Journal(connection).starts(event_id)),
+        lambda connection: (
+            Journal(connection).event(event_id),
+            Journal(connection).starts(event_id),
+            Journal(connection).waiting(event_id),
+        ),
     )
     if event is None:
         raise UsageError(f"there is no event {event_id!r}; see: chatforge events list")
     if as_json:
         made = [{"flow": start.flow, "run_id": start.run_id, "reason": start.reason} for start in starts]
-        output.write_json({**_as_json(event), "body": event.text, "starts": made})
+        due = [{"flow": flow, "due_at": output.iso(due_at)} for flow, due_at in waiting.items()]
+        output.write_json({**_as_json(event), "body": event.text, "starts": made, "waiting": due})
         return
     output.line(output.styled(event.id, "bold"), "  ", event.name, "  ", output.status(event.status))
     output.line(f"received {output.moment(event.received_at)} by {event.connector}/{event.connection}")
     output.line("")
     output.console.print(_pretty(event.text), markup=False)
     output.line("")
-    print_starts(starts)
-    if not starts:
+    print_starts(starts, event.id)
+    for flow, due_at in waiting.items():
+        at = f"at {output.moment(due_at)} it starts without"
+        output.line(output.styled(f"{flow}  ", "bold"), f"waits until what the webhook tells of is listed; {at}")
+    if not starts and not waiting:
         output.line("no flow wants this event")
 
 

@@ -6,13 +6,12 @@ import json
 import math
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 console = Console(highlight=False, soft_wrap=True, emoji=False)
@@ -92,15 +91,26 @@ def write_json(value: Any) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; without lines and as wide as its content when piped."""
-    lines = box.SIMPLE_HEAD if console.is_terminal else None
-    shown = Table(box=lines, pad_edge=False, show_edge=False, header_style="bold")
-    for number, column in enumerate(columns, 1):
-        shown.add_column(column, no_wrap=number < len(columns))  # an id that is cut is of no use
-    for row in rows:
-        shown.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
-    wide = console if console.is_terminal else Console(highlight=False, width=10_000, file=sys.stdout)
-    wide.print(shown)
+    """Columns under each other. What has no room in the last one stands on lines of its own, below its row."""
+    shown = [[cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row] for row in rows]
+    heads = [Text(column, "bold") for column in columns]
+    widths = [max(len(row[number]) for row in (heads, *shown)) for number in range(len(columns) - 1)]
+    for row in (heads, *shown):
+        start = Text("  ").join(
+            Text.assemble(cell, " " * (wide - len(cell))) for cell, wide in zip(row, widths, strict=False)
+        )
+        _print_row(start, row[-1])
+
+
+def _print_row(start: Text, last: Text) -> None:
+    if not last:
+        console.print(start)
+    elif not console.is_terminal or len(start) + 2 + len(last) <= console.width:
+        console.print(Text.assemble(start, "  ", last))
+    else:
+        console.print(start)
+        for part in textwrap.wrap(last.plain, width(beside=2)):
+            console.print(Text.assemble("  ", (part, last.style)))
 
 
 def moment(value: datetime | None) -> str:

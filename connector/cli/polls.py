@@ -49,7 +49,7 @@ def _rows(state: PollState, now: datetime) -> Iterator[tuple[str, str, str]]:
     if state.retired_at is not None:
         yield "retired", f"{_when(state.retired_at, now)}: it is gone at the other side", "yellow"
     yield "polled", _when(state.polled_at, now), "dim"
-    whole = _when(state.swept_at, now) if state.swept_at else "never, a long list takes its time"
+    whole = _when(state.swept_at, now) if state.swept_at else "not yet; a long list takes its time"
     yield "whole", whole, "dim"
     yield "entries", f"{state.entries:,}", "dim"
     if state.failing_since is not None:
@@ -61,8 +61,9 @@ def _rows(state: PollState, now: datetime) -> Iterator[tuple[str, str, str]]:
 def _say_waiting(waiting: WaitingWebhooks, now: datetime) -> str:
     name = f"{waiting.connector}/{waiting.connection}, {waiting.list}"
     one = waiting.webhooks == 1
-    due = f"flows start without {'it' if one else 'them'} from {_when(waiting.due_at, now)} on"
-    return f"{name}: {waiting.webhooks} webhook{'' if one else 's'} wait{'s' if one else ''} for an entry; {due}"
+    wait = f"{waiting.webhooks} webhook{'' if one else 's'} wait{'s' if one else ''}"
+    due = f"a flow starts without that at {_when(waiting.due_at, now)}"
+    return f"{name}: {wait} until {'its entry is' if one else 'their entries are'} listed; {due}"
 
 
 def _when(moment: datetime | None, now: datetime) -> str:

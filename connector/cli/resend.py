@@ -119,7 +119,10 @@ async def _resend(
     )
 
 
-def print_starts(starts: Sequence[records.Start]) -> None:
+def print_starts(starts: Sequence[records.Start], event_id: str | None = None) -> None:
+    """What flows made of an event; with its id also what to do where a flow holds it."""
     for start in starts:
         made_of_it = f"started {start.run_id}" if start.run_id else f"started nothing: {start.reason}"
+        if start.held and event_id:
+            made_of_it = f"held: {start.reason}; to decide it anew: chatforge events resend {event_id}"
         output.line(output.styled(f"{start.flow}  ", "bold"), made_of_it)

@@ -1,5 +1,6 @@
 """The one way to create a run: an event comes in, each flow says what it makes of it, one transaction keeps it."""
 
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from connector.runs import arrivals, events
 from connector.runs.events import Decision, NewEvent, Stored
 from connector.runs.store import Store
 from connector.runs.watches import Watch
+
+log = logging.getLogger(__name__)
 
 TOO_OLD = timedelta(days=7)
 TOO_EARLY = timedelta(minutes=5)
@@ -46,6 +49,9 @@ class Intake:
         stored = await self.store.write(_add, new, decisions, joined, delivery)
         for watch in joined if stored.new else ():
             self.arrived(watch)
+        for start in stored.starts if stored.new else ():
+            if start.held:
+                log.warning("%s holds the event %s: %a", start.flow, stored.event_id, start.reason)
         if stored.new and any(start.run_id for start in stored.starts):
             self.wake()
         return stored
@@ -90,7 +96,7 @@ def _untimely(flow: Flow, delivery: Delivery) -> Decision | None:
         return None
     happened = delivery.event.occurred_at or delivery.received_at
     if delivery.received_at - happened > TOO_OLD:
-        return _no(flow, f"it happened at {from_time(happened)}, and after 7 days an event starts nothing")
+        return _no(flow, f"it happened at {from_time(happened)}, and after 7 days an event starts nothing by itself")
     if happened - delivery.received_at > TOO_EARLY:
         return _no(flow, f"its time is {from_time(happened)}, more than 5 minutes in the future", held=True)
     return None

@@ -65,6 +65,13 @@ class Journal:
             records.Start(row["flow"], row["run_id"], _value(row["reason"]), held=bool(row["held"])) for row in rows
         ]
 
+    def waiting(self, event_id: str) -> dict[str, datetime]:
+        """The flows that wait for the entry that a webhook tells of, and when they start without it."""
+        rows = self._connection.execute(
+            "SELECT flow, due_at FROM waiting_starts WHERE event_id = ? ORDER BY flow", (event_id,)
+        )
+        return {row["flow"]: read_time(row["due_at"]) for row in rows}
+
     def source(self, revision: str) -> str:
         """The text of a flow that runs are pinned to."""
         row = self._connection.execute("SELECT source FROM revisions WHERE id = ?", (revision,)).fetchone()

@@ -54,7 +54,7 @@ class Scheduler:
         self._timetables = {flow.name: (flow, found) for flow in intake.flows if (found := _timetable(intake, flow))}
         self._plans: list[_Plan] | None = None
         self._running_since: datetime | None = None
-        self._failing = False
+        self._failing = self._looked = False
         self._stopping = asyncio.Event()
 
     async def work(self) -> None:
@@ -74,7 +74,7 @@ class Scheduler:
     @property
     def upcoming(self) -> Mapping[str, datetime] | None:
         """When each flow starts next, in the time zone of its schedule; None before the first look is over."""
-        if self._plans is None:
+        if self._plans is None or not self._looked:
             return None
         return {plan.flow.name: plan.next.astimezone(plan.timetable.zone) for plan in self._plans if plan.next}
 
@@ -102,6 +102,7 @@ class Scheduler:
         for outcome in outcomes:
             if outcome is not None:
                 raise outcome
+        self._looked = True
 
     def _seconds_left(self) -> float:
         moments = [plan.next for plan in self._plans or () if plan.next]

@@ -124,10 +124,10 @@ def test_burst_of_refusals_is_one_episode_and_is_logged_once(caplog: pytest.LogC
 
     with caplog.at_level(logging.WARNING):
         simulate(scenario)
-    assert [record.getMessage() for record in caplog.records] == [
-        "ChatForge refused a request (429): only 95 of 100 requests a minute are used now; see chatforge doctor",
-        "ChatForge refused a request (429): only 90 of 100 requests a minute are used now; see chatforge doctor",
-    ]
+    told = (
+        "ChatForge has refused requests (429): at most {} of 100 a minute are sent until it stops; see chatforge doctor"
+    )
+    assert [record.getMessage() for record in caplog.records] == [told.format(95), told.format(90)]
 
 
 def test_lowered_limit_holds_at_once_and_rises_again() -> None:

@@ -47,7 +47,9 @@ def test_failing_poll_says_what_fails_and_which_webhooks_wait(scene):
         scene.wait_for(lambda: polls(scene)["polls"][0]["error"] and polls(scene)["waiting"])
         shown = scene("polls").out
     assert "\n  fails    since " in shown
-    assert "chatforge/default, leads: 1 webhook waits for an entry; flows start without it from " in shown
+    assert (
+        "chatforge/default, leads: 1 webhook waits until its entry is listed; a flow starts without that at " in shown
+    )
     assert " on\n" in shown
     [waiting] = polls(scene)["waiting"]
     assert waiting.pop("due_at")

@@ -7,7 +7,7 @@ FLOW = """\
 flow: greet
 trigger:
   uses: chatforge.lead_captured
-  with: {every: 500ms, wait_for_lead: 1m}
+  with: {every: 1s, wait_for_lead: 1m}
 steps:
   - id: contact
     uses: contacts.upsert

@@ -130,7 +130,8 @@ class RateBudget:
         before, self._learned = self._learned, learned
         if learned.lowered > before.lowered:
             told = (
-                "ChatForge refused a request (429): only %d of %d requests a minute are used now; see chatforge doctor"
+                "ChatForge has refused requests (429): at most %d of %d a minute are sent until it stops; "
+                "see chatforge doctor"
             )
             log.warning(told, self.limit, self._configured)
 
