@@ -241,7 +241,7 @@ def test_least_event_has_a_name_only() -> None:
         (1_774_434_600, None),
         (None, None),
     ],
-    ids=["milliseconds", "offset", "word", "before_time", "surrogate", "number", "null"],
+    ids=["milliseconds", "offset", "first_year", "last_year", "word", "before_time", "surrogate", "number", "null"],
 )
 def test_odd_timestamp_never_refuses_an_event(timestamp: object, occurred_at: datetime | None) -> None:
     found = parse(json.dumps(EVENT | {"timestamp": timestamp})).occurred_at
