@@ -210,6 +210,18 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
 
 
+def is_executed(path: Path) -> bool:
+    """Whether a process has `exclusive`. The shared lock that is tried is let go at once."""
+    try:
+        with Path(os.path.realpath(path) + ".lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _refuse_other_file(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -14,7 +14,7 @@ from typing import Any
 
 from connector.adapter import Delivery
 from connector.declare import Event, Item, ListStep
-from connector.runs import arrivals, events, subscriptions
+from connector.runs import arrivals, events, poll_notes, subscriptions
 from connector.runs.records import write_time
 from connector.runs.subscriptions import Subscription
 from connector.runs.watches import Poll, Watch
@@ -40,7 +40,7 @@ def open_poll(connection: sqlite3.Connection, watch: Watch, partition: str) -> P
     """The poll of a partition, new or as it was left."""
     connection.execute(
         "INSERT INTO polls (connector, connection, list, partition) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET retired_at = NULL",
+        "ON CONFLICT DO UPDATE SET retired_at = NULL, unwatched_at = NULL",
         (*watch.key, json.dumps(partition)),
     )
     row = connection.execute(
@@ -74,13 +74,24 @@ class _Seen:
     walk: int
 
 
-def begin_round(connection: sqlite3.Connection, watch: Watch, poll: Poll, now: datetime) -> ListStep:
-    """Begin a round, or let the head of the list be looked at again in the middle of one."""
+def begin_round(
+    connection: sqlite3.Connection,
+    watch: Watch,
+    poll: Poll,
+    now: datetime,
+    due_at: datetime | None = None,
+    stretch: float = 1.0,
+) -> ListStep:
+    """Begin a round, or let the head of the list be looked at again in the middle of one.
+
+    The next one is due at `due_at`, after a pause that is `stretch` times as long as wanted.
+    """
     row = connection.execute("SELECT state FROM polls WHERE id = ?", (poll.id,)).fetchone()
     wanted = any(not one.caught_up for one in subscriptions.of_poll(connection, watch, poll).values())
     state = json.loads(row["state"]) if row["state"] else None
     step = watch.list.begin(poll.partition, state, now, wanted)
     _keep_step(connection, watch, poll, step)
+    poll_notes.note_round(connection, poll, due_at or now, stretch)
     return step
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from connector.runs import arrivals, lists
-from connector.runs.pace import Failures, Pace
+from connector.errors import StoreError
+from connector.runs import arrivals, lists, poll_notes
+from connector.runs.pace import Failures, Pace, explain
 from connector.runs.store import Store
 from connector.runs.walker import Walker
 from connector.runs.watches import Watch
@@ -64,7 +66,9 @@ class Partitions:
                 try:
                     found = await self._look()
                 except Exception as error:  # of this program or a plugin too: polling does not end
-                    await asyncio.sleep(failures.begin(error, SOONEST))
+                    pause = failures.begin(error, SOONEST)
+                    await self._note(error)
+                    await asyncio.sleep(pause)
                 else:
                     failures.end()
                     await self._rest(EVERY if found else SOONEST)
@@ -78,6 +82,15 @@ class Partitions:
         for walker, _ in self.walkers.values():
             walker.hurry(waiting)
 
+    async def _note(self, error: Exception) -> None:
+        if not isinstance(error, StoreError):
+            with suppress(StoreError):  # the next try notes it
+                await self.store.write(poll_notes.fail_partitions, self.watch, self._explain(error), self.clock())
+
+    def _explain(self, error: Exception) -> str:
+        action = f"{self.watch.connector}.{self.watch.list.partitions.action}"
+        return f"{action} does not say what there is to poll: {explain(error)}"
+
     async def _rest(self, pause: float) -> None:
         """Rest so long, or less where a webhook names a partition that is not known."""
         self.refresh.clear()
@@ -90,7 +103,7 @@ class Partitions:
 
     async def _look(self) -> Collection[str]:
         """Start the walkers that are missing, first those of partitions that are known, and end those of gone ones."""
-        follows = any(one.partition is None for one in self.watch.watchers)
+        follows = self.watch.follows
         known = {poll.partition for poll in self.store.query(lists.open_polls, self.watch)} if follows else set()
         for partition in sorted(known | self.named):
             await self._start(partition)
@@ -99,6 +112,7 @@ class Partitions:
         polled = self.watch.list
         output = await self.pace.adapter.ask(polled, polled.partitions, self.watch.connector, self.watch.connection)
         found = list(polled.read_partitions(output))
+        await self.store.write(poll_notes.find_partitions, self.watch)
         for partition in found:
             await self._start(partition)
         for partition in {*self.walkers} - {*found} - self.named:

@@ -26,6 +26,23 @@ class PollState:
     alert: str | None
     retired_at: datetime | None
     """When the partition was found gone."""
+    due_at: datetime | None
+    """When the next round begins at the latest; the other side or the rate limit may let it wait."""
+    stretch: float
+    """By how much the pauses are longer than wanted, to keep to the part of the limit that polls have."""
+    unwatched_at: datetime | None
+    """Since when no flow that is served watches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionFailure:
+    """The partitions of a list, such as the agents of an account, cannot be asked for."""
+
+    connector: str
+    connection: str
+    list: str
+    failing_since: datetime
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,7 @@ def read_polls(connection: sqlite3.Connection) -> tuple[PollState, ...]:
     """All polls, those of one list together."""
     rows = connection.execute(
         "SELECT p.*, (SELECT count(*) FROM observed WHERE poll_id = p.id) AS entries FROM polls p "
-        "ORDER BY connector, connection, list, retired_at IS NOT NULL, id"
+        "ORDER BY connector, connection, list, retired_at IS NOT NULL, unwatched_at IS NOT NULL, id"
     )
     return tuple(
         PollState(
@@ -59,6 +76,23 @@ def read_polls(connection: sqlite3.Connection) -> tuple[PollState, ...]:
             error=json.loads(row["error"]) if row["error"] else None,
             alert=row["alert"],
             retired_at=_time(row["retired_at"]),
+            due_at=_time(row["due_at"]),
+            stretch=row["stretch"],
+            unwatched_at=_time(row["unwatched_at"]),
+        )
+        for row in rows
+    )
+
+
+def read_partition_failures(connection: sqlite3.Connection) -> tuple[PartitionFailure, ...]:
+    rows = connection.execute("SELECT * FROM partition_failures ORDER BY connector, connection, list")
+    return tuple(
+        PartitionFailure(
+            row["connector"],
+            row["connection"],
+            row["list"],
+            read_time(row["failing_since"]),
+            json.loads(row["error"]),
         )
         for row in rows
     )

@@ -116,7 +116,8 @@ CREATE TABLE IF NOT EXISTS subscriptions (
 
 -- The walk through each list that is polled, one for each partition, whatever the number of flows. `walk` is the number
 -- of its last full walk, `swept_walk` that of the last clean one, which cannot have missed anything, `clean_walks` a list
--- of the last clean ones; pages are numbered over all partitions of a list.
+-- of the last clean ones; pages are numbered over all partitions of a list. `due_at` is when the next round begins at the
+-- latest, `stretch` by how much the pauses are longer than wanted, `unwatched_at` since when no flow watches it.
 CREATE TABLE IF NOT EXISTS polls (
     id            INTEGER PRIMARY KEY,
     connector     TEXT NOT NULL,
@@ -134,9 +135,22 @@ CREATE TABLE IF NOT EXISTS polls (
     failing_since TEXT,
     error         TEXT,
     retired_at    TEXT,
+    due_at        TEXT,
+    stretch       REAL NOT NULL DEFAULT 1,
+    unwatched_at  TEXT,
     UNIQUE (connector, connection, list, partition),
     CHECK ((failing_since IS NULL) = (error IS NULL))
 );
+
+-- Since when the partitions of a list, such as the agents of an account, cannot be asked for, and why.
+CREATE TABLE IF NOT EXISTS partition_failures (
+    connector     TEXT NOT NULL,
+    connection    TEXT NOT NULL,
+    list          TEXT NOT NULL,
+    failing_since TEXT NOT NULL,
+    error         TEXT NOT NULL,
+    PRIMARY KEY (connector, connection, list)
+) WITHOUT ROWID;
 
 -- Where the polls of triggers stand that find their events by themselves, one for each flow.
 CREATE TABLE IF NOT EXISTS own_polls (

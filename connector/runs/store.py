@@ -26,8 +26,11 @@ _ADDED = (
     ("runs", "backfill", "INTEGER NOT NULL DEFAULT 0"),
     ("events", "source", "TEXT NOT NULL DEFAULT 'webhook'"),
     ("aliases", "wrong", "INTEGER NOT NULL DEFAULT 0"),
+    ("polls", "due_at", "TEXT"),
+    ("polls", "stretch", "REAL NOT NULL DEFAULT 1"),
+    ("polls", "unwatched_at", "TEXT"),
 )
-"""Columns that databases of the first version do not have."""
+"""Columns that databases of earlier versions do not have."""
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connector.adapter import Adapter
 from connector.declare import ListStep, PollRequest
@@ -87,8 +87,7 @@ class Walker:
         """One request, or a rest."""
         now = self.pace.monotonic()
         if now >= self._next:
-            self._next = now + self.every * self.pace.stretch()
-            self._step = await self.store.write(lists.begin_round, self.watch, self.poll, self.clock())
+            await self._begin_round(now)
         if self._step is None:  # after a failure
             await self._rest(self._next)
         elif self._step.request is None:
@@ -98,6 +97,13 @@ class Walker:
             return  # there is something new to look for first
         else:
             await self._ask(self._step.request, patient=self._step.patient)
+
+    async def _begin_round(self, now: float) -> None:
+        stretch, at = self.pace.stretch(), self.clock()
+        pause = self.every * stretch
+        self._next = now + pause
+        due_at = at + timedelta(seconds=pause)
+        self._step = await self.store.write(lists.begin_round, self.watch, self.poll, at, due_at, stretch)
 
     def _reserve(self) -> float:
         """When the next page of a long walk may be asked for; the same until it is, or others would always be first."""

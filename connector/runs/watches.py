@@ -39,6 +39,11 @@ class Watch:
         return self.connector, self.connection, self.list.name
 
     @property
+    def follows(self) -> bool:
+        """Whether a flow watches all partitions, whichever there are."""
+        return any(one.partition is None for one in self.watchers)
+
+    @property
     def flows(self) -> Sequence[str]:
         """Their names."""
         return [one.flow.name for one in self.watchers]

@@ -116,11 +116,11 @@ class Scene:
         chat = httpx.get(f"{self.sandbox.control_url}/conversations/{conversation_id}").json()
         return [message["content"] for message in chat["messages"] if message["injected"]]
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, **more: str) -> "subprocess.Popen[str]":
         """The command in a process that goes on."""
         return subprocess.Popen(
             [sys.executable, "-m", "connector", *arguments],
-            env=self.settings | {"PATH": os.environ["PATH"], "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite"},
+            env=self.settings | {"PATH": os.environ["PATH"], "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite"} | more,
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -128,9 +128,9 @@ class Scene:
         )
 
     @contextmanager
-    def serving(self) -> Iterator[str]:
+    def serving(self, **more: str) -> Iterator[str]:
         """`chatforge serve`, to which the sandbox sends its webhooks; its address."""
-        server = self.start("serve", "--flows", "flows", "--port", "0")
+        server = self.start("serve", "--flows", "flows", "--port", "0", **more)
         try:
             assert server.stdout
             assert server.stderr

@@ -153,7 +153,7 @@ def test_agents_are_asked_for_less_often_while_that_fails() -> None:
 def test_pause_after_a_failure_stays_where_that_cannot_be_noted() -> None:
     named = replace(UNHURRIED, agent="agent-0")
     host = make_empty_host(1, named, spells=[Spell("server", 0.0, 10.0, retry_after=200.0)])
-    host.busy = 4  # after the subscription, the poll and its round
+    host.busy = 5  # after the beginning, the subscription, the poll and its round
 
     def look() -> None:
         assert poll_states.read_polls(host.connection)[0].failing_since is None

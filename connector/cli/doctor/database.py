@@ -1,6 +1,5 @@
 """Checks the database without changing it and without leaving a file beside it."""
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -37,7 +36,7 @@ def _look_at_file(path: Path) -> Findings:
         raise CheckError(fail("database", fault, step), "the database cannot be used")
     if os.path.exists(path):
         yield ok("database", f"{path}, {path.stat().st_size / 1e6:.1f} MB")
-        yield ok("in use", "by another chatforge process, which is fine" if _is_locked(path) else "no")
+        yield ok("in use", "by another chatforge process, which is fine" if sqlite.is_executed(path) else "no")
         yield check_integrity(path)
     else:
         yield ok("database", f"{path} does not exist yet and can be made")
@@ -58,18 +57,6 @@ def _find_fault(path: Path, folder: Path) -> str | None:
     if os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK):
         return f"{path} is read-only for this user"
     return None
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether somebody has `sqlite.exclusive`. The shared lock that is tried is let go at once."""
-    try:
-        with Path(os.path.realpath(path) + ".lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def check_integrity(path: Path) -> Finding:
