@@ -17,9 +17,11 @@ from connector import sqlite
 from connector.adapter import Adapter
 from connector.cli import exits, output
 from connector.cli.backfill_report import preview, show_progress, summarize
+from connector.cli.doctor.budget import find_wait
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows, require_file
 from connector.cli.loading import load_adapter, load_settings, require_steps
+from connector.cli.paragraphs import write_wrapped
 from connector.declare import connector_of
 from connector.errors import FlowError, StoreError, StoreLockedError
 from connector.flows.check import check
@@ -34,6 +36,7 @@ from connector.runs.watches import Watch, find_watches
 from connector.runs.worker import Worker
 
 INTERRUPTED = 130
+_FOR_GOOD = "what has run is not run again, so these steps are left out for good; --allow-once does them"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -77,8 +80,8 @@ def _load(file: Path, since: datetime | None, *, with_once: bool) -> tuple[Adapt
     require_steps(adapter, flow)
     adapter.require_connection(connector_of(flow.trigger.uses), flow.trigger.connection)
     watch = _watch(adapter, flow)
-    for step in [] if with_once else _left_out(adapter, flow, file):
-        output.line(f"left out: {step}; --allow-once does it")
+    if not with_once:
+        _leave_out(adapter, flow, file)
     return adapter, Selection(watch, flow, Listing(adapter, watch, _now), since, with_once)
 
 
@@ -106,17 +109,29 @@ def _tells_of_past(adapter: Adapter, trigger: str) -> bool:
     return declared.sample.source == "webhook" or declared.sample.name in [event.name for event in told]
 
 
-def _left_out(adapter: Adapter, flow: Flow, file: Path) -> list[str]:
-    """The steps that act once. Raises FlowError where another step needs the output of one."""
+def _leave_out(adapter: Adapter, flow: Flow, file: Path) -> None:
+    """Say which steps are left out, those that act once. Raises UsageError where no other is left."""
     steps = [step for step in (*flow.steps, *flow.on_error) if adapter.effect(step.uses) in ONCE]
+    names = ", ".join(step.id for step in steps)
+    if all(step in steps for step in flow.steps):
+        raise UsageError(
+            f"the flow {flow.name!r} has no step that a backfill does: {names} would be left out; give --allow-once"
+        )
+    _check_without(adapter, flow, file, names)
+    for step in steps:
+        output.line(f"left out: {step.id}, since {step.uses} is {adapter.effect(step.uses)}")
+    if steps:
+        write_wrapped(_FOR_GOOD)
+
+
+def _check_without(adapter: Adapter, flow: Flow, file: Path, names: str) -> None:
+    """Raise FlowError where a step needs the output of one that is left out."""
     catalogue = adapter.catalogue
     actions = {name: replace(one, left_out=one.effect in ONCE) for name, one in catalogue.actions.items()}
     checked = check(flow.source, str(file), replace(catalogue, actions=actions))
     if checked.problems:
-        names = ", ".join(step.id for step in steps)
         output.fail(f"a backfill leaves out {names}, so what reads them must be guarded; or give --allow-once")
         raise FlowError("the flow needs what is left out", checked.problems, {str(file): checked.source})
-    return [f"{step.id}, since {step.uses} is {adapter.effect(step.uses)}" for step in steps]
 
 
 def _read_since(text: str | None) -> datetime | None:
@@ -152,7 +167,7 @@ async def _work(adapter: Adapter, database: Path, selection: Selection, limit: i
     check_executed = (lambda: None) if here else partial(_require_executed, database)
     filling = Backfill(store, selection, limit, check_executed)
     try:
-        async with adapter, show_progress(filling):
+        async with adapter, show_progress(filling, partial(_waits, adapter, selection)):
             interrupted = await _fill(filling, Worker(adapter, store, _now) if here else None)
     finally:
         store.close()
@@ -185,6 +200,13 @@ async def _fill(filling: Backfill, worker: Worker | None) -> bool:
     with suppress(asyncio.CancelledError):
         await walking
     return walking.cancelled()
+
+
+def _waits(adapter: Adapter, selection: Selection) -> bool:
+    """Whether the list or a step waits for a rate limit, in whichever process."""
+    steps = [(connector_of(step.uses), step.connection) for step in selection.flow.steps]
+    used = {selection.watch.key[:2], *steps}
+    return any(find_wait(adapter, *connection, _now()) for connection in used)
 
 
 def _require_executed(database: Path) -> None:

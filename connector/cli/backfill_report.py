@@ -1,8 +1,9 @@
 """What `chatforge backfill` prints: how far it is, what came of it, what would."""
 
 import asyncio
+import itertools
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -16,9 +17,9 @@ MOST_REASONS = 5
 
 
 @asynccontextmanager
-async def show_progress(filling: Backfill) -> AsyncIterator[None]:
-    """A bar on the terminal, where it takes longer than a moment."""
-    showing = asyncio.create_task(_show(filling)) if output.errors.is_terminal else None
+async def show_progress(filling: Backfill, waits: Callable[[], bool]) -> AsyncIterator[None]:
+    """A bar on the terminal, where it takes longer than a moment; and whether a rate limit `waits`."""
+    showing = asyncio.create_task(_show(filling, waits)) if output.errors.is_terminal else None
     try:
         yield
     finally:
@@ -27,13 +28,22 @@ async def show_progress(filling: Backfill) -> AsyncIterator[None]:
             await asyncio.wait([showing])
 
 
-async def _show(filling: Backfill) -> None:
+async def _show(filling: Backfill, waits: Callable[[], bool]) -> None:
     await asyncio.sleep(SHOW_AFTER)
-    columns = (TextColumn("{task.description:<5}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    note = TextColumn("{task.fields[note]}", style="yellow")
+    columns = (
+        TextColumn("{task.description:<5}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        note,
+    )
     with Progress(*columns, console=output.errors, transient=True) as bar:
-        read, ran = bar.add_task("read", total=None), bar.add_task("ran", total=None)
-        while True:
+        read, ran = (bar.add_task(name, total=None, note="") for name in ("read", "ran"))
+        for number in itertools.count():
             _update(bar, read, ran, filling)
+            if number % 10 == 0:
+                bar.update(ran, note="waits for the rate limit" if waits() else "")
             await asyncio.sleep(0.1)
 
 
@@ -61,7 +71,7 @@ def summarize(filling: Backfill, *, interrupted: bool, here: bool) -> None:
     _say_reasons(selection.reasons)
     _say_notes(selection)
     if interrupted:
-        output.line("interrupted; the same command goes on")
+        output.line("interrupted; run the same command again to go on")
 
 
 def _say_ended(filling: Backfill) -> None:

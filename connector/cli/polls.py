@@ -8,12 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from connector.chatforge.connection import ChatForgeConnection
 from connector.cli import output
-from connector.cli.doctor.budget import describe_budget, read_budget
+from connector.cli.doctor.budget import find_wait
 from connector.cli.loading import load_adapter, load_settings
 from connector.cli.paragraphs import write_beside, write_wrapped
-from connector.errors import ConnectorError
 from connector.runs.pace import SHARE
 from connector.runs.poll_states import (
     PartitionFailure,
@@ -129,14 +127,8 @@ def _late_rows(state: PollState, now: datetime) -> Iterator[_Row]:
 
 def _say_why_late(state: PollState, now: datetime) -> str:
     """What its request waits for, as far as the budget of the account tells."""
-    try:
-        values = load_adapter().connection(state.connector, state.connection)
-    except ConnectorError:
-        values = None
-    if isinstance(values, ChatForgeConnection):
-        budget = read_budget(values)
-        if budget.waiting or budget.paused_for:
-            return f"it waits for the rate limit: {describe_budget(budget, now).detail}"
+    if (wait := find_wait(load_adapter(), state.connector, state.connection, now)) is not None:
+        return f"it waits for the rate limit: {wait}"
     return "no answer has come since; where that stays so, see the log of chatforge serve"
 
 

@@ -116,14 +116,14 @@ class Scene:
         chat = httpx.get(f"{self.sandbox.control_url}/conversations/{conversation_id}").json()
         return [message["content"] for message in chat["messages"] if message["injected"]]
 
-    def start(self, *arguments: str, **more: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, stderr: int = subprocess.PIPE, **more: str) -> "subprocess.Popen[str]":
         """The command in a process that goes on."""
         return subprocess.Popen(
             [sys.executable, "-m", "connector", *arguments],
             env=self.settings | {"PATH": os.environ["PATH"], "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite"} | more,
             cwd=self.folder,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
 

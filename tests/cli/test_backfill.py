@@ -1,6 +1,8 @@
 """A flow over what exists already, with real processes that are interrupted, killed and started beside a server."""
 
 import json
+import os
+import pty
 import signal
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -52,7 +54,11 @@ def test_steps_that_act_once_are_left_out_unless_allowed(scene):
     [story] = scene.fill(1)
     scene.write_flow(LEADS + GREET)
     result = scene("backfill", "flows/leads.yaml")
-    assert result.out.splitlines()[0] == "left out: greet, since chatforge.inject_message is once; --allow-once does it"
+    assert result.out.splitlines()[:3] == [
+        "left out: greet, since chatforge.inject_message is once",
+        "what has run is not run again, so these steps are left out for good;",
+        "--allow-once does them",
+    ]
     [run] = scene.runs()
     step = scene.read(lambda journal: journal.steps(run.id))["greet"]
     assert (run.status, step.status) == ("succeeded", "skipped")
@@ -60,6 +66,17 @@ def test_steps_that_act_once_are_left_out_unless_allowed(scene):
     scene.write_flow(LEADS + GREET, "again")
     assert scene("backfill", "flows/again.yaml", "--allow-once").out.startswith("again: 1 entry read, 1 run\n")
     assert scene.messages(story["conversation_id"]) == ["Hello"]
+
+
+def test_flow_without_any_other_step_is_refused(scene):
+    scene.fill(1)
+    say = "chatforge.inject_message, with: {agent_id: a, conversation_id: b, content: Hello}"
+    steps = f"steps: [{{id: greet, uses: {say}}}, {{id: again, uses: {say}}}]\n"
+    scene.write_flow(LEADS + steps + "on_error: [{id: contacts, uses: contacts.list}]\n")
+    result = scene("backfill", "flows/leads.yaml")
+    sentence = "the flow 'leads' has no step that a backfill does: greet, again would be left out; give --allow-once"
+    assert (result.code, result.out, result.error) == (2, "", f"error: {sentence}\n")
+    assert scene("backfill", "flows/leads.yaml", "--allow-once").out.startswith("leads: 1 entry read, 1 run\n")
 
 
 def test_flow_that_needs_what_is_left_out_is_refused(scene):
@@ -186,7 +203,7 @@ def test_at_most_a_hundred_runs_are_queued_ahead(scene):
     assert out.splitlines()[1:] == [
         "leads: 110 entries read, 100 runs",
         "     100 not finished; the server does them",
-        "interrupted; the same command goes on",
+        "interrupted; run the same command again to go on",
     ]
 
 
@@ -227,10 +244,26 @@ def test_interrupted_backfill_lets_the_call_in_flight_finish_and_goes_on(scene):
     filling.send_signal(signal.SIGINT)
     out, error = filling.communicate(timeout=20)
     assert (filling.returncode, error) == (130, "")
-    assert out.endswith("interrupted; the same command goes on\n")
+    assert out.endswith("interrupted; run the same command again to go on\n")
     assert {run.status for run in scene.runs()} <= {"succeeded", "queued"}, "nothing is left half done"
     assert scene("backfill", "flows/leads.yaml", "--allow-once").code == 0
     assert [scene.messages(story["conversation_id"]) for story in stories] == [["Hello"]] * 3
+
+
+def test_terminal_shows_that_the_rate_limit_is_waited_for(scene):
+    scene.fill(9)
+    scene.write_flow(LEADS + "steps: [{id: agents, uses: chatforge.list_agents}]\n")
+    main, terminal = pty.openpty()
+    filling = scene.start("backfill", "flows/leads.yaml", stderr=terminal, CHATFORGE_RATE_LIMIT="6", TERM="xterm")
+    os.close(terminal)
+    shown = b""
+    while b"waits for the rate limit" not in shown:
+        shown += os.read(main, 1_000)
+    filling.send_signal(signal.SIGINT)
+    out = filling.communicate(timeout=20)[0]
+    os.close(main)
+    assert out.endswith("\ninterrupted; run the same command again to go on\n")
+    assert "\r" not in out
 
 
 def is_sending(scene, run_id: str) -> bool:

@@ -2,16 +2,30 @@
 
 from datetime import datetime, timedelta
 
+from connector.adapter import Adapter
 from connector.chatforge.budget import BudgetState, machine_clock, read_state
 from connector.chatforge.budget.learning import RAISED_AFTER
 from connector.chatforge.connection import ChatForgeConnection, account_of
 from connector.cli.doctor.findings import Finding, ok, warn
+from connector.errors import ConnectorError
 
 _WHO_ELSE = "see what else uses this key"
 
 
 def read_budget(connection: ChatForgeConnection) -> BudgetState:
     return read_state(connection.budget_file, account_of(connection), connection.rate_limit, machine_clock())
+
+
+def find_wait(adapter: Adapter, connector: str, connection: str, now: datetime) -> str | None:
+    """How the budget of a connection stands for which some process waits; None where none does, or it has none."""
+    try:
+        values = adapter.connection(connector, connection)
+    except ConnectorError:
+        return None
+    if not isinstance(values, ChatForgeConnection):
+        return None
+    state = read_budget(values)
+    return describe_budget(state, now).detail if state.waiting or state.paused_for else None
 
 
 def describe_budget(state: BudgetState, now: datetime) -> Finding:
