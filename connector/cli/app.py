@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 from connector.cli import exits, output
 from connector.cli.backfill import backfill
 from connector.cli.call import call
-from connector.cli.check import check
+from connector.cli.check import check, show_problem
 from connector.cli.demo import demo
 from connector.cli.doctor import doctor
 from connector.cli.events import app as events
@@ -26,7 +26,7 @@ from connector.cli.sandbox import sandbox
 from connector.cli.send_event import send_event
 from connector.cli.serve import serve
 from connector.errors import ConnectorError, FlowError
-from connector.flows.problems import Problem, render
+from connector.flows.problems import Problem
 
 _LONGEST = 400  # characters of a complaint that quotes an argument
 COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
@@ -141,7 +141,7 @@ def _fail_otherwise(error: Exception) -> int:
 def _show_problems(error: FlowError) -> None:
     for problem in error.problems:
         if isinstance(problem, Problem):
-            output.errors.print(render(problem, error.sources.get(problem.path, "")), markup=False)
+            show_problem(problem, error.sources.get(problem.path, ""), output.errors)
 
 
 def _show_internal(error: Exception) -> None:

@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.console import Console
 
 from connector import registry, settings
 from connector.adapter import Adapter
 from connector.cli import exits, output
 from connector.cli.flow_files import check_file, flow_paths, same_names
+from connector.cli.paragraphs import write_wrapped
 from connector.cli.poll_needs import find_needs
 from connector.flows.flow import Flow
-from connector.flows.problems import render
+from connector.flows.problems import Problem, render
 from connector.registry import Registry
 from connector.settings import Settings
 
@@ -33,11 +35,18 @@ def check(
     else:
         sources = {str(path): result.source for path, result in checked}
         for problem in problems:
-            output.console.print(render(problem, sources[problem.path]), markup=False)
+            show_problem(problem, sources[problem.path], output.console)
         output.line(_summary(len(checked), len(problems)))
         for sentence in folders.poll_needs([(path, result.flow) for path, result in checked if result.flow]):
-            output.line(sentence)
+            write_wrapped(sentence)
     return exits.FAILED if problems else exits.DONE
+
+
+def show_problem(problem: Problem, source: str, shown: Console) -> None:
+    """Print it with its place in the file."""
+    head, *place = render(problem, source).split("\n")
+    for line in (output.folded(head, shown), *place):
+        shown.print(line, markup=False)
 
 
 class _Folders:

@@ -83,7 +83,16 @@ def status(word: str, width: int = 0) -> Text:
 
 def fail(message: object) -> None:
     """Print one sentence to the error stream."""
-    errors.print(Text.assemble(("error: ", "red bold"), printable(message)))
+    mark = "error: "
+    text = folded(f"{mark}{printable(message)}", errors)
+    errors.print(Text.assemble((mark, "red bold"), text.removeprefix(mark)))
+
+
+def folded(text: str, shown: Console = console) -> str:
+    """The text with line breaks between words, where a terminal would break within one; piped it stays one line."""
+    if not shown.is_terminal:
+        return text
+    return "\n".join(textwrap.wrap(text, shown.width, break_on_hyphens=False))
 
 
 def write_json(value: Any) -> None:

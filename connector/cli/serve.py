@@ -13,11 +13,18 @@ from connector.adapter import Adapter
 from connector.cli import output
 from connector.cli.flow_files import load_flows
 from connector.cli.loading import load_settings, pause_of, require_connections
+from connector.cli.paragraphs import write_beside
 from connector.declare import connector_of
 from connector.flows import durations
 from connector.flows.flow import Flow
 from connector.server import service
 from connector.settings import Settings
+
+_LEFT = 10
+_NO_PUBLIC_URL = (
+    "set CHATFORGE_PUBLIC_URL to the address under which ChatForge reaches this server, and paste the webhook address "
+    "into the ChatForge dashboard, Integrations"
+)
 
 
 def serve(
@@ -61,8 +68,7 @@ def _announce(
         path = f"/webhooks/{connector}" + ("" if connection == "default" else f"/{connection}")
         output.line(f"webhooks  {settings.public_url or address}{path}")
     if triggers and settings.public_url is None:
-        output.line("          set CHATFORGE_PUBLIC_URL to the address under which ChatForge reaches this server,")
-        output.line("          and paste the webhook address into the ChatForge dashboard, Integrations")
+        write_beside(" " * _LEFT, _LEFT, _NO_PUBLIC_URL)
 
 
 def _start(adapter: Adapter, flow: Flow, upcoming: Mapping[str, datetime]) -> str:
@@ -74,6 +80,12 @@ def _start(adapter: Adapter, flow: Flow, upcoming: Mapping[str, datetime]) -> st
     if not flow.enabled:
         return f"{how} (off)"
     if (pause := pause_of(adapter, flow)) is not None:
-        return f"{how}, polled every {durations.render(pause)}"
+        return f"{how}, polled every {durations.render(pause)}{_first(adapter, flow)}"
     by_hand = adapter.registry.trigger(flow.trigger.uses).sources == ("manual",)
     return f"{how}, with chatforge run only" if by_hand else how
+
+
+def _first(adapter: Adapter, flow: Flow) -> str:
+    """What of the list the flow gets at first, unless that is what is new from now on."""
+    watching = adapter.watch(flow.trigger.uses, flow.trigger.input)
+    return f", start: {watching.start}" if watching is not None and watching.start != "now" else ""

@@ -1,4 +1,8 @@
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,7 +121,8 @@ def test_requests_of_polls_are_told(chatforge, tmp_path, flows, sentences):
         text = text.replace("EVERY", every) if every else text.replace(", with: {every: EVERY, }", "")
         (tmp_path / f"{number}.yaml").write_text(text)
     result = chatforge("check", ".")
-    assert result.out.splitlines()[1:] == [f"{POLLS}{sentence}" for sentence in sentences]
+    shown = result.out.replace("\n", " ").replace(f" {POLLS}", f"\n{POLLS}").splitlines()[1:]
+    assert [line.strip() for line in shown] == [f"{POLLS}{sentence}" for sentence in sentences]
 
 
 def test_polls_that_need_too_much_are_warned_about_and_are_no_problem(chatforge, flow, tmp_path):
@@ -128,8 +133,28 @@ def test_polls_that_need_too_much_are_warned_about_and_are_no_problem(chatforge,
     break_flow(tmp_path, "connection: acme", "connection: acme\n  with: {every: 8s}")
     result = chatforge("check", flow)
     assert result.code == 0
-    assert result.out.splitlines()[-1] == (
-        "warning: polling chatforge/acme needs at least 7.5 requests a minute, more than 70% of its 10; "
-        "the server will poll less often: write a longer `every`"
-    )
+    assert result.out.splitlines()[-2:] == [
+        "warning: polling chatforge/acme needs at least 7.5 requests a minute, more than",
+        "70% of its 10; the server will poll less often: write a longer `every`",
+    ]
     assert chatforge("check", flow, "--format", "json").out == "[]\n"
+
+
+def test_terminal_breaks_a_problem_between_words_and_piped_it_stays_one_line(chatforge, flow, tmp_path):
+    break_flow(tmp_path, "contact.created", "contact.creatd")
+    main, terminal = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "connector", "check", flow],
+        env={"PATH": os.environ["PATH"], "COLUMNS": "80", "TERM": "xterm"},
+        cwd=tmp_path,
+        stdout=terminal,
+        check=False,
+    )
+    os.close(terminal)
+    shown = os.read(main, 10_000).decode().splitlines()
+    os.close(main)
+    assert shown[:2] == [
+        "leads.yaml:29:23: steps.contact (UpsertedContact) has no field 'creatd'; did you",
+        "mean 'created'? [unknown-field]",
+    ]
+    assert chatforge("check", flow).out.splitlines()[0] == f"{shown[0]} {shown[1]}"

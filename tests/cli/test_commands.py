@@ -77,6 +77,10 @@ outputs: {name: "${{ OUTPUT }}"}
     [
         ("{uses: chatforge.new_lead}", "started by chatforge.new_lead, polled every 1m"),
         ("{uses: chatforge.lead_captured, with: {every: 90s}}", "started by chatforge.lead_captured, polled every 90s"),
+        (
+            "{uses: chatforge.new_lead, with: {start: all}}",
+            "started by chatforge.new_lead, polled every 1m, start: all",
+        ),
         ("{uses: chatforge.event}", "started by chatforge.event"),
         ("{uses: manual}", "started by manual, with chatforge run only"),
         ("{uses: chatforge.new_lead}\nenabled: false", "started by chatforge.new_lead (off)"),
