@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,24 +38,30 @@ def run(
             help="The event's payload as JSON or @FILE; without it a sample of now. See: chatforge show TRIGGER --json",
         ),
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Change the sample, as in agent_id=ID."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run as a JSON object.")] = False,
 ) -> int:
     """Run a flow once and wait for its end. Its actions act for real.
 
     Where a server executes the same database, the server does the run.
 
-    Example: chatforge run docs/flows/lead-to-crm.yaml --input @event.json
+    Example: chatforge run docs/flows/lead-to-crm.yaml --set agent_id=ID
     """
+    if input is not None and changes:
+        raise UsageError("--set changes the sample, and --input gives another event; give one of them")
     require_file(file)
     adapter, database = load_adapter(file), load_settings(file).database
     [flow] = load_flows(file, adapter.catalogue)
     flow = replace(flow, enabled=True)  # who names it wants it
     require_steps(adapter, flow)
-    delivery = _delivery(adapter, flow, input)
+    delivery = _delivery(adapter, flow, input, changes or ())
 
     async def queue(store: Store) -> list[str]:
         if input is None and not as_json:
-            output.line("the event is a sample of the trigger; give another one with --input")
+            output.line("the event is a sample of the trigger; change it with --set, or give another one with --input")
         return [_started(await Intake(adapter, store, [flow]).accept(delivery))]
 
     [done] = execution.finish(adapter, database, queue, quiet=as_json)
@@ -63,18 +70,20 @@ def run(
     return execution.code_of([done])
 
 
-def _delivery(adapter: Adapter, flow: Flow, input: str | None) -> Delivery:
-    """The given event, or the trigger's sample as of now."""
+def _delivery(adapter: Adapter, flow: Flow, input: str | None, changes: Sequence[str]) -> Delivery:
+    """The given event, or the trigger's sample as of now with the changes."""
     now = datetime.now(UTC)
-    event, text = _event(adapter, flow.trigger.uses, input, now)
+    event, text = _event(adapter, flow.trigger.uses, input, changes, now)
     # Each manual run is an event of its own, also with the same input.
     event = replace(event, identity=f"{BY_HAND}{secrets.token_hex(16)}")
     return Delivery(connector_of(flow.trigger.uses), flow.trigger.connection, event, text, now)
 
 
-def _event(adapter: Adapter, trigger: str, input: str | None, now: datetime) -> tuple[Event, str]:
+def _event(
+    adapter: Adapter, trigger: str, input: str | None, changes: Sequence[str], now: datetime
+) -> tuple[Event, str]:
     example = adapter.registry.trigger(trigger).sample
-    text = read_input(input) if input else json.dumps(sample(example.payload, now))
+    text = read_input(input) if input else json.dumps(sample(example.payload, now, changes=changes))
     if example.source == "webhook":
         webhook = adapter.registry.connections[connector_of(trigger)].webhook
         assert webhook is not None  # noqa: S101 - the registry has seen to it

@@ -88,6 +88,6 @@ def _announce(sandbox: Sandbox) -> None:
     output.line(f"  CHATFORGE_API_KEY={sandbox.api_key}")
     output.line(f"  CHATFORGE_WEBHOOK_SECRET={sandbox.webhook_secret}")
     body = json.dumps({"visitor_email": "ann@example.com"})
-    output.line("A signed sample of its agent, to a server with these settings:")
+    output.line("A signed sample, to a server with these settings; its lead is in no list, so a flow starts in 2 min:")
     output.line(f"  chatforge send-event lead.captured --set agent_id={sandbox.agent_id}")
     output.line(f"A visitor leaves an e-mail: curl -d '{body}' {sandbox.control_url}/visitors")

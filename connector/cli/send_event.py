@@ -28,7 +28,10 @@ def send_event(
 ) -> int:
     """Send a signed sample event to a server, as ChatForge would.
 
-    Example: chatforge send-event lead.captured --set data.visitor_email=ann@example.com
+    Its agent abc123 exists nowhere: give one of yours. chatforge.lead_captured waits for the lead to be listed, and as
+    the sample never is, it starts its flow after `wait_for_lead`, two minutes unless the flow says otherwise.
+
+    Example: chatforge send-event lead.captured --set agent_id=ID
     """
     adapter = load_adapter(Path.cwd())
     now = datetime.now(UTC)

@@ -104,7 +104,14 @@ def test_run_without_input_says_that_the_event_is_a_sample_also_of_a_flow_that_i
     )
     result = chatforge("run", "off.yaml", **settings)
     assert result.code == 0, result.error
-    assert result.out.startswith("the event is a sample of the trigger; give another one with --input\n")
+    assert result.out.startswith("the event is a sample of the trigger; change it with --set, or ")
+
+
+def test_sample_of_a_run_can_be_changed(chatforge, settings, tmp_path):
+    text = POLLED.replace("TRIGGER", "chatforge.event").replace("OUTPUT", "trigger.agent_id ?? ''")
+    (tmp_path / "polled.yaml").write_text(text)
+    result = chatforge("run", "polled.yaml", "--json", "--set", "agent_id=mine", **settings)
+    assert json.loads(result.out)["outputs"] == {"name": "mine"}, result.error
 
 
 def test_payload_that_is_not_the_trigger_s_is_named(chatforge, settings, tmp_path):
