@@ -29,8 +29,8 @@ RETRY_EVERY = timedelta(minutes=5)
 """How much longer the pause after each further dirty full walk is, where the order is known."""
 RETRY_AT_MOST = timedelta(hours=1)
 
-_EMPTIED = 5
-"""Dirty walks in a row until a list that was not empty is believed to be, where nothing counts it."""
+BELIEVED_AFTER = timedelta(hours=2)
+"""For how long a list must have been seen empty until it is believed to be, where nothing counts it."""
 _EVIDENCE = 8
 """Pairs of neighbours with different times that show an order."""
 _AGREEING = 0.8
@@ -86,7 +86,7 @@ def take_count(sweep: Sweep, count: int | None, now: datetime) -> datetime | Non
         return None
     assert sweep.walk is not None  # noqa: S101 - it was asked for by one of both
     # An empty list that should not be empty must not make everything new when it is back.
-    sweep.walk.dirty |= bool(count) if count is not None else sweep.dirty < _doubts(sweep)
+    sweep.walk.dirty |= bool(count) if count is not None else not _is_long_empty(sweep, now)
     sweep.count = sweep.count if sweep.walk.dirty else 0
     return _finish(sweep, sweep.walk, now)
 
@@ -97,6 +97,10 @@ def take(sweep: Sweep, items: Sequence[Item], known: Collection[str], now: datet
     Returns when the full walk began that has now ended clean, None where none has.
     """
     _learn(sweep, items)
+    if items:
+        sweep.empty_since = None
+    elif sweep.asked == "walk" and sweep.walk is not None and sweep.walk.offset == 0:
+        sweep.empty_since = sweep.empty_since or now
     if sweep.asked == "head" and sweep.head is not None:
         if advance_head(sweep, sweep.head, [item.id for item in items], known, now):
             sweep.head, sweep.headed = None, True
@@ -110,11 +114,9 @@ def _end(sweep: Sweep) -> int:
     return 0 if sweep.order != "oldest_first" else max(0, (sweep.count or 0) - overlap(sweep.cap))
 
 
-def _doubts(sweep: Sweep) -> int:
-    """How many walks in a row must have been dirty until an empty list that nothing counts is believed to be empty."""
-    if sweep.count is None:
-        return 1
-    return _EMPTIED if sweep.count else 0
+def _is_long_empty(sweep: Sweep, now: datetime) -> bool:
+    """Whether the list was empty at each walk for long enough, or was known to be."""
+    return sweep.count == 0 or (sweep.empty_since is not None and _is_over(sweep.empty_since, BELIEVED_AFTER, now))
 
 
 def _is_over(moment: datetime | None, pause: timedelta, now: datetime) -> bool:

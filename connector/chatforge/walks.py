@@ -68,6 +68,8 @@ class Sweep(BaseModel):
     """The most items of a page, as far as is known."""
     count: int | None = None
     """How many items there were when the end was seen last."""
+    empty_since: Time | None = None
+    """Since when every walk has found nothing."""
     head: Walk | None = None
     walk: Walk | None = None
     asked: Literal["head", "walk", "count"] | None = None
@@ -90,6 +92,11 @@ class Sweep(BaseModel):
         """What an operator should know, as one sentence."""
         if self.offset_ignored:
             return "ChatForge ignores `offset`: only the first page of this list can be seen; report it to the vendor"
+        if self.dirty >= ALERT_AFTER and self.empty_since is not None:
+            return (
+                "the list is empty, and how many items there should be cannot be read (Get Analytics); what appears in "
+                "it may be old, and begins a flow only where it is dated later than its start"
+            )
         if self.dirty >= ALERT_AFTER:
             return (
                 f"{self.dirty} sweeps in a row may have missed items, because the list changes too much between two "

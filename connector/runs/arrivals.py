@@ -14,9 +14,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector.adapter import Delivery
-from connector.declare import Item, Join
+from connector.declare import Item
 from connector.runs import aliases, events, records, twins
 from connector.runs.events import Decision
+from connector.runs.matching import ENTRY, join_of, measure, read_facts, unbound_entries
+from connector.runs.reclaims import reclaim
 from connector.runs.records import read_time, write_time
 from connector.runs.watches import Poll, Watch
 
@@ -73,6 +75,8 @@ def note(
     known = likely if likely == named else None
     at = delivery.event.occurred_at or delivery.received_at
     entry = _find_entry(connection, watch, known, likely, facts, at)
+    if entry is None and known is not None:
+        entry = reclaim(connection, watch, known, facts, at, delivery.received_at)
     values = (event_id, *watch.key, _text(named), _text(known), write_time(at), json.dumps(facts))
     connection.execute("INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)", values)
     if entry is not None:
@@ -134,11 +138,6 @@ def partitions_to_hurry(connection: sqlite3.Connection, watch: Watch) -> set[str
     return {json.loads(row["partition"]) if row["partition"] else None for row in rows}
 
 
-def join_of(watch: Watch) -> Join:
-    assert watch.list.join is not None  # noqa: S101 - callers have looked
-    return watch.list.join
-
-
 def _find_entry(
     connection: sqlite3.Connection,
     watch: Watch,
@@ -149,21 +148,12 @@ def _find_entry(
 ) -> sqlite3.Row | None:
     """The unbound entry that a webhook tells of; in the partition `known`, or in any, then rather in the `likely`."""
     near = []
-    for row in _unbound_entries(connection, watch, at):
+    for row in unbound_entries(connection, watch, at):
         partition = json.loads(row["partition"])
-        apart = _measure(watch, facts, read_facts(row["facts"])) if known in (None, partition) else None
+        apart = measure(watch, facts, read_facts(row["facts"])) if known in (None, partition) else None
         if apart is not None:
             near.append((likely not in (None, partition), apart, row))
     return min(near, key=lambda one: one[:2])[2] if near else None
-
-
-def _unbound_entries(connection: sqlite3.Connection, watch: Watch, at: datetime) -> list[sqlite3.Row]:
-    within = join_of(watch).within
-    return connection.execute(
-        "SELECT o.*, p.partition FROM observed o JOIN polls p ON p.id = o.poll_id WHERE p.connector = ? "
-        "AND p.connection = ? AND p.list = ? AND o.facts IS NOT NULL AND o.at BETWEEN ? AND ?",
-        (*watch.key, write_time(at - within), write_time(at + within)),
-    ).fetchall()
 
 
 def _find_pairs(
@@ -179,7 +169,7 @@ def _find_pairs(
         first = bisect_left(order, write_time(times[item.id] - within))
         last = bisect_right(order, write_time(times[item.id] + within))
         for row in rows[first:last]:
-            apart = _measure(watch, read(row["facts"]), item.facts)
+            apart = measure(watch, read(row["facts"]), item.facts)
             if apart is not None:
                 pairs.append((_doubt(connection, watch, poll, row), apart, row["event_id"], item.id))
     return pairs
@@ -205,23 +195,9 @@ def _doubt(connection: sqlite3.Connection, watch: Watch, poll: Poll, row: sqlite
     return 1 if likely is None else 2 * (likely != poll.partition)
 
 
-def read_facts(text: str) -> Mapping[str, Any] | None:
-    """None where the row is damaged; nothing is recognised by it then."""
-    try:
-        facts = json.loads(text)
-    except ValueError:
-        return None
-    return facts if isinstance(facts, dict) else None
-
-
-def _measure(watch: Watch, webhook: Mapping[str, Any] | None, entry: Mapping[str, Any] | None) -> float | None:
-    return None if webhook is None or entry is None else join_of(watch).distance(webhook, entry)
-
-
 def _entry(connection: sqlite3.Connection, poll: Poll, item: str) -> sqlite3.Row:
     row: sqlite3.Row = connection.execute(
-        "SELECT o.*, p.partition FROM observed o JOIN polls p ON p.id = o.poll_id WHERE o.poll_id = ? AND o.item = ?",
-        (poll.id, json.dumps(item)),
+        f"{ENTRY} WHERE o.poll_id = ? AND o.item = ?", (poll.id, json.dumps(item))
     ).fetchone()
     return row
 
@@ -262,16 +238,16 @@ def _learn_alias(connection: sqlite3.Connection, watch: Watch, arrival: sqlite3.
     facts = read_facts(arrival["facts"])
     others = (
         row
-        for row in _unbound_entries(connection, watch, read_time(arrival["at"]))
+        for row in unbound_entries(connection, watch, read_time(arrival["at"]))
         if row["partition"] != entry["partition"]
     )
-    if all(_measure(watch, facts, read_facts(row["facts"])) is None for row in others):
+    if all(measure(watch, facts, read_facts(row["facts"])) is None for row in others):
         aliases.learn(connection, watch, json.loads(arrival["named"]), json.loads(entry["partition"]))
-
-
-def _text(value: str | None) -> str | None:
-    return None if value is None else json.dumps(value)
 
 
 def _value(text: str | None) -> Any:
     return None if text is None else json.loads(text)
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else json.dumps(value)

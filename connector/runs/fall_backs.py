@@ -17,6 +17,7 @@ from connector.errors import ConnectorError, StoreError
 from connector.runs import aliases, arrivals, events, twins
 from connector.runs.events import Decision
 from connector.runs.intake import Intake
+from connector.runs.matching import join_of
 from connector.runs.pace import FAULT_PAUSE, STORE_PAUSE
 from connector.runs.records import read_time, write_time
 from connector.runs.watches import Watch
@@ -130,7 +131,7 @@ def _decide(connection: sqlite3.Connection, wait: Wait, read: ReadEvent) -> Deci
     partition, item, named = (json.loads(row[name] or "null") for name in ("partition", "item", "named"))
     partition = partition or aliases.find_partition(connection, watch, named)
     text = json.loads(row["text"])
-    event = arrivals.join_of(watch).place(read(row["connector"], text), partition, item)
+    event = join_of(watch).place(read(row["connector"], text), partition, item)
     delivery = Delivery(row["connector"], row["connection"], event, text, read_time(row["received_at"]))
     flow = next(one.flow for one in watch.watchers if one.flow.name == wait.flow)
     return _find_told(connection, wait, row) or watch.decide(flow, delivery)

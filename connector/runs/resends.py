@@ -16,6 +16,7 @@ from connector.flows.flow import Flow
 from connector.runs import aliases, arrivals, events, records, twins
 from connector.runs.events import Decision
 from connector.runs.intake import TOO_EARLY
+from connector.runs.matching import join_of
 from connector.runs.records import write_time
 from connector.runs.twins import Twin
 from connector.runs.watches import Decide, Watch
@@ -98,7 +99,7 @@ def _find_twin(
 def _find_entry(
     connection: sqlite3.Connection, watch: Watch, event_id: str, delivery: Delivery, flow: str
 ) -> tuple[Twin | None, Delivery]:
-    join = arrivals.join_of(watch)
+    join = join_of(watch)
     select = "SELECT * FROM arrivals WHERE event_id = ?"
     if connection.execute(select, (event_id,)).fetchone() is None:
         arrivals.note(connection, watch, event_id, delivery)  # so that its entry starts nothing either, when it comes

@@ -110,21 +110,32 @@ def test_head_finds_all_that_came_where_the_page_size_was_not_known() -> None:
     assert round_of(state, lambda offset: listed[offset : offset + 20], seen, later=timedelta(minutes=2)) == 1
 
 
-def test_empty_list_that_nothing_counts_is_believed_to_be_empty_when_it_was_seen_twice() -> None:
+def test_empty_list_that_nothing_counts_is_believed_to_be_empty_after_two_hours() -> None:
     state = Sweep()
-    round_of(state, lambda _offset: [], set(), count=None)
-    assert state.swept_at is None
-    round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=1))
-    assert state.swept_at == NOW + timedelta(minutes=1)
-    round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=20))
-    assert state.swept_at == NOW + timedelta(minutes=20), "it was empty before"
+    for minutes in (0, 1, 30, 60, 119):
+        round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=minutes))
+        assert state.swept_at is None
+    round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=120))
+    assert (state.swept_at, state.alert) == (NOW + timedelta(minutes=120), None)
+    round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=140))
+    assert state.swept_at == NOW + timedelta(minutes=140), "it was empty before"
 
 
 def test_list_that_has_become_empty_and_that_nothing_counts_is_believed_in_time() -> None:
     state, listed = Sweep(), items(5)
     round_of(state, lambda offset: listed[offset : offset + 50], set())
-    for minutes in range(10, 15):
+    for minutes in range(20, 140, 15):
         round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=minutes))
-        assert (state.swept_at, state.count, state.alert) == (NOW, 5, None)
-    round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=15))
-    assert (state.swept_at, state.count, state.dirty) == (NOW + timedelta(minutes=15), 0, 0)
+        assert (state.swept_at, state.count) == (NOW, 5)
+    assert "is empty" in (state.alert or "")
+    round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=280))
+    assert (state.count, state.dirty) == (0, 0)
+
+
+def test_list_that_shows_something_between_is_not_believed_to_be_empty() -> None:
+    state, listed = Sweep(), items(5)
+    for minutes in (0, 60, 119):
+        round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=minutes))
+    round_of(state, lambda offset: listed[offset : offset + 50], set(), later=timedelta(minutes=130))
+    round_of(state, lambda _offset: [], set(), count=None, later=timedelta(minutes=150))
+    assert (state.swept_at, state.count) == (NOW + timedelta(minutes=130), 5)

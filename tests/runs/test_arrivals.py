@@ -127,6 +127,41 @@ def test_webhook_that_names_the_agent_otherwise_teaches_the_name(leads: Leads) -
     assert [tuple(row) for row in bound] == [('"lead-2"', '"a"')]
 
 
+def test_webhook_that_names_the_agent_takes_its_lead_back_from_one_of_an_agent_that_is_not_listed_yet(
+    leads: Leads,
+) -> None:
+    leads.arrive(2, 15, agent="new", visitor_email="same@example.com")
+    leads.lists["a"] = [lead(1, 14, visitor_email="same@example.com")]
+    assert leads.look() == ["main 1"]
+    leads.pass_time(minutes=5)
+    leads.arrive(1, 14, visitor_email="same@example.com")
+    assert leads.fall_back() == []
+    leads.lists["new"] = [lead(2, 15, visitor_email="same@example.com")]
+    assert leads.look("new") == ["main 2"]
+    leads.pass_time(minutes=5)
+    assert leads.fall_back() == []
+
+
+def test_webhook_whose_lead_is_taken_back_starts_the_flow_by_itself_in_the_end(leads: Leads) -> None:
+    leads.arrive(2, 15, agent="new", visitor_email="same@example.com")
+    leads.lists["a"] = [lead(1, 14, visitor_email="same@example.com")]
+    leads.look()
+    leads.arrive(1, 14, visitor_email="same@example.com")
+    leads.pass_time(minutes=5)
+    assert leads.fall_back() == ["main webhook of 2"]
+
+
+def test_lead_whose_webhook_has_started_the_flow_is_not_taken_back(leads: Leads) -> None:
+    leads.arrive(2, 15, agent="new", visitor_email="same@example.com")
+    leads.pass_time(minutes=5)
+    assert leads.fall_back() == ["main webhook of 2"]
+    leads.lists["a"] = [lead(1, 14, visitor_email="same@example.com")]
+    assert leads.look() == []
+    leads.arrive(1, 14, visitor_email="same@example.com")
+    leads.pass_time(minutes=5)
+    assert leads.fall_back() == ["main webhook of 1"]
+
+
 def test_name_of_an_agent_is_not_learned_where_the_lead_could_be_of_another(leads: Leads) -> None:
     leads.lists = {"a": [lead(1, 15)], "b": [lead(1, 15, id="of b")]}
     leads.look("a")
