@@ -192,7 +192,7 @@ class Adapter:
     async def _open(
         self, declared: Action, values: BaseModel, account: Account, idempotency_key: str, purpose: Purpose | None
     ) -> AsyncIterator[Call]:
-        async with account.turn(declared, values), self._open_client(account, purpose or declared.purpose) as opened:
+        async with account.turn(declared, values), self._open_client(account, declared, purpose) as opened:
             client, pausing = opened
             logger = logging.getLogger(f"connector.{declared.name}")
             context = ActionContext(account.values, client, idempotency_key, self._clock(), logger, account.memory)
@@ -200,13 +200,14 @@ class Adapter:
 
     @asynccontextmanager
     async def _open_client(
-        self, account: Account, purpose: Purpose
+        self, account: Account, declared: Action, purpose: Purpose | None
     ) -> AsyncIterator[tuple[httpx.AsyncClient, PausingBudget]]:
         """A client that may send its first request at once, and the budget that its further ones wait for."""
+        purpose, reads = purpose or declared.purpose, declared.effect == "read"
         slot = await account.budget.take(purpose) if account.budget else None
         pausing = PausingBudget(account.budget)
         budget = pausing if account.budget else None
-        async with open_client(account.options, account.transport, budget, purpose, slot) as client:
+        async with open_client(account.options, account.transport, budget, purpose, slot, reads=reads) as client:
             yield client, pausing
 
     @asynccontextmanager

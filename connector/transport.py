@@ -7,31 +7,23 @@ import asyncio
 import functools
 import importlib.util
 import re
-import socket
-import ssl
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import httpx
 
+from connector.answers import AnswerError, read_body
 from connector.errors import NetworkError, SettingsError
+from connector.unreached import describe_place, describe_refusal
 
 Purpose = Literal["takeover", "action", "interactive", "background"]
 Engine = Literal["aiohttp", "httpx"]
 
-MAX_BODY = 5_000_000
-"""The longest answer that is read, in bytes; before decompression, and after it."""
-
+_SAFE = ("GET", "HEAD")
 _MAX_CONNECTIONS = 100
 _KEEP_ALIVE_SECONDS = 15.0
-_REFUSALS: Mapping[type[Exception], str] = {
-    ssl.SSLError: "the TLS handshake failed",
-    socket.gaierror: "its name cannot be resolved",
-    ConnectionRefusedError: "connection refused",
-    TimeoutError: "no connection in time",
-}
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
@@ -118,7 +110,8 @@ def open_transport(options: HttpOptions, engine: Engine | None = None) -> httpx.
 def _httpx_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
     limits = httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEP_ALIVE_SECONDS)
     inner = httpx.AsyncHTTPTransport(trust_env=False, limits=limits)
-    return _Transport(options, inner, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
+    not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+    return _Transport(options, inner, not_sent, (httpx.NetworkError, httpx.RemoteProtocolError))
 
 
 def _aiohttp_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
@@ -129,14 +122,19 @@ def _aiohttp_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
 
     def open_session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, ssl=context, keepalive_timeout=_KEEP_ALIVE_SECONDS)
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        tracing = aiohttp.TraceConfig()
+        tracing.on_connection_create_start.append(_note_fresh)
+        session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[tracing]
+        )
         # aiohttp would silently send GET, PUT and DELETE again when a reused connection is cut.
         session._retry_connection = False
         return session
 
     inner = httpx_aiohttp.AiohttpTransport(verify=context, client=open_session)
     # httpx-aiohttp reports a POST that was processed and then cut as httpx.ConnectTimeout: only causes count.
-    return _Transport(options, inner, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+    not_sent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+    return _Transport(options, inner, not_sent, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError))
 
 
 def open_client(
@@ -145,13 +143,16 @@ def open_client(
     budget: Budget | None = None,
     purpose: Purpose = "action",
     slot: Slot | None = None,
+    *,
+    reads: bool = False,
 ) -> httpx.AsyncClient:
     """Open the client of one call. Closing it leaves `transport` open.
 
-    Each request waits for a slot of `budget`; the first one uses `slot`, which closing gives back if unused.
+    Each request waits for a slot of `budget`; the first one uses `slot`, which closing gives back if unused. Where the
+    call only `reads`, a request that met a kept connection which the other side was closing is sent once more.
     """
     return httpx.AsyncClient(
-        transport=_CallTransport(transport, budget, purpose, slot),
+        transport=_CallTransport(transport, budget, purpose, slot, reads),
         base_url=_parse_base_url(options.base_url),
         headers={"Accept-Encoding": "gzip", **options.headers},
         timeout=httpx.Timeout(options.read_timeout, connect=options.connect_timeout, pool=2 * options.connect_timeout),
@@ -169,11 +170,25 @@ class _CallTransport(httpx.AsyncBaseTransport):
     """Sends the requests of one call, each in a slot of the budget."""
 
     def __init__(
-        self, transport: httpx.AsyncBaseTransport, budget: Budget | None, purpose: Purpose, slot: Slot | None
+        self,
+        transport: httpx.AsyncBaseTransport,
+        budget: Budget | None,
+        purpose: Purpose,
+        slot: Slot | None,
+        reads: bool,
     ) -> None:
         self._transport, self._budget, self._purpose, self._slot = transport, budget, purpose, slot
+        self._reads = reads
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._send(request)
+        except _KeptConnectionError:
+            if not self._reads or request.method not in _SAFE:
+                raise
+        return await self._send(request)
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
         slot = await self._take_slot()
         if slot is None:
             return await self._transport.handle_async_request(request)
@@ -200,8 +215,30 @@ class _CallTransport(httpx.AsyncBaseTransport):
             slot.unused()
 
 
-class _AnswerError(Exception):
-    """An answer came that is not read to its end. The message is a clause without its subject."""
+class _KeptConnectionError(NetworkError):
+    """A connection that was kept from an earlier request ended before the answer began; a new one may be good."""
+
+
+@dataclass(slots=True)
+class _Sending:
+    """What is known of a request while it is sent."""
+
+    fresh: bool = False
+    """Whether a connection was made for it."""
+    answered: bool = False
+    """Whether its answer has begun."""
+
+    async def trace(self, event: str, _info: object) -> None:
+        """Is told by httpx what happens."""
+        self.fresh |= event == "connection.connect_tcp.started"
+
+
+_sending: ContextVar[_Sending] = ContextVar("_sending")
+"""For aiohttp, which is not told what is sent with which request."""
+
+
+async def _note_fresh(*_about: object) -> None:
+    _sending.get().fresh = True
 
 
 class _Response(httpx.Response):
@@ -211,24 +248,33 @@ class _Response(httpx.Response):
 class _Transport(httpx.AsyncBaseTransport):
     """Reads every answer whole, and says of every failure what is known about the request.
 
-    `not_sent` are the exceptions, or causes of exceptions, that only occur before the first byte is sent.
+    `not_sent` are the exceptions, or causes of exceptions, that only occur before the first byte is sent, `cut` those
+    of a connection that ended.
     """
 
     def __init__(
-        self, options: HttpOptions, inner: httpx.AsyncBaseTransport, not_sent: tuple[type[Exception], ...]
+        self,
+        options: HttpOptions,
+        inner: httpx.AsyncBaseTransport,
+        not_sent: tuple[type[Exception], ...],
+        cut: tuple[type[Exception], ...],
     ) -> None:
-        self._options, self._inner, self._not_sent = options, inner, not_sent
+        self._options, self._inner, self._not_sent, self._cut = options, inner, not_sent, cut
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        sending = _Sending()
+        _sending.set(sending)
+        request.extensions = {**request.extensions, "trace": sending.trace}
         try:
             async with asyncio.timeout(self._options.total_timeout):
                 response = await self._inner.handle_async_request(request)
+                sending.answered = True
                 try:
-                    body = await _read_body(response)
+                    body = await read_body(response)
                 finally:
                     await response.aclose()
         except Exception as cause:
-            raise self._network_error(cause, request) from cause
+            raise self._network_error(cause, request, sending) from cause
         for name in ("content-encoding", "content-length", "transfer-encoding"):
             response.headers.pop(name, None)
         return _Response(response.status_code, headers=response.headers, content=body)
@@ -236,20 +282,22 @@ class _Transport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self._inner.aclose()
 
-    def _network_error(self, cause: Exception, request: httpx.Request) -> NetworkError:
-        place = _place(request.url)
-        if isinstance(cause, self._not_sent) or isinstance(cause.__cause__, self._not_sent):
-            reason, transient = _describe_refusal(cause)
+    def _network_error(self, cause: Exception, request: httpx.Request, sending: _Sending) -> NetworkError:
+        place = describe_place(request.url)
+        if _is_any(cause, self._not_sent):
+            reason, transient = describe_refusal(cause)
             setting = self._options.base_url_setting
             sentence = f"cannot reach {place}: {reason}; check {setting} and your network"
             return NetworkError(sentence, processed="no", transient=transient)
         sentence = f"{place} {self._describe_loss(cause)}"
-        if request.method not in ("GET", "HEAD"):
+        if request.method not in _SAFE:
             sentence += "; it may have carried out the request, so look there before you repeat it"
-        return NetworkError(sentence, processed="unknown", transient=not isinstance(cause, _AnswerError))
+        was_kept = not (sending.fresh or sending.answered) and _is_any(cause, self._cut)
+        kind = _KeptConnectionError if was_kept else NetworkError
+        return kind(sentence, processed="unknown", transient=not isinstance(cause, AnswerError))
 
     def _describe_loss(self, cause: Exception) -> str:
-        if isinstance(cause, _AnswerError):
+        if isinstance(cause, AnswerError):
             return str(cause)
         if isinstance(cause, httpx.ReadTimeout | httpx.WriteTimeout):
             return f"was silent for {self._options.read_timeout:g} s"
@@ -258,48 +306,6 @@ class _Transport(httpx.AsyncBaseTransport):
         return "closed or broke the connection before its answer was complete"
 
 
-async def _read_body(response: httpx.Response) -> bytes:
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "", "gzip", "x-gzip", "deflate"):
-        raise _AnswerError(f"answered with the content encoding {encoding[:40]!r}, which was not asked for")
-    decoder = zlib.decompressobj(wbits=47) if encoding not in ("identity", "") else None  # 47: gzip or zlib
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        try:
-            body += decoder.decompress(chunk, MAX_BODY + 1 - len(body)) if decoder else chunk
-        except zlib.error:
-            raise _AnswerError("sent an answer that cannot be decompressed") from None
-        if decoder and decoder.unused_data:
-            raise _AnswerError("sent more after the end of a compressed answer")
-        if max(len(body), response.num_bytes_downloaded) > MAX_BODY:
-            raise _AnswerError(f"sent an answer of more than {MAX_BODY // 1_000_000} MB; ask for less at a time")
-    if decoder and not decoder.eof and response.num_bytes_downloaded:
-        raise _AnswerError("sent a compressed answer without its end")
-    return bytes(body)
-
-
-def _place(url: httpx.URL) -> str:
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    return f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"
-
-
-def _describe_refusal(error: Exception) -> tuple[str, bool]:
-    """Why there is no connection, and whether that may pass by itself."""
-    causes = list(_causes(error))
-    for cause in causes:
-        if message := getattr(cause, "verify_message", ""):
-            return f"its TLS certificate is not trusted ({message})", False
-    for cause in causes:
-        for kind, reason in _REFUSALS.items():
-            if isinstance(cause, kind):
-                return reason, True
-    return "no connection", True
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            for member in error.exceptions:
-                yield from _causes(member)
-        error = error.__cause__ or error.__context__
+def _is_any(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
+    """Whether the exception, or its cause, is of these kinds."""
+    return isinstance(error, kinds) or isinstance(error.__cause__, kinds)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from connector import settings
 from connector.adapter import Adapter
 from connector.chatforge.samples import EVENT as SAMPLE
-from connector.declare import Action, ActionContext, ConnectionType, Event, Poll, PollRequest, PollStep, Trigger
+from connector.declare import Action, ActionContext, ConnectionType, Event, Poll, PollRequest, PollStep, Trigger, action
 from connector.errors import (
     EventError,
     InputError,
@@ -188,6 +188,24 @@ def test_call_that_is_not_sent_gives_its_slot_back(make_adapter, sandbox):
                 assert (await waiting)["agents"]
 
     asyncio.run(use_the_only_slot())
+
+
+@pytest.mark.parametrize(("effect", "ends"), [("read", "2 answers"), ("once", "network")])
+def test_only_a_read_that_met_a_closing_connection_is_sent_again(make_adapter, sandbox, effect, ends):
+    @action(effect=effect, title="Look")
+    async def look(_input: Text, context: ActionContext[Any]) -> Anything:
+        """Twice over one connection, which the other side then closes."""
+        asked = {"params": {"action": "v1-agents"}, "headers": {"Authorization": f"Bearer {sandbox.api_key}"}}
+        answers = [await context.http.get(sandbox.url, **asked) for _ in range(2)]
+        return Anything(value=f"{len(answers)} answers")
+
+    fault = {"action": "v1-agents", "connection": "reused", "cut": "before_effect", "times": 1}
+    httpx.post(f"{sandbox.control_url}/faults", json=fault)
+    try:
+        found = run(make_adapter(Registry({"test.look": look}, {}, {})), "test.look", {})["value"]
+    except NetworkError as error:
+        found = error.kind
+    assert found == ends
 
 
 def signed(body: bytes, secret: str) -> dict[str, str]:

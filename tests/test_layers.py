@@ -15,6 +15,7 @@ LAYERS = [
     errors
     validation
     settings
+    answers unreached
     transport
     sqlite
     declare

@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from connector.answers import MAX_BODY
 from connector.errors import NetworkError, SettingsError
-from connector.transport import MAX_BODY, Engine, HttpOptions, Purpose, open_client, open_transport
+from connector.transport import Engine, HttpOptions, Purpose, open_client, open_transport
 
 SECRET = "cf_canary_key"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: session=1\r\n\r\n{}"
@@ -146,12 +147,12 @@ class RecordedSlot:
 
 @asynccontextmanager
 async def client_to(
-    url: str, engine: Engine, slots: Slots | None = None, **limits: Any
+    url: str, engine: Engine, slots: Slots | None = None, *, reads: bool = False, **limits: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
     options = HttpOptions(url, {"Authorization": f"Bearer {SECRET}"}, base_url_setting="BASE_URL", **limits)
     transport = open_transport(options, engine)
     try:
-        async with open_client(options, transport, slots) as client:
+        async with open_client(options, transport, slots, reads=reads) as client:
             yield client
     finally:
         await transport.aclose()
@@ -194,6 +195,49 @@ def test_connection_cut_is_unknown_and_sent_once(engine: Engine, method: str, re
             assert (await client.request(method, "", content=b"third")).status_code == 200
         assert [request[-5:] for request in server.requests].count(b"econd") == seen
         assert slots.ends == ["answered 200"] * reused + ["lost", "answered 200"]
+
+    run(scenario)
+
+
+BEFORE_THE_ANSWER = ["before_reading", "after_reading", "after_reading_reset"]
+
+
+@engines
+@pytest.mark.parametrize("point", BEFORE_THE_ANSWER)
+def test_read_that_met_a_closing_connection_is_sent_again_in_a_slot_of_its_own(engine: Engine, point: str) -> None:
+    async def scenario() -> None:
+        server, slots = ScriptedServer(OK, POINTS[point][0], OK), Slots()
+        async with running(server) as url, client_to(url, engine, slots, reads=True) as client:
+            await client.get("")
+            assert (await client.get("")).status_code == 200
+        assert server.connections == 2
+        assert slots.ends == ["answered 200", "lost", "answered 200"]
+
+    run(scenario)
+
+
+@engines
+@pytest.mark.parametrize(
+    ("method", "script", "slots_of_the_last"),
+    [
+        pytest.param("GET", [Cut(b"")], ["lost"], id="fresh"),
+        pytest.param("GET", [OK, Cut(PARTIAL_BODY)], ["lost"], id="in the answer"),
+        pytest.param("POST", [OK, Cut(b"")], ["lost"], id="not safe"),
+        pytest.param("GET", [OK, Cut(b""), Cut(b"")], ["lost", "lost"], id="again"),
+    ],
+)
+def test_read_is_not_sent_again_otherwise(
+    engine: Engine, method: str, script: list[object], slots_of_the_last: list[str]
+) -> None:
+    async def scenario() -> None:
+        server, slots = ScriptedServer(*script, OK), Slots()
+        async with running(server) as url, client_to(url, engine, slots, reads=True) as client:
+            if script[0] == OK:
+                await client.request(method, "")
+            with pytest.raises(NetworkError):
+                await client.request(method, "")
+        assert slots.ends[-len(slots_of_the_last) :] == slots_of_the_last
+        assert len(slots.ends) == (script[0] == OK) + len(slots_of_the_last)
 
     run(scenario)
 

@@ -99,4 +99,4 @@ def _started(stored: Stored) -> str:
         if start.run_id:
             return start.run_id
     reason = stored.starts[0].reason if stored.starts else "the flow is off, or its trigger does not want the event"
-    raise StartedNothingError(f"the event started nothing: {reason}; give another event with --input")
+    raise StartedNothingError(f"the event started nothing: {reason}; give another event with --input or --set")
