@@ -32,7 +32,7 @@ docs: install
 torture: install
 	$(BIN)/python -m pytest -m torture
 
-# What docs/guarantees.md shows; takes about an hour. WORLDS and MINUTES make it shorter.
+# What docs/guarantees.md shows; takes about half an hour. WORLDS and MINUTES make it shorter.
 figures: install
 	cd tests && ../$(BIN)/python -m simulator.measure $(or $(WORLDS),1000)
 	cd tests && ../$(BIN)/python -m torture.budget --minutes $(or $(MINUTES),30)

@@ -19,3 +19,9 @@ def test_every_named_test_exists():
 def test_every_named_command_exists():
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make (\w+)`", " ".join(PAGE.split()))) <= targets
+
+
+def test_figures_stand_below_the_command_that_prints_them():
+    _, figures = PAGE.split("## Figures")
+    assert "make figures" in figures
+    assert len(re.findall(r"^\| .*[0-9]", figures, re.MULTILINE)) > 10

@@ -94,6 +94,8 @@ def _say_notes(selection: Selection) -> None:
         output.line(f"{agent} was deleted meanwhile")
     for agent in selection.listing.unsteady:
         output.line(f"the list of {agent} changed too much while it was read; run the same command again later")
+    for agent in selection.listing.uncounted:
+        output.line(f"the list of {agent} is empty, and how many there should be cannot be read (Get Analytics)")
     if selection.in_list_order:
         output.line("the list is long, so its entries were taken in its own order and not the oldest first")
 

@@ -42,6 +42,8 @@ class Listing:
     """Partitions that were not found."""
     unsteady: list[str] = field(default_factory=list)
     """Partitions of which entries may have been missed."""
+    uncounted: list[str] = field(default_factory=list)
+    """Partitions in which nothing was found, where nothing tells how much there should be."""
 
     async def entries(self) -> AsyncIterator[Entry]:
         """Each entry once, in the order of the list, one partition after the other. Raises ConnectorError."""
@@ -97,7 +99,7 @@ class Listing:
                 if step.swept is not None:
                     return
             state = step.state
-        self.unsteady.append(partition)
+        (self.unsteady if seen else self.uncounted).append(partition)
 
     async def _ask(self, request: PollRequest) -> dict[str, Any]:
         watch = self.watch

@@ -43,6 +43,7 @@ def test_list_is_read_though_its_count_cannot_be_had(error: ActionError) -> None
     found, listing = asyncio.run(read(error))
     assert found == ["lead-1"]
     assert (listing.total, listing.ended, listing.gone, listing.unsteady) == (None, True, [], [])
+    assert listing.uncounted == ["empty"]
 
 
 def test_count_that_is_refused_ends_the_reading() -> None:
