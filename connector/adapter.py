@@ -21,7 +21,7 @@ from typing import Any, Self
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from connector import polling
+from connector import config_values, polling
 from connector import registry as registries
 from connector import settings as setting_sources
 from connector.accounts import DEFAULT, Account, Accounts
@@ -47,6 +47,7 @@ from connector.errors import (
     WebhookError,
 )
 from connector.flows.catalogue import Catalogue
+from connector.flows.parameters import Parameters
 from connector.polling import Polled
 from connector.registry import Registry, operation_of
 from connector.settings import Settings
@@ -116,6 +117,13 @@ class Adapter:
             {name: operation_of(action) for name, action in self.registry.actions.items()},
             {name: entry.connector for name, entry in self._settings.connections.items()},
         )
+
+    def config(self, declared: Parameters) -> dict[str, Any]:
+        """What a flow reads as `config`: the environment's values, those of connections.yaml, or the defaults.
+
+        Raises SettingsError where one is missing or of another type.
+        """
+        return {name: config_values.find(self._settings, name, one) for name, one in declared.items()}
 
     def connection(self, connector: str, name: str = DEFAULT) -> BaseModel:
         """The values of a connection. Raises SettingsError or UnknownOperationError."""

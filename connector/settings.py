@@ -30,6 +30,7 @@ _ENV_VALUE = re.compile(r"""(?:\s*'([^']*)'|\s*"((?:[^"\\]|\\.)*)"|(?!\s*['"])((
 _BROKEN = re.compile("[\udc80-\udcff]")  # what Python makes of bytes that are not UTF-8
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _CONNECTION = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_CONFIG = "CHATFORGE_CONFIG_NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,18 @@ class Settings:
     public_url: str | None
     """CHATFORGE_PUBLIC_URL, the address under which the vendor reaches this server"""
     connections: Mapping[str, ConnectionEntry]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What connections.yaml has below `config`."""
+    environment: Environment = field(default=Environment(()), repr=False, compare=False)
+
+    def config_text(self, name: str) -> str | None:
+        """The value of `config.NAME` that the environment has."""
+        return self.environment.get(config_variable(name))
+
+
+def config_variable(name: str) -> str:
+    """The variable of the environment that sets `config.NAME`."""
+    return _CONFIG.replace("NAME", name.upper())
 
 
 def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -135,6 +148,7 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
     secrets = (environment.get("CHATFORGE_WEBHOOK_SECRET") or "").split(",")
     public_url = environment.get("CHATFORGE_PUBLIC_URL")
     state = _state_folder(environment, folder)
+    connections, config = _connections((flows or folder) / "connections.yaml", environment)
     return Settings(
         api_key=SecretStr(key) if key else None,
         base_url=_url("CHATFORGE_BASE_URL", environment.get("CHATFORGE_BASE_URL") or DEFAULT_BASE_URL),
@@ -143,7 +157,9 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
         rate_limit=_rate_limit(environment.get("CHATFORGE_RATE_LIMIT")),
         budget_file=folder / (environment.get("CHATFORGE_BUDGET_FILE") or state / "budget.sqlite"),
         public_url=_url("CHATFORGE_PUBLIC_URL", public_url) if public_url else None,
-        connections=_connections((flows or folder) / "connections.yaml", environment),
+        connections=connections,
+        config=config,
+        environment=environment,
     )
 
 
@@ -261,11 +277,15 @@ for _tag, _pattern, _first in (
     )
 
 
-def _connections(path: Path, environment: Environment) -> Mapping[str, ConnectionEntry]:
+def _connections(path: Path, environment: Environment) -> tuple[Mapping[str, ConnectionEntry], Mapping[str, Any]]:
+    """The connections, and what stands below `config`."""
     document = _read_yaml(path, _read_text("the connections file", path, missing=""))
     if not isinstance(document, dict):
         raise SettingsError(f"{path}: expected a mapping from connection names to their values")
-    return MappingProxyType({name: _entry(path, name, values, environment) for name, values in document.items()})
+    if not isinstance(config := document.pop("config", {}), dict):
+        raise SettingsError(f"{path}: config: expected a mapping from names to values, such as config: {{owner: Anna}}")
+    connections = {name: _entry(path, name, values, environment) for name, values in document.items()}
+    return MappingProxyType(connections), MappingProxyType(config)
 
 
 def _read_yaml(path: Path, text: str) -> Any:

@@ -26,6 +26,7 @@ LAYERS = [
     accounts
     call
     polling
+    config_values
     adapter
     blocking
     manifest

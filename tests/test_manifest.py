@@ -439,8 +439,8 @@ LIST, NUMBERS = {"type": "array", "items": {"type": "string"}}, {"type": "array"
         pytest.param(
             fields(a={"type": "object", "propertyNames": FEWER}),
             fields(a={"type": "object"}),
-            "addition a: the propertyNames is gone",
-            "breaking a: the propertyNames is new",
+            "addition a: now takes other fields too",
+            "breaking a: no longer takes other fields",
             id="names of fields",
         ),
         pytest.param(
@@ -587,8 +587,8 @@ def test_input_may_take_more_but_not_less(old, new, forth, back):
         pytest.param(
             fields("a", a={"type": "object", "propertyNames": FEWER}),
             fields("a", a={"type": "object"}),
-            "breaking a: the propertyNames is gone",
-            "addition a: the propertyNames is new",
+            "addition a: may have other fields now",
+            "breaking a: has no other fields now",
             id="names of fields",
         ),
         pytest.param(
@@ -631,7 +631,7 @@ def test_keyword_that_no_type_tells_breaks_an_input(keyword):
         pytest.param(
             dict[Literal["a", "b"], int],
             dict[Literal["a"], int],
-            "breaking x.do input.a: the propertyNames changed",
+            "breaking x.do input.a.b: is gone",
             id="names of fields",
         ),
         pytest.param(

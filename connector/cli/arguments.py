@@ -1,17 +1,14 @@
 """Options `--arg NAME=VALUE`: one field of an input each, as text."""
 
-import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from connector.cli.exits import UsageError
-from connector.cli.input_files import DEEPEST, RefusedJSONError, read_json
 from connector.flows import types
+from connector.flows.json_text import DEEPEST
 from connector.flows.problems import did_you_mean, quoted, shortened
-from connector.flows.types import ListOf, Object, Simple, Type
-
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+from connector.flows.types import Object, Type
+from connector.flows.values import read_text
 
 
 def read_arguments(input: Type, arguments: Sequence[str]) -> dict[str, Any]:
@@ -63,36 +60,6 @@ def _field(kind: Type, inside: Sequence[str], name: str) -> Type:
 def _convert(kind: Type, path: str, text: str) -> Any:
     """The text as the type says; a type that takes text takes it as it is."""
     try:
-        for part in sorted(types.parts(kind), key=_precedence):
-            accepted, value = _read_as(part, text)
-            if accepted:
-                return value
-    except RefusedJSONError as error:
-        raise UsageError(f"--arg {shortened(path)}: this is not read: {error}") from error
-    raise UsageError(f"--arg {shortened(path)}={shortened(text)}: expected {kind}, not {quoted(text)}")
-
-
-def _precedence(kind: Type) -> bool:
-    return not (isinstance(kind, Simple) and kind.kind == "str" and not kind.words)
-
-
-def _read_as(kind: Type, text: str) -> tuple[bool, Any]:
-    if isinstance(kind, Object | ListOf):
-        wanted: type = dict if isinstance(kind, Object) else list
-        try:
-            value = read_json(text)
-        except json.JSONDecodeError:
-            return False, None
-        return isinstance(value, wanted), value
-    if not isinstance(kind, Simple):
-        return False, None
-    if kind.kind in ("str", "any"):
-        return kind.words is None or text in kind.words, text
-    if kind.kind == "bool":
-        return text in ("true", "false"), text == "true"
-    if kind.kind == "null":
-        return text == "null", None
-    match = _NUMBER.fullmatch(text)
-    if match is None or (kind.kind == "int" and (match[2] or match[3])):
-        return False, None
-    return True, read_json(text)
+        return read_text(text, kind)
+    except ValueError as error:
+        raise UsageError(f"--arg {shortened(path)}={shortened(text)}: {error}") from error

@@ -19,12 +19,11 @@ from connector.cli import exits, output
 from connector.cli.backfill_report import preview, show_progress, summarize
 from connector.cli.doctor.budget import find_wait
 from connector.cli.exits import UsageError
-from connector.cli.flow_files import load_flows, require_file
+from connector.cli.flow_files import check_files, load_flows, require_file
 from connector.cli.loading import load_adapter, load_settings, require_steps
 from connector.cli.paragraphs import write_wrapped
 from connector.declare import connector_of
 from connector.errors import FlowError, StoreError, StoreLockedError
-from connector.flows.check import check
 from connector.flows.flow import Flow
 from connector.flows.problems import one_of, quoted
 from connector.runs.backfills import Backfill, Query, Selection
@@ -78,7 +77,7 @@ def _load(file: Path, since: datetime | None, *, with_once: bool) -> tuple[Adapt
     [loaded] = load_flows(file, adapter.catalogue)
     flow = replace(loaded, enabled=True)  # who names it wants it
     require_steps(adapter, flow)
-    adapter.require_connection(connector_of(flow.trigger.uses), flow.trigger.connection)
+    adapter.require_connection(connector_of(flow.started_by.uses), flow.started_by.connection)
     watch = _watch(adapter, flow)
     if not with_once:
         _leave_out(adapter, flow, file)
@@ -87,10 +86,10 @@ def _load(file: Path, since: datetime | None, *, with_once: bool) -> tuple[Adapt
 
 def _watch(adapter: Adapter, flow: Flow) -> Watch:
     """The list that the flow watches. Raises UsageError where its past tells nothing."""
-    if not _tells_of_past(adapter, flow.trigger.uses):
+    if not _tells_of_past(adapter, flow.started_by.uses):
         usable = sorted(name for name in adapter.registry.triggers if _tells_of_past(adapter, name))
         raise UsageError(
-            f"the flow {flow.name!r} is started by {flow.trigger.uses}, and no list tells its events of the past; "
+            f"the flow {flow.name!r} is started by {flow.started_by.uses}, and no list tells its events of the past; "
             f"expected {one_of(usable)}"
         )
     [watch] = find_watches(
@@ -111,24 +110,25 @@ def _tells_of_past(adapter: Adapter, trigger: str) -> bool:
 
 def _leave_out(adapter: Adapter, flow: Flow, file: Path) -> None:
     """Say which steps are left out, those that act once. Raises UsageError where no other is left."""
-    steps = [step for step in (*flow.steps, *flow.on_error) if adapter.effect(step.uses) in ONCE]
-    names = ", ".join(step.id for step in steps)
-    if all(step in steps for step in flow.steps):
+    once = [(step, call) for step, call in flow.calls_of_actions() if adapter.effect(call.uses) in ONCE]
+    names = ", ".join(step.id for step, _ in once)
+    left_out = [step for step, _ in once]
+    if all(step in left_out for step in flow.steps):
         raise UsageError(
             f"the flow {flow.name!r} has no step that a backfill does: {names} would be left out; give --allow-once"
         )
-    _check_without(adapter, flow, file, names)
-    for step in steps:
-        output.line(f"left out: {step.id}, since {step.uses} is {adapter.effect(step.uses)}")
-    if steps:
+    _check_without(adapter, file, names)
+    for step, call in once:
+        output.line(f"left out: {step.id}, since {call.uses} is {adapter.effect(call.uses)}")
+    if once:
         write_wrapped(_FOR_GOOD)
 
 
-def _check_without(adapter: Adapter, flow: Flow, file: Path, names: str) -> None:
+def _check_without(adapter: Adapter, file: Path, names: str) -> None:
     """Raise FlowError where a step needs the output of one that is left out."""
     catalogue = adapter.catalogue
     actions = {name: replace(one, left_out=one.effect in ONCE) for name, one in catalogue.actions.items()}
-    checked = check(flow.source, str(file), replace(catalogue, actions=actions))
+    [(_, checked)] = check_files([file], lambda _: replace(catalogue, actions=actions))
     if checked.problems:
         output.fail(f"a backfill leaves out {names}, so what reads them must be guarded; or give --allow-once")
         raise FlowError("the flow needs what is left out", checked.problems, {str(file): checked.source})
@@ -204,7 +204,7 @@ async def _fill(filling: Backfill, worker: Worker | None) -> bool:
 
 def _waits(adapter: Adapter, selection: Selection) -> bool:
     """Whether the list or a step waits for a rate limit, in whichever process."""
-    steps = [(connector_of(step.uses), step.connection) for step in selection.flow.steps]
+    steps = [(connector_of(call.uses), call.connection) for _, call in selection.flow.calls_of_actions()]
     used = {selection.watch.key[:2], *steps}
     return any(find_wait(adapter, *connection, _now()) for connection in used)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from connector import registry, settings
 from connector.adapter import Adapter
 from connector.cli import exits, output
-from connector.cli.flow_files import check_file, flow_paths, same_names
+from connector.cli.flow_files import check_files, flow_paths, same_names
 from connector.cli.paragraphs import write_wrapped
 from connector.cli.poll_needs import find_needs
 from connector.flows.flow import Flow
@@ -28,7 +28,7 @@ def check(
     Example: chatforge check docs/flows/lead-to-crm.yaml
     """
     folders = _Folders(registry.load())
-    checked = [(path, check_file(path, folders.adapter(path).catalogue)) for path in flow_paths(files)]
+    checked = check_files(flow_paths(files), lambda path: folders.adapter(path).catalogue)
     problems = [problem for _, result in checked for problem in result.problems] + same_names(checked)
     if format == "json":
         output.write_json([problem.as_json() for problem in problems])

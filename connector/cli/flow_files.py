@@ -1,15 +1,17 @@
 """Finds and checks flow files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from connector.cli.exits import UsageError
 from connector.cli.input_files import quoted_path, read_start
 from connector.errors import FlowError
 from connector.flows.catalogue import Catalogue
-from connector.flows.check import Checked, check
+from connector.flows.check import Checked
 from connector.flows.document import MAX_BYTES
 from connector.flows.flow import Flow
+from connector.flows.folder import Folder
 from connector.flows.problems import Problem
 
 EXAMPLE = Path(__file__).parent / "templates" / "lead-to-crm.yaml"
@@ -40,9 +42,29 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def check_file(path: Path, catalogue: Catalogue) -> Checked:
+def check_files(paths: Sequence[Path], catalogue_of: Callable[[Path], Catalogue]) -> list[tuple[Path, Checked]]:
+    """What the checker says of each file. A flow may call those that lie beside it."""
+    folders: dict[Path, Folder] = {}
+    texts = {path: _read(path) for path in paths}
+    for path in paths:
+        if path.parent not in folders:
+            here = {str(one): text for one, text in texts.items() if one.parent == path.parent}
+            folders[path.parent] = Folder({**_beside(path.parent), **here}, catalogue_of(path))
+    return [(path, folders[path.parent].check(str(path))) for path in paths]
+
+
+def _beside(folder: Path) -> dict[str, bytes]:
+    """The texts of the flow files in the folder, as far as they can be read."""
+    found = {}
+    for path in _flow_files(folder) if folder.is_dir() else ():
+        with suppress(UsageError):
+            found[str(path)] = _read(path)
+    return found
+
+
+def _read(path: Path) -> bytes:
     # The checker says itself that a file is too large.
-    return check(read_start("the flow", path, MAX_BYTES), str(path), catalogue)
+    return read_start("the flow", path, MAX_BYTES)
 
 
 def same_names(checked: Sequence[tuple[Path, Checked]]) -> list[Problem]:
@@ -61,7 +83,7 @@ def same_names(checked: Sequence[tuple[Path, Checked]]) -> list[Problem]:
 
 def load_flows(path: Path, catalogue: Catalogue) -> list[Flow]:
     """The flows of a file or a folder. Raises FlowError where one does not check or two have the same name."""
-    checked = [(file, check_file(file, catalogue)) for file in flow_paths([path])]
+    checked = check_files(flow_paths([path]), lambda _: catalogue)
     problems = [problem for _, result in checked for problem in result.problems] + same_names(checked)
     if problems:
         raise FlowError("the flows have problems", problems, {str(file): result.source for file, result in checked})
@@ -69,8 +91,12 @@ def load_flows(path: Path, catalogue: Catalogue) -> list[Flow]:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    names = [path for path in sorted(folder.iterdir()) if path.suffix in (".yaml", ".yml") and path.is_file()]
-    flows = [path for path in names if path.name != "connections.yaml" and not path.stem.endswith(".test")]
+    flows = _flow_files(folder)
     if not flows:
         raise UsageError(f"there is no flow file (*.yaml) in the folder {quoted_path(folder)}")
     return flows
+
+
+def _flow_files(folder: Path) -> list[Path]:
+    names = [path for path in sorted(folder.iterdir()) if path.suffix in (".yaml", ".yml") and path.is_file()]
+    return [path for path in names if path.name != "connections.yaml" and not path.stem.endswith(".test")]

@@ -6,7 +6,7 @@ from pathlib import Path
 from connector import registry, settings
 from connector.adapter import Adapter
 from connector.declare import connector_of
-from connector.flows.flow import Flow
+from connector.flows.flow import Flow, TriggerUse, WaitFor
 from connector.settings import Settings
 
 
@@ -26,26 +26,31 @@ def require_connections(adapter: Adapter, flows: Sequence[Flow]) -> None:
     """Raise SettingsError unless each connection that the flows use, those that are on, has what it needs."""
     for flow in flows:
         if flow.enabled:
-            _require_trigger(adapter, flow)
+            if flow.trigger is not None:
+                _require_trigger(adapter, flow.trigger)
             require_steps(adapter, flow)
 
 
-def _require_trigger(adapter: Adapter, flow: Flow) -> None:
-    connector, sources = connector_of(flow.trigger.uses), adapter.registry.trigger(flow.trigger.uses).sources
+def _require_trigger(adapter: Adapter, used: TriggerUse | WaitFor) -> None:
+    connector, sources = connector_of(used.uses), adapter.registry.trigger(used.uses).sources
     if "webhook" in sources:
-        adapter.require_webhook(connector, flow.trigger.connection)
+        adapter.require_webhook(connector, used.connection)
     if "poll" in sources:
-        adapter.require_connection(connector, flow.trigger.connection)
+        adapter.require_connection(connector, used.connection)
 
 
 def require_steps(adapter: Adapter, flow: Flow) -> None:
-    """Raise SettingsError unless each connection of the flow's steps has what it needs."""
-    for step in (*flow.steps, *flow.on_error):
-        adapter.require_connection(connector_of(step.uses), step.connection)
+    """Raise SettingsError unless the flow's configuration, and each connection of its steps, has what it needs."""
+    for owner, step in flow.all_steps():
+        adapter.config(owner.config)
+        if isinstance(step.does, WaitFor):
+            _require_trigger(adapter, step.does)
+    for _, call in flow.calls_of_actions():
+        adapter.require_connection(connector_of(call.uses), call.connection)
 
 
 def pause_of(adapter: Adapter, flow: Flow) -> float | None:
     """Seconds between two polls for the flow; None where nothing is polled."""
-    trigger = flow.trigger
+    trigger = flow.started_by
     watching = adapter.watch(trigger.uses, trigger.input)
     return watching.every if watching is not None else adapter.pause(trigger.uses, trigger.input)

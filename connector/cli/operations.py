@@ -247,16 +247,19 @@ def _is_secret(field: Entry) -> bool:
 
 def _has_fields(kind: Type) -> bool:
     inner = types.without_null(kind)
-    while isinstance(inner, ListOf):
-        inner = types.without_null(inner.item)
+    for _ in range(_DEEPEST):  # a list may contain itself
+        if isinstance(inner, ListOf):
+            inner = types.without_null(inner.item)
     return isinstance(inner, Object) and bool(inner.fields)
 
 
-def _object_in(field: Entry, definitions: Entry) -> Entry | None:
+def _object_in(field: Entry, definitions: Entry, level: int = 0) -> Entry | None:
     """The schema with fields that is the field's type, that of its items, or the one beside null."""
+    if level > 2 * _DEEPEST:
+        return None
     if "$ref" in field:
-        return _object_in(definitions.get(field["$ref"].removeprefix("#/$defs/"), {}), definitions)
+        return _object_in(definitions.get(field["$ref"].removeprefix("#/$defs/"), {}), definitions, level + 1)
     if "properties" in field:
         return field
     inner = field.get("items") or next((part for part in field.get("anyOf", ()) if part.get("type") != "null"), None)
-    return _object_in(inner, definitions) if isinstance(inner, Mapping) else None
+    return _object_in(inner, definitions, level + 1) if isinstance(inner, Mapping) else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from connector.adapter import Adapter
 from connector.declare import connector_of
 from connector.flows.flow import Flow
+from connector.runs.listeners import find_listeners
 from connector.runs.pace import SHARE
 from connector.settings import Settings
 
@@ -63,9 +64,9 @@ class PollNeeds:
 def find_needs(adapter: Adapter, settings: Settings, flows: Sequence[Flow]) -> Sequence[PollNeeds]:
     """Of each account that flows poll."""
     found: dict[Account, PollNeeds] = {}
-    for flow in flows:
-        for polled, partition, pause in _polls(adapter, flow) if flow.enabled else ():
-            account = connector_of(flow.trigger.uses), flow.trigger.connection
+    for flow in (*flows, *find_listeners(flows)):
+        for polled, partition, pause in _polls(adapter, flow) if flow.enabled and flow.trigger else ():
+            account = connector_of(flow.started_by.uses), flow.started_by.connection
             if account not in found:
                 found[account] = PollNeeds(account, _limit(adapter, settings, account))
             found[account].add(polled, partition, pause)
@@ -73,7 +74,7 @@ def find_needs(adapter: Adapter, settings: Settings, flows: Sequence[Flow]) -> S
 
 
 def _polls(adapter: Adapter, flow: Flow) -> Iterator[tuple[str, str | None, float]]:
-    trigger = flow.trigger
+    trigger = flow.started_by
     if (watching := adapter.watch(trigger.uses, trigger.input)) is not None:
         yield watching.list.name, watching.partition, watching.every
     elif (pause := adapter.pause(trigger.uses, trigger.input)) is not None:

@@ -98,7 +98,7 @@ def _wanted(
 
 
 def _require_account(flow: Flow, event: records.Event) -> None:
-    account, own = (event.connector, event.connection), (connector_of(flow.trigger.uses), flow.trigger.connection)
+    account, own = (event.connector, event.connection), (connector_of(flow.started_by.uses), flow.started_by.connection)
     if account != own:
         raise UsageError(
             f"the flow {flow.name!r} takes events of {'/'.join(own)}, not of {'/'.join(account)} as {event.id}; "

@@ -73,10 +73,10 @@ def run(
 def _delivery(adapter: Adapter, flow: Flow, input: str | None, changes: Sequence[str]) -> Delivery:
     """The given event, or the trigger's sample as of now with the changes."""
     now = datetime.now(UTC)
-    event, text = _event(adapter, flow.trigger.uses, input, changes, now)
+    event, text = _event(adapter, flow.started_by.uses, input, changes, now)
     # Each manual run is an event of its own, also with the same input.
     event = replace(event, identity=f"{BY_HAND}{secrets.token_hex(16)}")
-    return Delivery(connector_of(flow.trigger.uses), flow.trigger.connection, event, text, now)
+    return Delivery(connector_of(flow.started_by.uses), flow.started_by.connection, event, text, now)
 
 
 def _event(

@@ -17,6 +17,7 @@ from connector.cli.paragraphs import write_beside
 from connector.declare import connector_of
 from connector.flows import durations
 from connector.flows.flow import Flow
+from connector.runs.listeners import find_listeners
 from connector.server import service
 from connector.settings import Settings
 
@@ -63,7 +64,8 @@ def _announce(
     output.line(f"database  {settings.database}")
     for flow in flows:
         output.line(f"flow      {flow.name}, {_start(adapter, flow, upcoming)}")
-    triggers = [flow.trigger for flow in flows if "webhook" in adapter.registry.trigger(flow.trigger.uses).sources]
+    used = [flow.trigger for flow in (*flows, *find_listeners(flows)) if flow.trigger]
+    triggers = [trigger for trigger in used if "webhook" in adapter.registry.trigger(trigger.uses).sources]
     for connector, connection in sorted({(connector_of(trigger.uses), trigger.connection) for trigger in triggers}):
         path = f"/webhooks/{connector}" + ("" if connection == "default" else f"/{connection}")
         output.line(f"webhooks  {settings.public_url or address}{path}")
@@ -76,16 +78,18 @@ def _start(adapter: Adapter, flow: Flow, upcoming: Mapping[str, datetime]) -> st
         moment = upcoming[flow.name]
         seconds = ":%S" if moment.second else ""
         return f"next at {moment:%Y-%m-%d %H:%M{seconds}} {moment.tzinfo}"
-    how = f"started by {flow.trigger.uses}"
+    if flow.trigger is None:
+        return "called by others, or with chatforge run"
+    how = f"started by {flow.started_by.uses}"
     if not flow.enabled:
         return f"{how} (off)"
     if (pause := pause_of(adapter, flow)) is not None:
         return f"{how}, polled every {durations.render(pause)}{_first(adapter, flow)}"
-    by_hand = adapter.registry.trigger(flow.trigger.uses).sources == ("manual",)
+    by_hand = adapter.registry.trigger(flow.started_by.uses).sources == ("manual",)
     return f"{how}, with chatforge run only" if by_hand else how
 
 
 def _first(adapter: Adapter, flow: Flow) -> str:
     """What of the list the flow gets at first, unless that is what is new from now on."""
-    watching = adapter.watch(flow.trigger.uses, flow.trigger.input)
+    watching = adapter.watch(flow.started_by.uses, flow.started_by.input)
     return f", start: {watching.start}" if watching is not None and watching.start != "now" else ""

@@ -1,28 +1,49 @@
 """Checks a flow file as a whole and compiles it: names, inputs, fields, nulls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from connector.flows import document, types
-from connector.flows.catalogue import Catalogue, Operation
+from connector.flows import document, parameters, types
+from connector.flows.calls import Calls, FindFlow, NoFlow
+from connector.flows.catalogue import Catalogue
+from connector.flows.controls import Controls
 from connector.flows.document import Node, Source
-from connector.flows.expressions.functions import EvaluationError
 from connector.flows.expressions.narrowing import Known
-from connector.flows.flow import Dedupe, Flow, Step, TriggerUse
+from connector.flows.flow import Concurrency, Dedupe, Flow, Mode, Step, TriggerUse
 from connector.flows.inputs import Inputs
 from connector.flows.keys import Keys
-from connector.flows.problems import Problem, Report, TooManyProblems, did_you_mean, quoted
+from connector.flows.problems import Problem, Report, TooManyProblems
 from connector.flows.slots import Slots, Template
 from connector.flows.steps import Steps
-from connector.flows.types import ANY, INT, STR, TIME
+from connector.flows.types import ANY, INT, NULL, STR, TIME, Type
 
-FLOW_KEYS = ("flow", "description", "enabled", "trigger", "dedupe", "steps", "on_error", "outputs")
+FLOW_KEYS = (
+    "flow",
+    "description",
+    "enabled",
+    "inputs",
+    "config",
+    "trigger",
+    "dedupe",
+    "concurrency",
+    "timeout",
+    "vars",
+    "steps",
+    "on_error",
+    "outputs",
+)
 TRIGGER_KEYS = ("uses", "with", "connection", "if", "id")
 DEDUPE_KEYS = ("key", "for")
+CONCURRENCY_KEYS = ("key", "mode", "limit")
+MODES: tuple[Mode, ...] = ("parallel", "queue", "single")
+MOST_RUNS = 10_000
 
 RUN = types.record("run", {"id": STR, "flow": STR, "started_at": TIME})
 ERROR = types.record("error", {"step": STR, "action": STR, "message": STR, "kind": STR, "attempts": INT})
+
+_KEY = types.Union((STR, INT))
+_OF_TRIGGERS = ("dedupe", "concurrency", "timeout")
+"""Keys of flows that a trigger starts; a flow that is called is a part of the run that calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +55,19 @@ class Checked:
     source: str
 
 
-def check(content: bytes | str, path: str, catalogue: Catalogue) -> Checked:
+def find_none(name: str) -> NoFlow:
+    """For a file that stands alone."""
+    return NoFlow(f"there is no flow {name!r} beside this one", "give the folder that holds both")
+
+
+def check(content: bytes | str, path: str, catalogue: Catalogue, find_flow: FindFlow = find_none) -> Checked:
     """Check the text of one flow file. `path` is only for the problems. Raises nothing, whatever the text."""
     report = Report(path)
     source = document.decode(content, report)
     flow = None
     try:
         root = None if report.problems() else document.parse(source, report)
-        flow = _Checker(source, report, catalogue).flow(root) if root else None
+        flow = _Checker(source, report, catalogue, find_flow).flow(root) if root else None
     except TooManyProblems:
         report.add_last()
     problems = report.problems()
@@ -49,38 +75,62 @@ def check(content: bytes | str, path: str, catalogue: Catalogue) -> Checked:
 
 
 class _Checker:
-    def __init__(self, source: Source, report: Report, catalogue: Catalogue) -> None:
+    def __init__(self, source: Source, report: Report, catalogue: Catalogue, find_flow: FindFlow) -> None:
         self._source = source
-        self._report = report
         self._catalogue = catalogue
         self._keys = Keys(source, report)
         self._slots = Slots(source, report)
-        self._inputs = Inputs(source, report, self._slots)
+        self._inputs = Inputs(source, report, self._keys, self._slots)
+        self._calls = Calls(self._keys, self._slots, self._inputs, catalogue, find_flow)
 
     def flow(self, root: document.Mapping) -> Flow | None:
-        self._keys.mapping(root, "a flow", FLOW_KEYS)
+        keys = self._keys
+        keys.mapping(root, "a flow", FLOW_KEYS)
         expected = "expected lower-case letters, digits and -, such as lead-to-crm"
-        node = self._keys.require(root, "flow", "a flow", FLOW_KEYS, "NAME")
-        name = self._keys.word(node, "the flow's name", r"[a-z][a-z0-9-]{0,62}", expected)
-        description = self._keys.text(root.get("description"), "the description") or ""
-        enabled = self._keys.boolean(root.get("enabled"), "enabled", default=True)
-        trigger, known = self._trigger(self._keys.require(root, "trigger", "a flow", FLOW_KEYS, "{uses: TRIGGER}"))
+        node = keys.require(root, "flow", "a flow", FLOW_KEYS, "NAME")
+        name = keys.word(node, "the flow's name", r"[a-z][a-z0-9-]{0,62}", expected)
+        description = keys.text(root.get("description"), "the description") or ""
+        enabled = keys.boolean(root.get("enabled"), "enabled", default=True)
+        inputs = parameters.read(keys, root.get("inputs"), "inputs")
+        config = parameters.read(keys, root.get("config"), "config")
+        known = Known({"config": parameters.as_object("config", config)} if config else {})
+        trigger, known = self._start(root, inputs, known)
         dedupe = self._dedupe(root.get("dedupe"), known)
-        self._keys.require(root, "steps", "a flow", FLOW_KEYS, "[{id: NAME, uses: ACTION}]")
-        steps, on_error, outputs = self._body(root, Known({**known.names, "run": RUN}, known.not_null))
-        if name is None or trigger is None:
+        concurrency = self._concurrency(root.get("concurrency"), known)
+        timeout = keys.duration(root.get("timeout"), "timeout", 0.0) or None
+        known = Known({**known.names, "run": RUN}, known.not_null)
+        variables, known = self._vars(root.get("vars"), known)
+        steps, on_error, outputs, output = self._body(root, known)
+        if name is None or (trigger is None and "inputs" not in root.entries):
             return None
-        return Flow(name, description, enabled, trigger, dedupe, steps, on_error, outputs, self._source.text)
+        return Flow(
+            name, description, enabled, trigger, inputs, config, dedupe, concurrency, timeout, variables,
+            steps, on_error, outputs, output, self._source.text, self._calls.flows,
+        )  # fmt: skip
 
-    def _trigger(self, node: Node | None) -> tuple[TriggerUse | None, Known]:
+    def _start(
+        self, root: document.Mapping, inputs: parameters.Parameters, known: Known
+    ) -> tuple[TriggerUse | None, Known]:
+        """What starts the flow, and what is known then."""
+        if "inputs" not in root.entries:
+            node = self._keys.require(root, "trigger", "a flow", FLOW_KEYS, "{uses: TRIGGER}")
+            return self._trigger(node, known)
+        for key in ("trigger", *_OF_TRIGGERS):
+            if (entry := root.entries.get(key)) is not None:
+                message = f"a flow with inputs has no {key}: a person or another flow starts it"
+                hint = "put the steps into a flow with inputs, and call it from one with the trigger"
+                self._keys.complain(entry.key, "unknown-key", message, hint if key == "trigger" else "remove it")
+        return None, Known({**known.names, "inputs": parameters.as_object("inputs", inputs)})
+
+    def _trigger(self, node: Node | None, known: Known) -> tuple[TriggerUse | None, Known]:
         """The trigger, and what is known of its event where its condition holds."""
-        unknown = Known({"trigger": ANY})
+        unknown = Known({**known.names, "trigger": ANY})
         keys = self._keys.mapping(node, "trigger", TRIGGER_KEYS, "write trigger: {uses: TRIGGER}")
         if keys is None:
             return None, unknown
         trigger_id = self._keys.word(keys.get("id"), "the trigger's id", r"[a-z][a-z0-9_]{0,62}", "expected a word")
-        uses, operation = self._operation(keys)
-        known = Known({"trigger": operation.output}) if operation else unknown
+        uses, operation = self._inputs.trigger(keys, "a trigger", TRIGGER_KEYS, self._catalogue)
+        known = Known({**known.names, "trigger": operation.output}) if operation else unknown
         condition_node = keys.get("if")
         condition = self._slots.expression(condition_node, known, types.BOOL) if condition_node is not None else None
         if condition is not None:
@@ -90,47 +140,58 @@ class _Checker:
         if operation is None:
             return None, known
         connection = self._inputs.connection(keys.get("connection"), uses, self._catalogue)
-        return TriggerUse(uses, connection, self._constants(keys, uses, operation), condition, trigger_id), known
-
-    def _constants(self, keys: document.Mapping, uses: str, operation: Operation) -> Mapping[str, Any]:
-        """The input of the trigger, in which expressions have no names to use."""
-        given = self._inputs.check(keys, uses, operation, Known({}))
-        if given is None or self._report.problems():
-            return {}
-        try:
-            values: Mapping[str, Any] = given.render({})
-        except EvaluationError as error:
-            self._keys.complain(given.node, "expression", str(error), "write a constant")
-            return {}
-        return values
-
-    def _operation(self, keys: document.Mapping) -> tuple[str, Operation | None]:
-        node = self._keys.require(keys, "uses", "a trigger", TRIGGER_KEYS, "TRIGGER")
-        uses = self._keys.text(node, "uses")
-        if node is None or uses is None:
-            return "", None
-        if (operation := self._catalogue.triggers.get(uses)) is None:
-            hint = did_you_mean(uses, self._catalogue.triggers)
-            if uses in self._catalogue.actions:
-                hint = "it is an action: use it in a step"
-            self._keys.complain(node, "unknown-trigger", f"there is no trigger {quoted(uses)}", hint)
-        return uses, operation
+        constants = self._inputs.constants(keys, uses, operation)
+        return TriggerUse(uses, connection, constants, condition, trigger_id), known
 
     def _dedupe(self, node: Node | None, known: Known) -> Dedupe | None:
         keys = self._keys.mapping(node, "dedupe", DEDUPE_KEYS, "write dedupe: {key: trigger.FIELD, for: 1d}")
         if keys is None:
             return None
         key = self._keys.require(keys, "key", "dedupe", DEDUPE_KEYS, "trigger.FIELD")
-        expression = self._slots.expression(key, known, types.Union((STR, INT))) if key is not None else None
+        expression = self._slots.expression(key, known, _KEY) if key is not None else None
         window = self._keys.duration(self._keys.require(keys, "for", "dedupe", DEDUPE_KEYS, "1d"), "for", 0.0)
         return Dedupe(expression, window) if expression else None
 
-    def _body(self, root: document.Mapping, known: Known) -> tuple[tuple[Step, ...], tuple[Step, ...], Template | None]:
-        steps = Steps(self._source, self._report, self._keys, self._slots, self._inputs, self._catalogue)
-        main = steps.read(root.get("steps"), "steps", known)
-        outputs = self._outputs(root.get("outputs"), steps.seen_by(known))
+    def _concurrency(self, node: Node | None, known: Known) -> Concurrency | None:
+        example = "write concurrency: {key: trigger.FIELD, mode: queue}"
+        keys = self._keys.mapping(node, "concurrency", CONCURRENCY_KEYS, example)
+        if keys is None:
+            return None
+        key = self._keys.require(keys, "key", "concurrency", CONCURRENCY_KEYS, "trigger.FIELD")
+        expression = self._slots.expression(key, known, _KEY) if key is not None else None
+        given = keys.entries.get("mode")
+        mode = self._keys.choice(given.value if given else None, "mode", MODES, "parallel")
+        limit = self._keys.integer(keys.get("limit"), "limit", 1, MOST_RUNS)
+        if mode != "parallel" and (entry := keys.entries.get("limit")) is not None:
+            message = f"limit belongs to the mode parallel; with {mode} one run goes on at a time"
+            self._keys.complain(entry.key, "unknown-key", message, "remove it")
+        elif given is None or (isinstance(given.value, document.Scalar) and given.value.text == "parallel"):
+            self._keys.require(keys, "limit", "concurrency", CONCURRENCY_KEYS, "3")
+        return Concurrency(expression, mode, limit) if expression else None
+
+    def _vars(self, node: Node | None, known: Known) -> tuple[dict[str, Template], Known]:
+        """The variables, each of which sees those above it."""
+        found: dict[str, Template] = {}
+        keys = self._keys.mapping(node, "vars", None, "write vars: {NAME: VALUE}")
+        for name, entry in keys.entries.items() if keys else ():
+            self._keys.word(entry.key, "a name of vars", r"[a-z][a-z0-9_]{0,62}", "expected letters, digits and _")
+            found[name] = self._slots.template(entry.value, known)
+            kinds = {name: value.type for name, value in found.items()}
+            known = Known({**known.names, "vars": types.record("vars", kinds)}, known.not_null)
+        return found, known
+
+    def _body(
+        self, root: document.Mapping, known: Known
+    ) -> tuple[Sequence[Step], Sequence[Step], Template | None, Type]:
+        controls = Controls(self._keys, self._slots, self._inputs, self._catalogue)
+        steps = Steps(self._keys, self._slots, self._calls, controls)
+        self._keys.require(root, "steps", "a flow", FLOW_KEYS, "[{id: NAME, uses: ACTION}]")
+        main, after = steps.read(root.get("steps"), known)
+        outputs = self._outputs(root.get("outputs"), after)
+        output = outputs.type if outputs else types.record("outputs", {})
         failed = Known({**known.names, "error": ERROR}, known.not_null)
-        return main, steps.read_on_error(root.get("on_error"), failed), outputs
+        on_error = steps.read_on_error(root.get("on_error"), failed)
+        return main, on_error, outputs, types.union([output, NULL]) if steps.stops else output
 
     def _outputs(self, node: Node | None, known: Known) -> Template | None:
         if node is None or isinstance(node, document.Mapping):

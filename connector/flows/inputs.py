@@ -1,10 +1,15 @@
 """Checks what a trigger or a step gives as input against what its operation takes."""
 
+from collections.abc import Collection, Mapping
+from typing import Any
+
 from connector.flows import document, types
 from connector.flows.catalogue import Catalogue, Operation
 from connector.flows.document import Node, Source
 from connector.flows.expressions import tree
+from connector.flows.expressions.functions import EvaluationError
 from connector.flows.expressions.narrowing import Known
+from connector.flows.keys import Keys
 from connector.flows.problems import Report, closest, did_you_mean, quoted, shortened
 from connector.flows.slots import Expression, Slots, Template
 from connector.flows.types import STR, TIME, ListOf, Object, Type
@@ -13,9 +18,10 @@ DEFAULT_CONNECTION = "default"
 
 
 class Inputs:
-    def __init__(self, source: Source, report: Report, slots: Slots) -> None:
+    def __init__(self, source: Source, report: Report, keys: Keys, slots: Slots) -> None:
         self._source = source
         self._report = report
+        self._keys = keys
         self._slots = slots
 
     def check(self, owner: document.Mapping, uses: str, operation: Operation, known: Known) -> Template | None:
@@ -50,6 +56,33 @@ class Inputs:
             self._report.add(self._source.of(node), "unknown-connection", message, hint)
         return node.text
 
+    def trigger(
+        self, keys: document.Mapping, what: str, known: Collection[str], catalogue: Catalogue
+    ) -> tuple[str, Operation | None]:
+        """The trigger that is used."""
+        node = self._keys.require(keys, "uses", what, known, "TRIGGER")
+        uses = self._keys.text(node, "uses")
+        if node is None or uses is None:
+            return "", None
+        if (operation := catalogue.triggers.get(uses)) is None:
+            hint = did_you_mean(uses, catalogue.triggers)
+            if uses in catalogue.actions:
+                hint = "it is an action: use it in a step"
+            self._keys.complain(node, "unknown-trigger", f"there is no trigger {quoted(uses)}", hint)
+        return uses, operation
+
+    def constants(self, keys: document.Mapping, uses: str, operation: Operation) -> Mapping[str, Any]:
+        """The input of a trigger, in which expressions have no names to use."""
+        given = self.check(keys, uses, operation, Known({}))
+        if given is None or self._report.problems():
+            return {}
+        try:
+            values: Mapping[str, Any] = given.render({})
+        except EvaluationError as error:
+            self._keys.complain(given.node, "expression", str(error), "write a constant")
+            return {}
+        return values
+
     def _object(self, given: Template, wanted: Object, what: str, place: Node) -> None:
         fields = given.fields or {}
         misspelt: set[str | None] = set()
@@ -82,13 +115,39 @@ class Inputs:
     def _value(self, value: Template, wanted: Type, name: str) -> None:
         objects = [part for part in types.parts(wanted) if isinstance(part, Object)]
         lists = [part for part in types.parts(wanted) if isinstance(part, ListOf)]
-        if value.fields is not None and len(objects) == 1:
-            self._object(value, objects[0], name, value.node)
-        elif value.items is not None and len(lists) == 1:
-            for item in value.items:
-                self._value(item, lists[0].item, f"an item of {name}")
+        as_long = [part for part in lists if value.items is not None and _may_have(part, len(value.items))]
+        if value.fields is not None and objects:
+            self._one_of(value, objects, wanted, name)
+        elif value.items is not None and lists and len(as_long) < 2:
+            self._items(value, as_long, wanted, name)
         elif not types.assignable(value.type, wanted):
             self._complain(value, wanted, name)
+
+    def _one_of(self, value: Template, objects: list[Object], wanted: Type, name: str) -> None:
+        """The fields of an object: where there are several kinds of it, those of the one that its constants name."""
+        fields, tag = value.fields or {}, _tag(objects)
+        meant = [part for part in objects if _names(fields, part)]
+        words = types.union(part.fields[tag] for part in objects) if tag is not None else types.ANY
+        if len(objects) == 1 or len(meant) == 1:
+            self._object(value, (meant or objects)[0], name, value.node)
+        elif tag is not None and tag not in fields:
+            message = f"{shortened(name)} needs the input {tag!r} ({words})"
+            self._report.add(self._source.of(value.node), "missing-input", message, f"add `{tag}: …`")
+        elif tag is not None and not types.assignable(fields[tag].type, words):
+            self._value(fields[tag], words, tag)
+        elif not types.assignable(value.type, wanted):
+            self._complain(value, wanted, name)
+
+    def _items(self, value: Template, as_long: list[ListOf], wanted: Type, name: str) -> None:
+        items = value.items or ()
+        if not as_long:
+            count = "1 item" if len(items) == 1 else f"{len(items)} items"
+            message = f"{shortened(name)} has {count}, but {wanted} is expected"
+            self._report.add(self._source.of(value.node), "type", message)
+            return
+        kinds = as_long[0].positions or [as_long[0].item] * len(items)
+        for item, kind in zip(items, kinds, strict=True):
+            self._value(item, kind, f"an item of {name}")
 
     def _complain(self, value: Template, wanted: Type, name: str) -> None:
         place = self._source.of(value.node)
@@ -102,6 +161,25 @@ class Inputs:
         widened = kind if types.words_of(wanted) else types.widened(kind)
         shown = quoted(constant) if isinstance(constant, str) else str(widened)
         self._report.add(place, "type", f"{shortened(name)} is {shown}, but {wanted} is expected", _hint(value, wanted))
+
+
+def _may_have(kind: ListOf, number: int) -> bool:
+    return kind.positions is None or len(kind.positions) == number
+
+
+def _names(fields: Mapping[str, Template], wanted: Object) -> bool:
+    """Whether no constant among the fields is a word that `wanted` does not have there."""
+    return all(
+        types.assignable(field.type, wanted.fields[name])
+        for name, field in fields.items()
+        if name in wanted.fields and types.constant(field.type) is not None and types.has_words(wanted.fields[name])
+    )
+
+
+def _tag(objects: list[Object]) -> str | None:
+    """The field by which the kinds of an object are told apart, which each of them needs."""
+    shared = [name for name in objects[0].fields if all(name in part.required for part in objects)]
+    return next((name for name in shared if all(types.has_words(part.fields[name]) for part in objects)), None)
 
 
 def _is_constant(node: Node) -> bool:
@@ -141,6 +219,12 @@ def _hint(value: Template, wanted: Type) -> str | None:
         return f"write ${{{{ string({_text(value.expression)}) }}}}" if value.expression else "put it in quotes"
     if constant is not None and types.assignable(STR, wanted):
         return "put it in quotes"
+    if value.expression is not None and kind != types.ANY and types.assignable(types.INT, wanted):
+        text = _text(value.expression)
+        if types.assignable(kind, types.NUMBER):
+            return f"write ${{{{ int({text}) }}}}"
+        if types.assignable(kind, STR):
+            return f"write ${{{{ {'number' if types.assignable(types.NUMBER, wanted) else 'int'}({text}) ?? 0 }}}}"
     return _hint_for_parts(lists, objects)
 
 

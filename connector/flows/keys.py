@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Collection
+from collections.abc import Sequence as Items
+from typing import Any, TypeVar
 
 from connector.flows import durations
 from connector.flows.document import Mapping, Node, Scalar, Sequence, Source
-from connector.flows.problems import Report, Rule, closest, did_you_mean, quoted
+from connector.flows.problems import Place, Report, Rule, closest, did_you_mean, one_of, quoted
 
-NOT_YET = frozenset(
-    "inputs config concurrency vars wait wait_for approve switch stop for_each max_parallel on_ambiguous "
-    "idempotency_key until".split()
-)
+Word = TypeVar("Word", bound=str)
+
 _ELSEWHERE = {
     "on": "trigger",
     "name": "flow",
@@ -40,7 +40,7 @@ def _meant(key: str, known: Collection[str]) -> str | None:
     elsewhere = _ELSEWHERE.get(key.lower())
     if elsewhere in known:
         return elsewhere
-    return None if key in NOT_YET else closest(key, known)
+    return closest(key, known)
 
 
 _BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false", "1": "true", "0": "false"}
@@ -56,24 +56,30 @@ class Keys:
     def complain(self, node: Node, rule: Rule, message: str, hint: str | None = None) -> None:
         self._report.add(self._source.of(node), rule, message, hint)
 
-    def mapping(self, node: Node | None, what: str, known: Collection[str], example: str = "") -> Mapping | None:
-        """`node` as a mapping with known keys only; None where it is none."""
+    def complain_within(
+        self, node: Scalar, start: int, end: int, rule: Rule, message: str, hint: str | None = None
+    ) -> None:
+        """Of a part of the scalar's text."""
+        self._report.add(self._source.within(node, start, end), rule, message, hint)
+
+    def place(self, node: Node) -> Place:
+        return self._source.of(node)
+
+    def mapping(self, node: Node | None, what: str, known: Collection[str] | None, example: str = "") -> Mapping | None:
+        """`node` as a mapping with known keys only, any where `known` is None; None where it is no mapping."""
         if node is None:
             return None
         if not isinstance(node, Mapping):
-            hint = example or f"expected the keys {', '.join(known)}"
+            hint = example or f"expected the keys {', '.join(known or ())}"
             self.complain(node, "type", f"{what} is made of `key: value` lines", hint)
             return None
         for key, entry in node.entries.items():
-            if key not in known:
+            if known is not None and key not in known:
                 self._unknown(entry.key, what, known)
         return node
 
     def _unknown(self, key: Scalar, what: str, known: Collection[str]) -> None:
         meant = _meant(key.text, known)
-        if meant is None and key.text in NOT_YET:
-            self.complain(key, "not-yet", f"this version does not run {key.text!r} yet", "remove the key")
-            return
         hint = f"write {meant}:" if meant else did_you_mean(key.text, known)
         self.complain(key, "unknown-key", f"{what} has no key {quoted(key.text)}", hint)
 
@@ -115,6 +121,28 @@ class Keys:
         hint = f"write {word if word in ('true', 'false') else 'true or false'} without quotes"
         self.complain(node, "type", f"{what} is true or false", hint)
         return default
+
+    def choice(self, node: Node | None, what: str, words: Items[Word], default: Word) -> Word:
+        """One of `words`."""
+        if node is None:
+            return default
+        for word in words:
+            if isinstance(node, Scalar) and node.text == word:
+                return word
+        shown = quoted(node.text) if isinstance(node, Scalar) else "this"
+        hint = did_you_mean(node.text, words) if isinstance(node, Scalar) else None
+        self.complain(node, "type", f"{what} is {one_of(words)}, not {shown}", hint)
+        return default
+
+    def constant(self, node: Node) -> Any:
+        """The value at `node`, without expressions."""
+        if isinstance(node, Mapping):
+            return {key: self.constant(entry.value) for key, entry in node.entries.items()}
+        if isinstance(node, Sequence):
+            return [self.constant(item) for item in node.items]
+        if isinstance(node.value, str) and "${{" in node.value:
+            self.complain(node, "expression", "this is no place for an expression", "write a constant")
+        return node.value
 
     def integer(self, node: Node | None, what: str, default: int, most: int) -> int:
         if node is None:

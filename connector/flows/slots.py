@@ -86,6 +86,17 @@ class Slots:
         value = node.value
         return Template(types.literal(value), lambda _scope: value, node)
 
+    def text(self, node: document.Node, known: Known, what: str) -> Template:
+        """The value at `node`, which must be a text."""
+        given = self.template(node, known)
+        if not types.assignable(given.type, STR):
+            nullable = types.nullable(given.type) and types.assignable(types.without_null(given.type), STR)
+            shown = "may be null" if nullable else f"is {types.widened(given.type)}"
+            hint = "write ${{ … ?? 'a default' }}" if nullable else "put it in quotes"
+            rule: Rule = "nullable" if nullable else "type"
+            self._report.add(self._source.of(node), rule, f"{what} {shown}, but str is expected", hint)
+        return given
+
     def _mapping(self, node: document.Mapping, known: Known) -> Template:
         for entry in node.entries.values():
             if (start := entry.key.text.find("${{")) >= 0:

@@ -1,35 +1,30 @@
 """Checks and compiles the steps of a flow, one after the other: each sees those before it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connector.flows import document, types
-from connector.flows.catalogue import Catalogue, Operation
-from connector.flows.document import Node, Source
+from connector.flows import calls, document, types
+from connector.flows.calls import CALL_KEYS, Called, Calls
+from connector.flows.controls import Controls
+from connector.flows.document import Node
 from connector.flows.expressions import tree
-from connector.flows.expressions.narrowing import Known
-from connector.flows.flow import Retry, Step
-from connector.flows.inputs import Inputs
-from connector.flows.keys import NOT_YET, Keys
-from connector.flows.problems import Report, did_you_mean, quoted
+from connector.flows.expressions.narrowing import Known, Path
+from connector.flows.expressions.tree import RESERVED
+from connector.flows.flow import Call, Each, Kind, Step, Stop
+from connector.flows.keys import Keys
 from connector.flows.slots import Expression, Slots
-from connector.flows.types import ANY, BOOL, NULL, TIME, Simple, Type
+from connector.flows.types import ANY, BOOL, NULL, TIME, ListOf, Simple, Type
 
-STEP_KEYS = (
-    "id",
-    "name",
-    "uses",
-    "with",
-    "connection",
-    "if",
-    "not_after",
-    "retry",
-    "timeout",
-    "continue_on_error",
-)
-RETRY_KEYS = ("max_attempts", "delay", "max_delay")
-DEFAULT_TIMEOUT = 300.0
-MOST_ATTEMPTS = 100
-RESERVED = frozenset("trigger steps status vars config run error item index inputs approve true false null in".split())
+STEP_KEYS = ("id", "name", "if", "not_after")
+KINDS: Mapping[str, Sequence[str]] = {
+    "uses": CALL_KEYS,
+    "wait": ("wait",),
+    "wait_for": ("wait_for",),
+    "approve": ("approve",),
+    "switch": ("switch",),
+    "stop": ("stop",),
+}
+"""The keys of each kind of step; one of those on the left says which it is."""
 
 STATUS = Simple("str", words=("succeeded", "failed", "skipped"))
 # After a failure a step may also be held, or never have been reached.
@@ -48,95 +43,184 @@ class _Seen:
     """The parts of its condition; None where more than its condition decides whether it has an output."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around a step."""
+
+    known: Known
+    """Without the steps before it."""
+    held: frozenset[str] = frozenset()
+    """The parts of the conditions under which it is reached."""
+    in_on_error: bool = False
+    supposed: bool = False
+    """Whether a condition cannot be read, which may say that nothing is null."""
+
+    def with_names(self, names: Mapping[str, Type]) -> "_Around":
+        return replace(self, known=Known({**self.known.names, **names}, self.known.not_null))
+
+    def under(self, condition: Expression | None, *, supposed: bool) -> "_Around":
+        """The same where the condition is true; `supposed` where it cannot be read."""
+        if condition is None:
+            return replace(self, supposed=self.supposed or supposed)
+        held = self.held | _conjuncts(condition.tree)
+        return replace(self, known=self.known.given(condition.tree), held=held)
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What every step has."""
+
+    id: str | None
+    keys: document.Mapping
+    condition: Expression | None
+
+    @property
+    def is_conditional(self) -> bool:
+        return self.keys.get("if") is not None or self.is_limited
+
+    @property
+    def is_limited(self) -> bool:
+        return self.keys.get("not_after") is not None
+
+    @property
+    def guards(self) -> frozenset[str]:
+        return _conjuncts(self.condition.tree) if self.condition else frozenset()
+
+
 class Steps:
     """The steps of one file; what is wrong goes into the report."""
 
-    def __init__(
-        self, source: Source, report: Report, keys: Keys, slots: Slots, inputs: Inputs, catalogue: Catalogue
-    ) -> None:
-        self._source = source
-        self._report = report
+    def __init__(self, keys: Keys, slots: Slots, calls: Calls, controls: Controls) -> None:
         self._keys = keys
         self._slots = slots
-        self._inputs = inputs
-        self._catalogue = catalogue
+        self._calls = calls
+        self._controls = controls
         self._seen: dict[str, _Seen] = {}
         self._places: dict[str, Node] = {}
         self._has_nameless = False
+        self.stops = False
+        """Whether a step may stop the flow."""
 
-    def read(self, node: Node | None, what: str, known: Known) -> tuple[Step, ...]:
-        """The steps of the list at `node`; afterwards `seen_by` knows them."""
-        if node is None:
-            return ()
-        items = self._keys.items(node, what, "start each with `- id: NAME`")
-        return tuple(step for item in items if (step := self._step(item, known)))
+    def read(self, node: Node | None, known: Known) -> tuple[tuple[Step, ...], Known]:
+        """The steps of the list at `node`, and what is known after them."""
+        steps, around = self._list(node, "steps", _Around(known))
+        return steps, self._seen_by(around)
 
     def read_on_error(self, node: Node | None, known: Known) -> tuple[Step, ...]:
         """The steps that run after a failure, when none of the others is sure to have run."""
         self._seen = {
             name: replace(seen, status=STATUS_AFTER_FAILURE, guards=None) for name, seen in self._seen.items()
         }
-        return self.read(node, "on_error", known)
+        return self._list(node, "on_error", _Around(known, in_on_error=True))[0]
 
-    def seen_by(self, known: Known, condition: tree.Node | None = None) -> Known:
-        """`known` with the steps so far, as a reader under `condition` sees them."""
-        held = _conjuncts(condition) if condition else frozenset[str]()
+    def _seen_by(self, around: _Around) -> Known:
+        """What is known there, with the steps so far."""
         outputs = {
-            name: seen.output if seen.guards is not None and seen.guards <= held else seen.unsure
+            name: seen.output if seen.guards is not None and seen.guards <= around.held else seen.unsure
             for name, seen in self._seen.items()
         }
         statuses = {name: seen.status for name, seen in self._seen.items()}
         names: dict[str, Type] = {"steps": types.record("steps", outputs), "status": types.record("status", statuses)}
         if self._has_nameless:  # it is probably the one that a reader does not find, and in the report already
             names = dict.fromkeys(names, ANY)
-        return Known({**known.names, **names}, known.not_null)
+        known = around.with_names(names).known
+        return known.supposing() if around.supposed else known
 
-    def _step(self, node: Node, known: Known) -> Step | None:
-        keys = self._keys.mapping(node, "a step", STEP_KEYS, "start it with `- id: NAME`")
-        if keys is None:
+    def _list(self, node: Node | None, what: str, around: _Around) -> tuple[tuple[Step, ...], _Around]:
+        if node is None:
+            return (), around
+        found: list[Step] = []
+        items = self._keys.items(node, what, "start each with `- id: NAME`")
+        for position, item in enumerate(items):
+            if (step := self._step(item, around)) is not None:
+                found.append(step)
+                if isinstance(step.does, Stop):
+                    around = self._after_stop(step, around, items[position + 1 :])
+        return tuple(found), around
+
+    def _after_stop(self, step: Step, around: _Around, rest: Sequence[Node]) -> _Around:
+        """What comes after a `stop` runs only where its condition is false."""
+        if step.condition is None and step.not_after is None and rest:
+            message = f"the steps after {step.id or 'a stop'} never run"
+            self._keys.complain(rest[0], "unreachable", message, "give the stop an `if`, or remove them")
+        if step.condition is None or step.not_after is not None:
+            return around
+        return replace(around, known=around.known.given(step.condition.tree, when=False))
+
+    def _step(self, node: Node, around: _Around) -> Step | None:
+        if (found := self._keys.mapping(node, "a step", None, "start it with `- id: NAME`")) is None:
             return None
+        kind = self._kind(found)
+        # Where it is of two kinds, that is said already.
+        others = [other for other in KINDS if other in found.entries]
+        keys = self._keys.mapping(found, _called(kind), (*STEP_KEYS, *KINDS[kind], *others)) or found
         step_id = self._id(keys)
-        uses, operation = self._operation(keys)
-        condition = self._expression(keys, "if", self.seen_by(known), BOOL)
-        when = condition.tree if condition else None
-        inner = self.seen_by(known, when).given(when)
-        if condition is None and keys.get("if") is not None:
-            inner = inner.supposing()
-        step = self._compiled(keys, step_id or "", uses, operation, condition, inner)
-        if step_id:
-            unsure = keys.get("not_after") is not None or (step is not None and step.continue_on_error)
-            unsure = unsure or (operation is not None and operation.left_out)
-            guards = None if unsure else _conjuncts(when) if when else frozenset[str]()
-            # A step that did not check is `any` to its readers, so that its fault is reported once.
-            output = operation.output if operation else ANY
-            self._seen[step_id] = _Seen(output, types.union([output, NULL]), STATUS, guards)
+        called = self._calls.find(keys) if kind == "uses" else None
+        each, names = self._calls.each(keys, self._seen_by(around)) if called else (None, {})
+        around = around.with_names(names)
+        condition = self._expression(keys, "if", self._seen_by(around), BOOL)
+        inside = around.under(condition, supposed=keys.get("if") is not None)
+        not_after = self._expression(keys, "not_after", self._seen_by(inside), TIME)
+        head = _Head(step_id, keys, condition)
+        does = self._call(head, called, each, inside) if called else self._other(head, kind, inside)
+        name = self._keys.text(keys.get("name"), "name")
         self._has_nameless |= step_id is None
-        return step
+        return Step(step_id or "", name, condition, not_after, does) if does else None
 
-    def _compiled(
-        self,
-        keys: document.Mapping,
-        step_id: str,
-        uses: str,
-        operation: Operation | None,
-        condition: Expression | None,
-        known: Known,
-    ) -> Step | None:
-        """The step under its condition. Where an operation is missing the other keys are read all the same."""
-        read = self._keys
-        not_after = self._expression(keys, "not_after", known, TIME)
-        given = self._inputs.check(keys, uses, operation, known) if operation else None
-        name = read.text(keys.get("name"), "name")
-        connection = self._inputs.connection(keys.get("connection"), uses, self._catalogue) if operation else ""
-        retry = self._retry(keys.get("retry"))
-        timeout = read.duration(keys.get("timeout"), "timeout", DEFAULT_TIMEOUT)
-        goes_on = read.boolean(keys.get("continue_on_error"), "continue_on_error", default=False)
-        if given is None:
-            return None
-        return Step(step_id, name, uses, connection, condition, not_after, given, retry, timeout, goes_on)
+    def _call(self, head: _Head, called: Called, each: Each | None, inside: _Around) -> Call | None:
+        call, output = self._calls.read(head.keys, called, each, self._seen_by(inside))
+        unsure = calls.may_lack(call, called)
+        if head.keys.get("for_each") is not None:
+            item = types.union([output, NULL]) if unsure or head.is_conditional else output
+            goes_on = call is not None and call.continue_on_error
+            self._remember(head, ListOf(item), None if goes_on else frozenset())
+        else:
+            self._remember(head, output, None if unsure or head.is_limited else head.guards)
+        return call
+
+    def _other(self, head: _Head, kind: str, inside: _Around) -> Kind | None:
+        def read_steps(node: Node | None, what: str, names: Mapping[str, Type], proved: Path | None) -> Sequence[Step]:
+            there = inside.with_names(names)
+            return self._inner(node, what, replace(there, known=there.known.proving(proved)))
+
+        if kind == "stop":
+            self._may_stop(head, inside)
+        does, output = self._controls.read(kind, head.keys, self._seen_by(inside), read_steps)
+        self._remember(head, output, None if head.is_limited else head.guards)
+        return does
+
+    def _may_stop(self, head: _Head, around: _Around) -> None:
+        self.stops = True
+        if around.in_on_error:
+            message = "on_error has nothing to stop: the run has failed already"
+            hint = "put an `if` at the steps that should not run"
+            self._keys.complain(head.keys.entries["stop"].key, "unknown-key", message, hint)
+
+    def _inner(self, node: Node | None, what: str, around: _Around) -> Sequence[Step]:
+        """Steps inside another one; what stands outside sees them as perhaps not done."""
+        before = {*self._seen}
+        steps, _ = self._list(node, what, around)
+        for name in self._seen.keys() - before:
+            self._seen[name] = replace(self._seen[name], guards=None)
+        return steps
+
+    def _remember(self, head: _Head, output: Type, guards: frozenset[str] | None) -> None:
+        """What later steps know. A step that did not check is `any` to them, so that its fault is reported once."""
+        if head.id is not None:
+            self._seen[head.id] = _Seen(output, types.union([output, NULL]), STATUS, guards)
+
+    def _kind(self, keys: document.Mapping) -> str:
+        """Which of KINDS the step is."""
+        found = [kind for kind in KINDS if kind in keys.entries]
+        for other in found[1:]:
+            message = f"a step has either {found[0]} or {other}"
+            self._keys.complain(keys.entries[other].key, "unknown-key", message, "make two steps of it")
+        if not found:
+            self._keys.require(keys, "uses", "a step", (*STEP_KEYS, *KINDS, *CALL_KEYS), "ACTION")
+        return found[0] if found else "uses"
 
     def _id(self, keys: document.Mapping) -> str | None:
-        node = self._keys.require(keys, "id", "a step", STEP_KEYS, "NAME")
+        node = self._keys.require(keys, "id", "a step", (*STEP_KEYS, *KINDS), "NAME")
         expected = "expected lower-case letters, digits and _, such as find_contact"
         step_id = self._keys.word(node, "a step's id", r"[a-z][a-z0-9_]{0,62}", expected)
         if node is None or step_id is None:
@@ -145,44 +229,21 @@ class Steps:
             message = f"{step_id!r} is a word of the language"
             self._keys.complain(node, "name", message, f"add a word, as in the_{step_id}")
         if step_id in self._places:
-            first = self._source.of(self._places[step_id])
-            message = f"there are two steps {step_id!r}, the first in line {first.line}"
+            line = self._keys.place(self._places[step_id]).line
+            message = f"there are two steps {step_id!r}, the first in line {line}"
             self._keys.complain(node, "duplicate-step", message, "give this one another id")
             return None
         self._places[step_id] = node
         return step_id
 
-    def _operation(self, keys: document.Mapping) -> tuple[str, Operation | None]:
-        if not NOT_YET.isdisjoint(keys.entries):  # most likely another kind of step, which is in the report already
-            return "", None
-        node = self._keys.require(keys, "uses", "a step", STEP_KEYS, "ACTION")
-        uses = self._keys.text(node, "uses")
-        if node is None or uses is None:
-            return "", None
-        if (operation := self._catalogue.actions.get(uses)) is None:
-            hint = did_you_mean(uses, self._catalogue.actions)
-            if uses in self._catalogue.triggers:
-                hint = "it is a trigger: use it under `trigger`"
-            self._keys.complain(node, "unknown-action", f"there is no action {quoted(uses)}", hint)
-        return uses, operation
-
     def _expression(self, keys: document.Mapping, key: str, known: Known, wanted: Type) -> Expression | None:
         node = keys.get(key)
         return self._slots.expression(node, known, wanted) if node is not None else None
 
-    def _retry(self, node: Node | None) -> Retry:
-        keys = self._keys.mapping(node, "retry", RETRY_KEYS, "write retry: {max_attempts: 3}")
-        standard = Retry()
-        if keys is None:
-            return standard
-        attempts = self._keys.integer(keys.get("max_attempts"), "max_attempts", standard.max_attempts, MOST_ATTEMPTS)
-        delay = self._keys.duration(keys.get("delay"), "delay", standard.delay)
-        longest = self._keys.duration(keys.get("max_delay"), "max_delay", max(delay, standard.max_delay))
-        if (node := keys.get("max_delay")) is not None and longest < delay:
-            self._keys.complain(
-                node, "duration", "max_delay is shorter than delay", "make it as long as delay or longer"
-            )
-        return Retry(attempts, delay, longest)
+
+def _called(kind: str) -> str:
+    """What messages call a step of that kind."""
+    return "a step" if kind == "uses" else f"a step with {kind}"
 
 
 def _conjuncts(node: tree.Node) -> frozenset[str]:

@@ -42,7 +42,9 @@ def told_by_types(schema: Mapping[str, Any]) -> set[str]:
         if key in schema:
             return {key, "type"}
     if "type" in schema:
-        return {"type", "items", "properties", "required", "additionalProperties"}
+        names = schema.get("propertyNames")
+        named = {"propertyNames"} if isinstance(names, Mapping) and ("enum" in names or "const" in names) else set()
+        return {"type", "items", "properties", "required", "additionalProperties", *named}
     return {"anyOf"} if "anyOf" in schema else {"oneOf"}
 
 

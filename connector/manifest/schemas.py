@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connector.flows import json_schema, types
-from connector.flows.types import ANY, ListOf, Object, Simple, Type, Union
+from connector.flows.types import ANY, Defined, ListOf, Object, Simple, Type, Union
 from connector.manifest import facets
 from connector.manifest.facets import Difference
 
 _UNDECLARED = Simple("any", "undeclared")
 """Stands for `any` where that must not fit into a narrower type."""
+_Pairs = frozenset[tuple[Type, Type]]
 
 
 def differences(place: str, old: Mapping[str, Any], new: Mapping[str, Any], *, given: bool) -> Iterator[Difference]:
@@ -32,7 +33,10 @@ def differences(place: str, old: Mapping[str, Any], new: Mapping[str, Any], *, g
     yield from found
 
 
-def _differ(path: str, old: Type, new: Type, given: bool) -> Iterator[Difference]:
+def _differ(path: str, old: Type, new: Type, given: bool, inside: _Pairs = frozenset()) -> Iterator[Difference]:
+    if (old, new) in inside:  # types that contain themselves
+        return
+    inside |= {(old, new)}
     if ANY in (old, new):
         yield from _differ_whole(path, old, new, given)
         return
@@ -40,10 +44,10 @@ def _differ(path: str, old: Type, new: Type, given: bool) -> Iterator[Difference
         yield _nullness(path, given, now=types.nullable(new))
     old, new = types.without_null(old), types.without_null(new)
     if isinstance(old, Object) and isinstance(new, Object):
-        yield from _differ_in_fields(path, old, new, given)
-        yield from _differ_in_others(path, old.extra, new.extra, given)
+        yield from _differ_in_fields(path, old, new, given, inside)
+        yield from _differ_in_others(path, old.extra, new.extra, given, inside)
     elif isinstance(old, ListOf) and isinstance(new, ListOf):
-        yield from _differ(f"{path}[]", old.item, new.item, given)
+        yield from _differ(f"{path}[]", old.item, new.item, given, inside)
     else:
         yield from _differ_whole(path, old, new, given)
 
@@ -70,8 +74,10 @@ def _strict(kind: Type) -> Type:
     """With nothing in it that fits only because nobody knows what it is."""
     if kind == ANY:
         return _UNDECLARED
+    if isinstance(kind, Defined):
+        return kind.changed("strict", _strict)
     if isinstance(kind, ListOf):
-        return ListOf(_strict(kind.item))
+        return ListOf(_strict(kind.item), kind.positions and tuple(map(_strict, kind.positions)))
     if isinstance(kind, Union):
         return Union(tuple(map(_strict, kind.members)))
     if isinstance(kind, Object):
@@ -82,8 +88,10 @@ def _strict(kind: Type) -> Type:
 
 def _open(kind: Type) -> Type:
     """With further fields in all its objects: who reads an output looks at those that he knows."""
+    if isinstance(kind, Defined):
+        return kind.changed("open", _open)
     if isinstance(kind, ListOf):
-        return ListOf(_open(kind.item))
+        return ListOf(_open(kind.item), kind.positions and tuple(map(_open, kind.positions)))
     if isinstance(kind, Union):
         return Union(tuple(map(_open, kind.members)))
     if isinstance(kind, Object):
@@ -92,18 +100,24 @@ def _open(kind: Type) -> Type:
     return kind
 
 
-def _differ_in_fields(path: str, old: Object, new: Object, given: bool) -> Iterator[Difference]:
+def _differ_in_fields(path: str, old: Object, new: Object, given: bool, inside: _Pairs) -> Iterator[Difference]:
     for name in dict.fromkeys([*old.fields, *new.fields]):
         place = f"{path}.{name}"
         if name not in new.fields:
-            yield "breaking", place, "is gone"
+            if new.extra is None:
+                yield "breaking", place, "is gone"
+            else:
+                yield from _differ(place, old.fields[name], new.extra, given, inside)
         elif name not in old.fields:
             needed = given and name in new.required
-            yield "breaking" if needed else "addition", place, "is new and required" if needed else "is new"
+            if needed or old.extra is None or (old.extra == ANY != new.fields[name]):
+                yield "breaking" if needed else "addition", place, "is new and required" if needed else "is new"
+            else:
+                yield from _differ(place, old.extra, new.fields[name], given, inside)
         else:
             if (name in old.required) != (name in new.required):
                 yield _presence(place, given, now=name in new.required)
-            yield from _differ(place, old.fields[name], new.fields[name], given)
+            yield from _differ(place, old.fields[name], new.fields[name], given, inside)
 
 
 def _presence(path: str, given: bool, *, now: bool) -> Difference:
@@ -112,10 +126,12 @@ def _presence(path: str, given: bool, *, now: bool) -> Difference:
     return ("addition", path, "is always there now") if now else ("breaking", path, "may now be missing")
 
 
-def _differ_in_others(path: str, old: Type | None, new: Type | None, given: bool) -> Iterator[Difference]:
+def _differ_in_others(
+    path: str, old: Type | None, new: Type | None, given: bool, inside: _Pairs
+) -> Iterator[Difference]:
     """The fields that have no names."""
     if old is not None and new is not None:
-        yield from _differ(f"{path}.*", old, new, given)
+        yield from _differ(f"{path}.*", old, new, given, inside)
     elif old is not None:
         yield "breaking", path, "no longer takes other fields" if given else "has no other fields now"
     elif new is not None:

@@ -7,7 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from connector.declare import Event, Missed, Timetable, Trigger
 from connector.flows.durations import seconds
-from connector.plugins.timetable import Cron, Every, check_cron, zone_of
+from connector.flows.zones import zone_of
+from connector.plugins.timetable import Cron, Every, check_cron
 
 
 def _check_duration(text: str) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import takewhile
-from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
@@ -112,16 +111,6 @@ def check_cron(line: str) -> str:
     if not _is_known(line) or next(CronSim(line, _SOME_DAY), None) is None:
         raise ValueError("should name a moment that comes within 50 years")
     return line
-
-
-def zone_of(name: str) -> tzinfo:
-    """The time zone of that name. Raises ValueError."""
-    if name == "UTC":
-        return UTC  # also where the machine has no list of time zones
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("should be the name of a time zone, such as 'Europe/Berlin'") from None
 
 
 def _is_known(line: str) -> bool:

@@ -92,7 +92,7 @@ def find_told(connection: sqlite3.Connection, watch: Watch, entry: sqlite3.Row, 
     if row is None:
         return None
     what = f", which started {row['run_id']}" if row["run_id"] else ""
-    return Decision(flow, "", "", reason=f"it is {json.loads(entry['item'])!r} of the list, seen before{what}")
+    return Decision(flow, reason=f"it is {json.loads(entry['item'])!r} of the list, seen before{what}")
 
 
 def bind_new(
@@ -120,7 +120,7 @@ def started_flows(connection: sqlite3.Connection, watch: Watch, partition: str, 
         (*watch.key, json.dumps(partition), json.dumps(item)),
     )
     return {
-        row["flow"]: Decision(row["flow"], "", "", reason=f"its webhook {row['event_id']} has started {row['run_id']}")
+        row["flow"]: Decision(row["flow"], reason=f"its webhook {row['event_id']} has started {row['run_id']}")
         for row in rows
     }
 
@@ -227,7 +227,7 @@ def _end_waits(
     flows = frozenset(row["flow"] for row in waiting.fetchall())
     for flow in flows:
         reason = f"it is {item!r} of the list, which is told of by itself"
-        events.add_start(connection, event_id, now, Decision(flow, "", "", reason=reason))
+        events.add_start(connection, event_id, now, Decision(flow, reason=reason))
     return flows
 
 

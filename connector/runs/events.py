@@ -3,14 +3,15 @@
 import json
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from connector.adapter import Delivery
 from connector.declare import Source
-from connector.runs import records
+from connector.flows.flow import Flow
+from connector.runs import awaited, records, revisions
 from connector.runs.journal import Journal
 from connector.runs.records import as_json, read_time, write_time
 
@@ -50,14 +51,17 @@ class Decision:
     """What one flow makes of an event: a trigger payload to run with, or the reason why not."""
 
     flow: str
-    revision: str
-    source: str
-    trigger: dict[str, Any] | None = None
+    pinned: Flow | None = None
+    """What the run would be pinned to."""
+    trigger: Mapping[str, Any] | None = None
+    """What its flow reads as `trigger` or `inputs`."""
     reason: str | None = None
     held: bool = False
     dedupe_key: Any = None
     dedupe_since: datetime | None = None
     """A run with the same key that started after this keeps the event from starting another."""
+    lane: Any = None
+    """The key of its flow's `concurrency`."""
     backfill: bool = False
     """Whether the run waits for those that are about something new."""
     without_once: bool = False
@@ -112,6 +116,7 @@ def keep_event(connection: sqlite3.Connection, event: NewEvent) -> tuple[str, bo
             event.source,
         ),
     )
+    awaited.offer(connection, event_id, event.connector, event.connection, event.received_at)
     return event_id, True
 
 
@@ -136,25 +141,36 @@ def add_start(connection: sqlite3.Connection, event_id: str, now: datetime, deci
 
 
 def _start(connection: sqlite3.Connection, event_id: str, now: datetime, decision: Decision) -> records.Start:
-    if decision.trigger is None:
+    if decision.trigger is None or decision.pinned is None:
         return records.Start(decision.flow, None, decision.reason, held=decision.held)
     run_id = new_id("run", now)
-    if reason := find_duplicate(connection, decision):
+    if reason := find_duplicate(connection, decision) or _find_same_lane(connection, decision):
         return records.Start(decision.flow, None, reason)
     if decision.dedupe_since:
         kept = (decision.flow, json.dumps(decision.dedupe_key), write_time(now), run_id)
         connection.execute("INSERT OR REPLACE INTO dedupe VALUES (?, ?, ?, ?)", kept)
+    revisions.keep(connection, decision.pinned)
+    concurrency = decision.pinned.concurrency
+    lane = (json.dumps(decision.lane), concurrency.limit) if concurrency else (None, None)
+    values = (run_id, decision.flow, decision.pinned.revision, event_id, json.dumps(decision.trigger), write_time(now))
     connection.execute(
-        "INSERT INTO revisions VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        (decision.revision, decision.flow, json.dumps(decision.source)),
-    )
-    values = (run_id, decision.flow, decision.revision, event_id, json.dumps(decision.trigger), write_time(now))
-    connection.execute(
-        "INSERT INTO runs (id, flow, revision, event_id, trigger, status, created_at, without_once, backfill) "
-        "VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?)",
-        (*values, decision.without_once, decision.backfill),
+        "INSERT INTO runs (id, flow, revision, event_id, trigger, status, created_at, without_once, backfill, lane, "
+        "lane_limit) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
+        (*values, decision.without_once, decision.backfill, *lane),
     )
     return records.Start(decision.flow, run_id, None)
+
+
+def _find_same_lane(connection: sqlite3.Connection, decision: Decision) -> str | None:
+    """Why `concurrency` with the mode `single` keeps the event from starting a run."""
+    concurrency = decision.pinned.concurrency if decision.pinned else None
+    if concurrency is None or concurrency.mode != "single":
+        return None
+    key = json.dumps(decision.lane)
+    row = connection.execute(
+        "SELECT id, status FROM runs WHERE flow = ? AND lane = ? AND finished_at IS NULL", (decision.flow, key)
+    ).fetchone()
+    return row and f"the run {row['id']} with the same concurrency key {key} is {row['status']}"
 
 
 def find_duplicate(connection: sqlite3.Connection, decision: Decision) -> str | None:

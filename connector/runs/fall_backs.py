@@ -109,7 +109,7 @@ def end_waits(
         except Exception as error:  # a damaged row, or a fault of a plugin: no reason to keep the others waiting
             reason = f"it cannot be decided on: {_explain(error)}"
             held.append(f"the webhook {wait.event_id} is held for the flow {wait.flow}: {reason}")
-            decision = Decision(wait.flow, "", "", reason=reason, held=True)
+            decision = Decision(wait.flow, reason=reason, held=True)
         if decision is not None:
             started |= events.add_start(connection, wait.event_id, now, decision).run_id is not None
     return Ended(started, held)
@@ -145,7 +145,7 @@ def _find_told(connection: sqlite3.Connection, wait: Wait, row: sqlite3.Row) -> 
     twin = twins.find_entry(connection, wait.watch, known, facts, at, wait.flow)
     if twin is None:
         return None
-    return Decision(wait.flow, "", "", reason=f"its entry {twin.event_id} has started {twin.run_id}")
+    return Decision(wait.flow, reason=f"its entry {twin.event_id} has started {twin.run_id}")
 
 
 @dataclass(frozen=True, slots=True)

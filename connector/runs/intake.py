@@ -2,14 +2,14 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from connector.adapter import Adapter, Delivery
 from connector.declare import connector_of
-from connector.errors import EventError
+from connector.errors import EventError, SettingsError
 from connector.flows.explanation import why_false
 from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError, from_time
@@ -57,8 +57,10 @@ class Intake:
         return stored
 
     def _concerns(self, flow: Flow, delivery: Delivery) -> bool:
-        connector = connector_of(flow.trigger.uses)
-        return flow.enabled and (connector, flow.trigger.connection) == (delivery.connector, delivery.connection)
+        trigger = flow.trigger
+        if trigger is None or not flow.enabled:
+            return False
+        return (connector_of(trigger.uses), trigger.connection) == (delivery.connector, delivery.connection)
 
     def decide(self, flow: Flow, delivery: Delivery) -> Decision | None:
         """None where the flow's trigger does not want the event."""
@@ -71,23 +73,28 @@ def decide_event(adapter: Adapter, flow: Flow, delivery: Delivery, now: datetime
 
     None where its trigger does not want it.
     """
+    if (use := flow.trigger) is None:
+        return None
     try:
-        trigger = adapter.select(flow.trigger.uses, flow.trigger.input, delivery.event, delivery.received_at)
-        return None if trigger is None else _start(flow, trigger, now)
-    except (EventError, EvaluationError) as error:
+        trigger = adapter.select(use.uses, use.input, delivery.event, delivery.received_at)
+        if trigger is None or not flow.steps:
+            return None if trigger is None else _no(flow, "it is kept for runs that wait for it")
+        return _start(flow, trigger, adapter.config(flow.config), now)
+    except (EventError, EvaluationError, SettingsError) as error:
         return _no(flow, str(error), held=True)
 
 
-def _start(flow: Flow, trigger: dict[str, Any], now: datetime) -> Decision:
-    scope = {"trigger": trigger}
-    condition = flow.trigger.condition
+def _start(flow: Flow, trigger: dict[str, Any], config: Mapping[str, Any], now: datetime) -> Decision:
+    scope = {"trigger": trigger, "config": config}
+    condition = flow.trigger.condition if flow.trigger else None
     if condition and not _value(condition, scope, "trigger.if"):
         return _no(flow, f"trigger.if: {why_false(condition, scope)}")
+    lane = _value(flow.concurrency.key, scope, "concurrency.key") if flow.concurrency else None
     if flow.dedupe is None:
-        return Decision(flow.name, flow.revision, flow.source, trigger)
+        return Decision(flow.name, flow, trigger, lane=lane)
     key = _value(flow.dedupe.key, scope, "dedupe.key")
     since = now - timedelta(seconds=flow.dedupe.window)
-    return Decision(flow.name, flow.revision, flow.source, trigger, dedupe_key=key, dedupe_since=since)
+    return Decision(flow.name, flow, trigger, lane=lane, dedupe_key=key, dedupe_since=since)
 
 
 def _untimely(flow: Flow, delivery: Delivery) -> Decision | None:
@@ -103,7 +110,7 @@ def _untimely(flow: Flow, delivery: Delivery) -> Decision | None:
 
 
 def _no(flow: Flow, reason: str, *, held: bool = False) -> Decision:
-    return Decision(flow.name, flow.revision, flow.source, reason=reason, held=held)
+    return Decision(flow.name, reason=reason, held=held)
 
 
 def _is_joined(watch: Watch, delivery: Delivery) -> bool:

@@ -1,39 +1,36 @@
 """Does the steps of a run, one after the other, and writes the journal around each.
 
-For an attempt: `started`, wait until the account may send, `sending`, the call, the result. What was finished is
-read back and never done again. A step that a crash left in `sending` is ambiguous, and its effect class decides.
+What was finished is read back and never done again. A run that waits is left, and goes on from its journal when its
+time has come.
 """
 
+import asyncio
 import logging
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from connector.adapter import Adapter
-from connector.errors import ActionError, ConnectorError, StoreError
+from connector.errors import SettingsError
 from connector.flows.explanation import why_false
-from connector.flows.expressions.functions import EvaluationError, as_time, from_time
-from connector.flows.flow import Flow, Retry, Step
+from connector.flows.expressions.evaluation import Scope
+from connector.flows.expressions.functions import EvaluationError
+from connector.flows.flow import MOST_ITEMS, Approve, Call, Each, Flow, Kind, Step, Stop, Switch, Wait, WaitFor
 from connector.runs import records
+from connector.runs.calling import Caller, too_late
+from connector.runs.frames import End, Frame
+from connector.runs.pausing import Paused, Pausing
 from connector.runs.records import Failure
+from connector.runs.step_writer import StepWriter
 from connector.runs.store import Store
-from connector.transport import Purpose
 
 log = logging.getLogger(__name__)
 
-
 ONCE = ("once", "destructive")
 """Effects of steps that a backfill leaves out."""
-
-
-class _Paused(Exception):  # noqa: N818 - the run goes on later: after a wait, or in the next process
-    pass
-
-
-class _TooLate(Exception):  # noqa: N818 - the step is skipped
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Interpreter:
     clock: Callable[[], datetime]
     jitter: Callable[[], float] = random.random
     stopping: Callable[[], bool] = lambda: False
-    in_flight: set[str] = field(default_factory=set)
+    in_flight: Counter[str] = field(default_factory=Counter)
     """The runs in a call that must not be cut off, because it cannot be repeated."""
 
     async def advance(self, run: records.Run, flow: Flow) -> None:
@@ -53,167 +50,223 @@ class Interpreter:
         progress = _Progress(self, run, self.store.read(lambda journal: journal.steps(run.id)))
         try:
             await progress.finish(flow)
-        except _Paused:
-            return
-        finally:
-            self.in_flight.discard(run.id)
+        except Paused as paused:
+            if paused.until is not None:
+                await self.store.pause_run(run, paused.until, progress.worked(), self.clock())
 
-    def delay(self, retry: Retry, attempt: int, asked: float | None) -> float:
-        """Seconds until the next attempt: full jitter, and never earlier than the other side asked for."""
-        ceiling = min(retry.max_delay, retry.delay * 2.0 ** min(attempt - 1, 30))
-        return max(asked or 0.0, self.jitter() * ceiling)
+
+def action_of(does: Kind) -> str:
+    """What the journal calls the action of a step: what it uses, or its kind."""
+    return does.uses if isinstance(does, (Call, WaitFor)) else type(does).__name__.lower()
 
 
 class _Progress:
     """One run while a process works on it."""
 
     def __init__(self, interpreter: Interpreter, run: records.Run, journal: dict[str, records.Step]) -> None:
-        self._interpreter = interpreter
-        self._adapter = interpreter.adapter
-        self._store = interpreter.store
-        self._clock = interpreter.clock
+        self._adapter, self._store, self._clock = interpreter.adapter, interpreter.store, interpreter.clock
+        self._stopping = interpreter.stopping
         self._run = run
         self._journal = journal
-        started = from_time(run.started_at or run.created_at)
-        self._scope: dict[str, Any] = {
-            "trigger": run.trigger,
-            "steps": {},
-            "status": {},
-            "run": {"id": run.id, "flow": run.flow, "started_at": started},
-        }
+        self._began = self._clock()
+        self._writer = StepWriter(self._store, run, self._clock)
+        self._caller = Caller(self._adapter, self._writer, self._clock, interpreter.jitter, interpreter.in_flight)
+        self._pausing = Pausing(self._adapter, self._writer, self._clock)
+
+    def worked(self) -> float:
+        """Seconds for which the run has neither waited nor been held."""
+        return self._run.worked + (self._clock() - self._began).total_seconds()
 
     async def finish(self, flow: Flow) -> None:
-        failure, held = await self._all(flow.steps)
-        if failure is None:
-            await self._succeed(flow)
+        try:
+            frame = Frame.of(flow, self._run, self._run.trigger, self._adapter.config(flow.config))
+            end, outputs = await self._whole(frame)
+        except EvaluationError as error:
+            end, outputs = End("failed", Failure("", "", str(error), "expression", 0)), None
+        except SettingsError as error:
+            end, outputs = End("failed", Failure("", "", str(error), "settings", 0)), None
+        now = self._clock()
+        if end is None or end.failure is None:
+            reason = end.reason if end else None
+            await self._store.finish_run(self._run, "succeeded", now, outputs=outputs, reason=reason)
             return
-        self._scope["error"] = {**failure.as_json(), "kind": "held"} if held else failure.as_json()
-        second, second_held = await self._all(flow.on_error)
-        if second_held and not held:
-            failure, held = second or failure, True  # what may have been done twice comes before what failed
-        status: records.RunStatus = "held" if held else "failed"
-        await self._store.finish_run(self._run, status, self._clock(), error=failure)
-        log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, status, failure.message)
+        await self._store.finish_run(self._run, "held" if end.is_held else "failed", now, error=end.failure)
+        log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, end.status, end.failure.message)
 
-    async def _succeed(self, flow: Flow) -> None:
-        try:
-            outputs = flow.outputs.render(self._scope) if flow.outputs else None
-        except EvaluationError as error:
-            failure = Failure("", "", f"outputs: {error}", "expression", 0)
-            await self._store.finish_run(self._run, "failed", self._clock(), error=failure)
-        else:
-            await self._store.finish_run(self._run, "succeeded", self._clock(), outputs=outputs)
+    async def _whole(self, frame: Frame) -> tuple[End | None, Any]:
+        """The steps of a flow, what it does after a failure, and its outputs."""
+        end = await self._all(frame.flow.steps, frame, frame.flow.timeout)
+        if end is None:
+            try:
+                return None, frame.flow.outputs.render(frame.scope) if frame.flow.outputs else None
+            except EvaluationError as error:
+                return End("failed", Failure("", "", f"outputs: {error}", "expression", 0)), None
+        if end.failure is None:
+            return end, None
+        frame.scope["error"] = {**end.failure.as_json(), **({"kind": "held"} if end.is_held else {})}
+        second = await self._all(frame.flow.on_error, frame)
+        # What may have been done twice comes before what failed.
+        return second if second and second.is_held and not end.is_held else end, None
 
-    async def _all(self, steps: tuple[Step, ...]) -> tuple[Failure | None, bool]:
-        """Do the steps; the failure that ends them, and whether it is held."""
+    async def _all(self, steps: Sequence[Step], frame: Frame, limit: float | None = None) -> End | None:
+        """Do the steps; why they ended early."""
         for step in steps:
-            record = self._journal.get(step.id)
+            path = frame.path(step)
+            record = self._journal.get(path)
             if record is None or record.status not in records.FINISHED:
-                record = await self._do(step, record)
-            self._scope["steps"][step.id] = record.output
-            self._scope["status"][step.id] = record.status
-            if record.status == "held" or (record.status == "failed" and not step.continue_on_error):
-                return record.error, record.status == "held"
-        return None, False
-
-    async def _do(self, step: Step, record: records.Step | None) -> records.Step:
-        if self._interpreter.stopping():
-            raise _Paused
-        attempts = record.attempts if record else 0
-        if record and record.status == "sending" and not self._is_repeatable(step):
-            return await self._hold_after_crash(step, attempts)
-        if record and record.status == "sending" and attempts >= step.retry.max_attempts:
-            message = f"there is no record of how the call of {step.uses} ended, and it was the last attempt"
-            return await self._fail(step, message, "ambiguous", attempts)
-        try:
-            if reason := self._reason_to_skip(step, record):
-                return await self._end(step, "skipped", reason=reason)
-            given = record.input if record and record.input is not None else step.input.render(self._scope)
-        except EvaluationError as error:
-            return await self._fail(step, str(error), "expression", attempts)
-        # An attempt that was started and sent nothing is not counted twice.
-        number = attempts if record and record.status == "started" else attempts + 1
-        return await self._attempt(step, given, number)
-
-    def _reason_to_skip(self, step: Step, record: records.Step | None) -> str | None:
-        if record is None and self._run.without_once and self._adapter.effect(step.uses) in ONCE:
-            return "a backfill leaves out what acts on somebody once; --allow-once does it"
-        if record is None and step.condition and not step.condition.evaluate(self._scope):
-            return f"if: {why_false(step.condition, self._scope)}"
-        if record and record.status == "sending":
-            return None  # it may have acted, so nobody may say that it was skipped
-        return self._too_late(step)
-
-    def _too_late(self, step: Step) -> str | None:
-        if step.not_after and self._clock() > as_time(limit := step.not_after.evaluate(self._scope)):
-            return f"not_after: it is later than {limit}"
+                if limit is not None and self.worked() > limit:
+                    message = f"the run has worked for {limit:g} s, which is its timeout, and {path} was not begun"
+                    return End("failed", Failure(path, "", message, "timeout", 0))
+                record = self._journal[path] = await self._do(step, frame, record)
+            frame.keep(step, record, self._journal)
+            if (end := self._end(step, record, frame)) is not None:
+                return end
         return None
 
-    async def _hold_after_crash(self, step: Step, number: int) -> records.Step:
-        message = (
-            f"there is no record of how the call of {step.uses} ended, and nobody knows whether it took effect; "
-            "look at the other side before you decide"
-        )
-        return await self._end(step, "held", error=Failure(step.id, step.uses, message, "ambiguous", number))
+    def _end(self, step: Step, record: records.Step, frame: Frame) -> End | None:
+        """Why no step comes after this one."""
+        if record.status == "held":
+            return End("held", record.error)
+        if record.status == "failed" and not (isinstance(step.does, Call) and step.does.continue_on_error):
+            return End("failed", record.error)
+        for one in step.walk():
+            done = self._journal.get(frame.path(one))
+            if isinstance(one.does, Stop) and done and done.status == "succeeded":
+                return End("stopped", reason=done.reason or "")
+        return None
 
-    async def _attempt(self, step: Step, input: dict[str, Any], number: int) -> records.Step:
+    async def _do(self, step: Step, frame: Frame, record: records.Step | None) -> records.Step:
+        if self._stopping():
+            raise Paused(None)
+        path, does = frame.path(step), step.does
+        action = action_of(does)
         try:
-            await self._store.start_attempt(self._run, step.id, step.uses, input, number, self._clock())
-            output = await self._call(step, input, number)
-        except _TooLate as late:
-            return await self._end(step, "skipped", reason=str(late))
-        except ActionError as error:
-            return await self._after_error(step, error, number)
-        except ConnectorError as error:
-            if isinstance(error, StoreError):
-                raise
-            return await self._fail(step, str(error), "settings", number)
-        return await self._end(step, "succeeded", output=output)
+            if isinstance(does, Call):
+                each = self._each(step, does, does.each, frame, record) if does.each else None
+                return await (each or self._one(step, does, path, frame, record))
+            if reason := self._reason_to_skip(step, frame.scope, record):
+                return await self._writer.finish(path, action, "skipped", reason=reason)
+            return await self._control(does, path, frame, record)
+        except EvaluationError as error:
+            return await self._writer.fail(path, action, str(error), "expression", record.attempts if record else 0)
 
-    async def _call(self, step: Step, input: dict[str, Any], number: int) -> dict[str, Any]:
-        key = f"{self._run.id}:{step.id}"
-        purpose: Purpose | None = "background" if self._run.backfill else None
-        opened = self._adapter.open_call(
-            step.uses, input, connection=step.connection, idempotency_key=key, purpose=purpose
-        )
-        async with opened as call:
-            if reason := self._too_late(step):  # the wait for the budget may have been long
-                raise _TooLate(reason)
-            if not self._is_repeatable(step):
-                self._interpreter.in_flight.add(self._run.id)
-            await self._store.mark_sending(self._run, step.id, number, self._clock())
-            return await call.send(step.timeout)
-
-    def _is_repeatable(self, step: Step) -> bool:
-        return self._adapter.effect(step.uses) in ("read", "idempotent")
-
-    async def _after_error(self, step: Step, error: ActionError, number: int) -> records.Step:
-        """Try again, hold or fail: what is certain, and what repeating would do, decide."""
-        failure = Failure(step.id, step.uses, str(error), error.kind, number)
-        if error.processed == "unknown" and not self._is_repeatable(step):
-            return await self._end(step, "held", error=failure)
-        if error.transient and number < step.retry.max_attempts:
-            now = self._clock()
-            wake_at = now + timedelta(seconds=self._interpreter.delay(step.retry, number, error.retry_after))
-            await self._store.wait(self._run, step.id, failure, now, wake_at)
-            raise _Paused
-        return await self._end(step, "failed", error=failure)
-
-    async def _fail(self, step: Step, message: str, kind: str, attempts: int) -> records.Step:
-        return await self._end(step, "failed", error=Failure(step.id, step.uses, message, kind, attempts))
-
-    async def _end(
-        self,
-        step: Step,
-        status: records.StepStatus,
-        *,
-        output: dict[str, Any] | None = None,
-        reason: str | None = None,
-        error: Failure | None = None,
+    async def _control(
+        self, does: Wait | WaitFor | Approve | Switch | Stop, path: str, frame: Frame, record: records.Step | None
     ) -> records.Step:
-        now = self._clock()
-        await self._store.finish_step(
-            self._run, step.id, step.uses, status, now, output=output, reason=reason, error=error
+        """A step that calls nothing."""
+        match does:
+            case Wait():
+                return await self._pausing.wait(does, path, frame.scope, record)
+            case WaitFor():
+                return await self._pausing.wait_for(does, path, frame.scope, record)
+            case Approve():
+                return await self._approve(does, path, frame, record)
+            case Switch():
+                return await self._switch(does, path, frame, record)
+            case Stop():
+                reason = does.reason.render(frame.scope)
+                return await self._writer.finish(path, "stop", "succeeded", reason=reason)
+
+    def _reason_to_skip(self, step: Step, scope: Scope, record: records.Step | None) -> str | None:
+        if record is None and isinstance(step.does, Call) and self._is_left_out(step.does):
+            return "a backfill leaves out what acts on somebody once; --allow-once does it"
+        if record is None and step.condition and not step.condition.evaluate(scope):
+            return f"if: {why_false(step.condition, scope)}"
+        if record and (record.status == "sending" or (record.wake_at is None and record.attempts == 0)):
+            return None  # it may have acted, or has begun with what stands inside it
+        return too_late(step, scope, self._clock())
+
+    def _is_left_out(self, call: Call) -> bool:
+        return call.flow is None and self._run.without_once and self._adapter.effect(call.uses) in ONCE
+
+    async def _one(self, step: Step, call: Call, path: str, frame: Frame, record: records.Step | None) -> records.Step:
+        """One call: the only one of a step, or that for one item."""
+        if reason := self._reason_to_skip(step, frame.scope, record):
+            return await self._writer.finish(path, call.uses, "skipped", reason=reason)
+        if call.flow is None:
+            return await self._caller.call(step, call, path, frame.scope, record)
+        if record is None:
+            given = call.input.render(frame.scope)
+            await self._writer.begin(path, call.uses, given)
+        else:
+            given = record.input
+        inner = frame.calling(call.flow, path, given, self._adapter.config(call.flow.config))
+        end, outputs = await self._whole(inner)
+        return await self._finish(path, call.uses, end, outputs if outputs is not None or end else {})
+
+    async def _finish(self, path: str, action: str, end: End | None, output: Any = None) -> records.Step:
+        """The outcome of a step by that of the steps inside it."""
+        if end is None or end.failure is None:
+            return await self._writer.finish(
+                path, action, "succeeded", output=output, reason=end.reason if end else None
+            )
+        return await self._writer.finish(path, action, "held" if end.is_held else "failed", error=end.failure)
+
+    async def _each(
+        self, step: Step, call: Call, each: Each, frame: Frame, record: records.Step | None
+    ) -> records.Step:
+        """A call for each item; those that fail or wait keep no other one from going on."""
+        path = frame.path(step)
+        if record is None:
+            items = each.items.evaluate(frame.scope)
+            if len(items) > MOST_ITEMS:
+                raise EvaluationError(f"for_each: the list has {len(items)} items; at most {MOST_ITEMS} are allowed")
+            await self._writer.begin(path, call.uses, {"items": items})
+        else:
+            items = (record.input or {})["items"]
+        turns = asyncio.Semaphore(each.most)
+        pairs = enumerate(items)
+        done = await asyncio.gather(
+            *(self._item(step, call, frame, index, item, turns) for index, item in pairs), return_exceptions=True
         )
-        self._interpreter.in_flight.discard(self._run.id)
-        return records.Step(step.id, step.uses, status, None, output, reason, error, 0, now, now)
+        return await self._gathered(path, call, done)
+
+    async def _item(
+        self, step: Step, call: Call, frame: Frame, index: int, item: Any, turns: asyncio.Semaphore
+    ) -> records.Step:
+        path = f"{frame.path(step)}[{index}]"
+        record = self._journal.get(path)
+        if record is not None and record.status in records.FINISHED:
+            return record
+        async with turns:
+            if self._stopping():
+                raise Paused(None)
+            inside = replace(frame, scope={**frame.scope, "item": item, "index": index})
+            try:
+                done = await self._one(step, call, path, inside, record)
+            except EvaluationError as error:
+                done = await self._writer.fail(path, call.uses, str(error), "expression")
+        self._journal[path] = done
+        return done
+
+    async def _gathered(self, path: str, call: Call, done: Sequence[records.Step | BaseException]) -> records.Step:
+        """The outcome of all items."""
+        for fault in done:
+            if isinstance(fault, BaseException) and not isinstance(fault, Paused):
+                raise fault
+        pauses = [one for one in done if isinstance(one, Paused)]
+        if pauses:
+            raise Paused(min((one.until for one in pauses if one.until is not None), default=None))
+        items = [one for one in done if isinstance(one, records.Step)]
+        for status in ("held", "failed"):
+            for one in items:
+                if one.status == status and (status == "held" or not call.continue_on_error):
+                    return await self._finish(path, call.uses, End(status, one.error))
+        return await self._writer.finish(path, call.uses, "succeeded", output=[one.output for one in items])
+
+    async def _switch(self, switch: Switch, path: str, frame: Frame, record: records.Step | None) -> records.Step:
+        value = (record.input or {})["on"] if record else switch.on.evaluate(frame.scope)
+        if record is None:
+            await self._writer.begin(path, "switch", {"on": value})
+        return await self._finish(path, "switch", await self._all(switch.choose(value), frame))
+
+    async def _approve(self, asked: Approve, path: str, frame: Frame, record: records.Step | None) -> records.Step:
+        """Ask by the steps of `notify`, then wait for the answer."""
+        title = (record.input or {})["title"] if record else asked.title.render(frame.scope)
+        if record is None:
+            await self._writer.begin(path, "approve", {"title": title, "form": asked.describe_form()})
+        if record is None or record.status == "started":
+            inside = replace(frame, scope={**frame.scope, "approve": {"title": title}})
+            if (end := await self._all(asked.notify, inside)) is not None:
+                return await self._finish(path, "approve", end)
+        return await self._pausing.approval(asked, path, record)

@@ -53,11 +53,11 @@ class Journal:
             "SELECT * FROM events WHERE (:status IS NULL OR status = :status) ORDER BY id DESC LIMIT :limit",
             {"status": status, "limit": limit},
         )
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     def event(self, event_id: str) -> records.Event | None:
         row = self._connection.execute("SELECT * FROM events WHERE id = ?", (event_id,)).fetchone()
-        return _event(row) if row else None
+        return event_of(row) if row else None
 
     def starts(self, event_id: str) -> list[records.Start]:
         rows = self._connection.execute("SELECT * FROM starts WHERE event_id = ? ORDER BY flow", (event_id,))
@@ -71,13 +71,6 @@ class Journal:
             "SELECT flow, due_at FROM waiting_starts WHERE event_id = ? ORDER BY flow", (event_id,)
         )
         return {row["flow"]: read_time(row["due_at"]) for row in rows}
-
-    def source(self, revision: str) -> str:
-        """The text of a flow that runs are pinned to."""
-        row = self._connection.execute("SELECT source FROM revisions WHERE id = ?", (revision,)).fetchone()
-        if row is None:
-            raise StoreError(f"the database has no revision {revision!r}; restore it from a backup")
-        return str(_value(row["source"]))
 
     def next_wake(self, only: Collection[str] | None = None) -> datetime | None:
         """When the next waiting run goes on; of `only` where given."""
@@ -115,7 +108,7 @@ def _undamaged(read: Callable[[sqlite3.Row], Record]) -> Callable[[sqlite3.Row],
 
 
 @_undamaged
-def _event(row: sqlite3.Row) -> records.Event:
+def event_of(row: sqlite3.Row) -> records.Event:
     return records.Event(
         id=row["id"],
         connector=row["connector"],
@@ -148,6 +141,9 @@ def run_of(row: sqlite3.Row) -> records.Run:
         error=_failure(row["error"]),
         without_once=bool(row["without_once"]),
         backfill=bool(row["backfill"]),
+        worked=row["worked"],
+        reason=_value(row["reason"]),
+        lane=_value(row["lane"]),
     )
 
 
@@ -164,6 +160,7 @@ def _step(row: sqlite3.Row) -> records.Step:
         attempts=row["attempts"],
         started_at=read_time(row["started_at"]),
         finished_at=_time(row["finished_at"]),
+        wake_at=_time(row["wake_at"]),
     )
 
 

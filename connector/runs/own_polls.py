@@ -57,7 +57,7 @@ def keep(
 
 def _watched(flow: Flow) -> list[str]:
     """What is polled; the input is in the state, as the plugin understood it."""
-    return [flow.trigger.uses, flow.trigger.connection]
+    return [flow.started_by.uses, flow.started_by.connection]
 
 
 @dataclass(slots=True, eq=False)
@@ -94,8 +94,8 @@ class OwnPoll:
             return False
 
     async def _poll(self, state: dict[str, Any] | None) -> bool:
-        uses, connection = self.flow.trigger.uses, self.flow.trigger.connection
-        polled = await self.intake.adapter.poll(uses, self.flow.trigger.input, state, connection=connection)
+        uses, connection = self.flow.started_by.uses, self.flow.started_by.connection
+        polled = await self.intake.adapter.poll(uses, self.flow.started_by.input, state, connection=connection)
         now = self.clock()
         deliveries = [
             Delivery(connector_of(uses), connection, event, json.dumps(event.payload), now) for event in polled.events

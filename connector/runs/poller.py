@@ -81,7 +81,7 @@ class Poller:
         return self._paces.setdefault(pace.key, pace)
 
     def _own_poll(self, flow: Flow) -> OwnPoll | None:
-        trigger = flow.trigger
+        trigger = flow.started_by
         pause = self._intake.adapter.pause(trigger.uses, trigger.input)
         if pause is None:
             return None

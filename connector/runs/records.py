@@ -73,6 +73,12 @@ class Run:
     """Whether steps that act on somebody once are left out, as a backfill does."""
     backfill: bool = False
     """Whether it is about something old, and waits for those that are not."""
+    worked: float = 0.0
+    """Seconds, without those for which it waited or was held, until it was left last."""
+    reason: str | None = None
+    """Why a `stop` ended it."""
+    lane: Any = None
+    """The key of `concurrency`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +87,14 @@ class Step:
     action: str
     status: StepStatus
     input: dict[str, Any] | None
-    output: dict[str, Any] | None
+    output: Any
     reason: str | None
     error: Failure | None
     attempts: int
     started_at: datetime
     finished_at: datetime | None
+    wake_at: datetime | None = None
+    """When it goes on, where it waits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,12 +72,12 @@ def _resend(
     if twin is not None and twin.run_id is None:
         return records.Start(flow, None, f"its webhook {twin.event_id} waits for it and then starts the flow")
     told = f"{twin.event_id} tells of the same and has started {twin.run_id}" if twin else None
-    decision = Decision(flow, "", "", reason=told) if told else decide(wanted.flow, placed)
+    decision = Decision(flow, reason=told) if told else decide(wanted.flow, placed)
     if decision is None and row is None:
         return records.Start(flow, None, NOT_WANTED)
     connection.execute("DELETE FROM waiting_starts WHERE event_id = ? AND flow = ?", (event_id, flow))
     connection.execute("DELETE FROM starts WHERE event_id = ? AND flow = ?", (event_id, flow))
-    return events.add_start(connection, event_id, now, decision or Decision(flow, "", "", reason=NOT_WANTED))
+    return events.add_start(connection, event_id, now, decision or Decision(flow, reason=NOT_WANTED))
 
 
 def _find_twin(

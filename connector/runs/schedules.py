@@ -141,17 +141,18 @@ class Scheduler:
 
     async def _accept(self, flow: Flow, moment: datetime, now: datetime) -> None:
         """Store the tick as an event that concerns this flow alone."""
-        trigger = self._intake.adapter.registry.trigger(flow.trigger.uses)
+        trigger = self._intake.adapter.registry.trigger(flow.started_by.uses)
         payload = {"scheduled_at": from_time(moment)}
         identity = f"schedule:{flow.name}:{from_time(moment)}"
         event = replace(trigger.sample, identity=identity, occurred_at=moment, payload=payload)
-        connector = connector_of(flow.trigger.uses)
-        delivery = Delivery(connector, flow.trigger.connection, event, json.dumps(payload), now)
+        connector = connector_of(flow.started_by.uses)
+        delivery = Delivery(connector, flow.started_by.connection, event, json.dumps(payload), now)
         await replace(self._intake, flows=[flow]).accept(delivery)
 
 
 def _timetable(intake: Intake, flow: Flow) -> Timetable | None:
-    return intake.adapter.timetable(flow.trigger.uses, flow.trigger.input) if flow.enabled else None
+    use = flow.trigger if flow.enabled else None
+    return intake.adapter.timetable(use.uses, use.input) if use else None
 
 
 def _take_up(

@@ -36,16 +36,18 @@ CREATE TABLE IF NOT EXISTS dedupe (
     PRIMARY KEY (flow, key)
 ) WITHOUT ROWID;
 
--- The texts of the flows that runs are pinned to, by their digest.
+-- The texts of the flows that runs are pinned to, by their digest, and the revisions of the flows that they call.
 CREATE TABLE IF NOT EXISTS revisions (
     id     TEXT PRIMARY KEY,
     flow   TEXT NOT NULL,
-    source TEXT NOT NULL
+    source TEXT NOT NULL,
+    calls  TEXT NOT NULL DEFAULT '{}'
 );
 
 -- queued → running → succeeded | failed | held | cancelled
 --          running ⇄ waiting, and back to queued when its process ends
--- `epoch` grows with each claim; a write of an older epoch changes nothing.
+-- `epoch` grows with each claim; a write of an older epoch changes nothing. `worked` are seconds without those of waits.
+-- Of the runs of a flow with the same `lane` that have not finished, the oldest `lane_limit` go on.
 CREATE TABLE IF NOT EXISTS runs (
     id          TEXT PRIMARY KEY,
     flow        TEXT NOT NULL,
@@ -63,10 +65,15 @@ CREATE TABLE IF NOT EXISTS runs (
     error       TEXT,
     without_once INTEGER NOT NULL DEFAULT 0,
     backfill    INTEGER NOT NULL DEFAULT 0,
+    worked      REAL NOT NULL DEFAULT 0,
+    reason      TEXT,
+    lane        TEXT,
+    lane_limit  INTEGER,
     UNIQUE (flow, event_id),
     CHECK ((status = 'waiting') = (wake_at IS NOT NULL)),
     CHECK ((status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL))
 );
+CREATE INDEX IF NOT EXISTS runs_by_lane ON runs (flow, lane, id) WHERE lane IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX IF NOT EXISTS runs_to_do ON runs (status, wake_at) WHERE status IN ('queued', 'running', 'waiting');
 
 -- started → sending → succeeded | failed | held, back to started for the next attempt; skipped at once.
@@ -84,6 +91,40 @@ CREATE TABLE IF NOT EXISTS steps (
     attempts    INTEGER NOT NULL,
     started_at  TEXT NOT NULL,
     finished_at TEXT,
+    wake_at     TEXT,
+    PRIMARY KEY (run_id, step)
+) WITHOUT ROWID;
+
+-- Steps that wait for an event of a connection, what they have not looked at yet, and what each event serves.
+CREATE TABLE IF NOT EXISTS awaited (
+    run_id     TEXT NOT NULL REFERENCES runs (id),
+    step       TEXT NOT NULL,
+    connector  TEXT NOT NULL,
+    connection TEXT NOT NULL,
+    PRIMARY KEY (run_id, step)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS awaited_of ON awaited (connector, connection);
+CREATE TABLE IF NOT EXISTS offered (
+    run_id   TEXT NOT NULL,
+    step     TEXT NOT NULL,
+    event_id TEXT NOT NULL REFERENCES events (id),
+    PRIMARY KEY (run_id, step, event_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS taken (
+    event_id TEXT PRIMARY KEY REFERENCES events (id),
+    run_id   TEXT NOT NULL,
+    step     TEXT NOT NULL,
+    UNIQUE (run_id, step)
+) WITHOUT ROWID;
+
+-- What people answered to steps that ask for their approval.
+CREATE TABLE IF NOT EXISTS answers (
+    run_id   TEXT NOT NULL REFERENCES runs (id),
+    step     TEXT NOT NULL,
+    approved INTEGER NOT NULL,
+    by       TEXT NOT NULL,
+    at       TEXT NOT NULL,
+    form     TEXT NOT NULL,
     PRIMARY KEY (run_id, step)
 ) WITHOUT ROWID;
 

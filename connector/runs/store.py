@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from connector.errors import StoreError
-from connector.runs import records
+from connector.runs import awaited, records
+from connector.runs.awaited import Awaited
 from connector.runs.journal import DamagedRowError, Journal, run_of
 from connector.runs.records import Failure, as_json, write_time
 from connector.sqlite import Database
@@ -26,6 +27,12 @@ _ADDED = (
     ("runs", "backfill", "INTEGER NOT NULL DEFAULT 0"),
     ("events", "source", "TEXT NOT NULL DEFAULT 'webhook'"),
     ("aliases", "wrong", "INTEGER NOT NULL DEFAULT 0"),
+    ("runs", "worked", "REAL NOT NULL DEFAULT 0"),
+    ("runs", "reason", "TEXT"),
+    ("runs", "lane", "TEXT"),
+    ("runs", "lane_limit", "INTEGER"),
+    ("steps", "wake_at", "TEXT"),
+    ("revisions", "calls", "TEXT NOT NULL DEFAULT '{}'"),
     ("polls", "due_at", "TEXT"),
     ("polls", "stretch", "REAL NOT NULL DEFAULT 1"),
     ("polls", "unwatched_at", "TEXT"),
@@ -50,20 +57,31 @@ WHERE id IN (
     SELECT id FROM runs
     WHERE (status = 'queued' OR (status = 'waiting' AND wake_at <= :now)) AND backfill = :backfill
     AND (:only IS NULL OR id IN (SELECT value FROM json_each(:only)))
+    AND (lane IS NULL OR lane_limit > (
+        SELECT count(*) FROM runs AS before WHERE before.flow = runs.flow AND before.lane = runs.lane
+        AND before.finished_at IS NULL AND before.id < runs.id
+    ))
     ORDER BY id LIMIT :limit
 )
 RETURNING *
 """
 _START_STEP = """
 INSERT INTO steps (run_id, step, action, status, input, attempts, started_at) VALUES (?, ?, ?, 'started', ?, ?, ?)
-ON CONFLICT (run_id, step) DO UPDATE SET status = 'started', attempts = excluded.attempts, error = NULL
+ON CONFLICT (run_id, step) DO UPDATE
+SET status = 'started', attempts = excluded.attempts, error = NULL, wake_at = NULL
+WHERE status IN ('started', 'sending', 'waiting')
+"""
+_PAUSE_STEP = """
+INSERT INTO steps (run_id, step, action, status, input, error, attempts, started_at, wake_at)
+VALUES (:run, :step, :action, 'waiting', :input, :error, 0, :now, :wake_at)
+ON CONFLICT (run_id, step) DO UPDATE SET status = 'waiting', error = :error, wake_at = :wake_at
 WHERE status IN ('started', 'sending', 'waiting')
 """
 _FINISH_STEP = """
 INSERT INTO steps (run_id, step, action, status, output, reason, error, attempts, started_at, finished_at)
 VALUES (:run, :step, :action, :status, :output, :reason, :error, 0, :now, :now)
 ON CONFLICT (run_id, step) DO UPDATE
-SET status = :status, output = :output, reason = :reason, error = :error, finished_at = :now
+SET status = :status, output = :output, reason = :reason, error = :error, finished_at = :now, wake_at = NULL
 WHERE status IN ('started', 'sending', 'waiting')
 """
 
@@ -171,7 +189,7 @@ class Store:
         status: records.StepStatus,
         now: datetime,
         *,
-        output: dict[str, Any] | None = None,
+        output: Any = None,
         reason: str | None = None,
         error: Failure | None = None,
     ) -> None:
@@ -191,19 +209,59 @@ class Store:
                 "now": write_time(now),
             }
             connection.execute(_FINISH_STEP, values)
+            awaited.end(connection, run.id, step)
 
         await self._database.write(work)
 
-    async def wait(self, run: records.Run, step: str, error: Failure, now: datetime, wake_at: datetime) -> None:
-        """An attempt failed; the run waits for its next one and holds no task."""
+    async def begin_step(self, run: records.Run, step: str, action: str, given: Any, now: datetime) -> None:
+        """The step has begun with this input, and does nothing by itself: what stands inside it does."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            _guard(connection, run)
+            connection.execute(_START_STEP, (run.id, step, action, json.dumps(given), 0, write_time(now)))
+
+        await self._database.write(work)
+
+    async def pause_step(
+        self,
+        run: records.Run,
+        step: str,
+        action: str,
+        given: Any,
+        wake_at: datetime,
+        now: datetime,
+        *,
+        error: Failure | None = None,
+        place: Awaited | None = None,
+    ) -> None:
+        """The step goes on at a time: after a failed attempt, or as it waits; for an event where `place` is given."""
 
         def work(connection: sqlite3.Connection) -> None:
             _guard(connection, run)
             _finish_attempt(connection, run.id, step, now, error.message if error else None)
-            update = "UPDATE steps SET status = 'waiting', error = ? WHERE run_id = ? AND step = ?"
-            _one(connection, update, (as_json(error.as_json()), run.id, step))
-            update = "UPDATE runs SET status = 'waiting', wake_at = ? WHERE id = ?"
-            _one(connection, update, (write_time(wake_at), run.id))
+            values = {
+                "run": run.id,
+                "step": step,
+                "action": action,
+                "input": as_json(given),
+                "error": as_json(error.as_json() if error else None),
+                "now": write_time(now),
+                "wake_at": write_time(wake_at),
+            }
+            connection.execute(_PAUSE_STEP, values)
+            if place is not None:
+                awaited.begin(connection, place, run.started_at or run.created_at)
+
+        await self._database.write(work)
+
+    async def pause_run(self, run: records.Run, wake_at: datetime, worked: float, now: datetime) -> None:
+        """The run holds no task until then; it goes on at once where what it waits for has come meanwhile."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            _guard(connection, run)
+            at = now if awaited.is_called(connection, run.id) else wake_at
+            update = "UPDATE runs SET status = 'waiting', wake_at = ?, worked = ? WHERE id = ?"
+            _one(connection, update, (write_time(at), worked, run.id))
 
         await self._database.write(work)
 
@@ -214,14 +272,17 @@ class Store:
         now: datetime,
         outputs: Any = None,
         error: Failure | None = None,
+        reason: str | None = None,
     ) -> None:
-        """succeeded, failed or held."""
+        """succeeded, failed or held; `reason` is that of a `stop`."""
 
         def work(connection: sqlite3.Connection) -> None:
             _guard(connection, run)
             finished = None if status == "held" else write_time(now)
-            values = (status, finished, as_json(outputs), as_json(error.as_json() if error else None), run.id)
-            _one(connection, "UPDATE runs SET status = ?, finished_at = ?, outputs = ?, error = ? WHERE id = ?", values)
+            failure = as_json(error.as_json() if error else None)
+            values = (status, finished, as_json(outputs), failure, as_json(reason), run.id)
+            update = "UPDATE runs SET status = ?, finished_at = ?, outputs = ?, error = ?, reason = ? WHERE id = ?"
+            _one(connection, update, values)
 
         await self._database.write(work)
 

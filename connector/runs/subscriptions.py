@@ -43,7 +43,7 @@ def subscribe(connection: sqlite3.Connection, watch: Watch, now: datetime) -> No
     """Let the flows of `watch` begin to watch, or go on where nothing of it was edited."""
     page = _last_page(connection, watch)
     for watcher in watch.watchers:
-        watched = json.dumps([watcher.flow.trigger.uses, *watch.key, watcher.start, watcher.partition])
+        watched = json.dumps([watcher.flow.started_by.uses, *watch.key, watcher.start, watcher.partition])
         row = connection.execute("SELECT * FROM subscriptions WHERE flow = ?", (watcher.flow.name,)).fetchone()
         if row is None or row["watched"] != watched:
             unsubscribe(connection, watcher.flow.name)

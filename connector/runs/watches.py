@@ -65,12 +65,12 @@ def find_watches(adapter: Adapter, flows: Iterable[Flow], decide: Decide) -> lis
     """The lists that the flows which are on watch, each with all its flows."""
     found: dict[tuple[str, str, str], Watch] = {}
     for flow in flows:
-        watching = adapter.watch(flow.trigger.uses, flow.trigger.input) if flow.enabled else None
+        watching = adapter.watch(flow.started_by.uses, flow.started_by.input) if flow.enabled and flow.trigger else None
         if watching is not None:
-            connector = connector_of(flow.trigger.uses)
+            connector = connector_of(flow.started_by.uses)
             watcher = Watcher(flow, watching.start, watching.every, watching.partition, watching.patience)
-            key = (connector, flow.trigger.connection, watching.list.name)
+            key = (connector, flow.started_by.connection, watching.list.name)
             known = found.get(key)
             watchers = (*known.watchers, watcher) if known else (watcher,)
-            found[key] = Watch(connector, flow.trigger.connection, watching.list, watchers, decide)
+            found[key] = Watch(connector, flow.started_by.connection, watching.list, watchers, decide)
     return list(found.values())

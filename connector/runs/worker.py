@@ -9,9 +9,8 @@ from datetime import datetime
 
 from connector.adapter import Adapter
 from connector.errors import StoreError
-from connector.flows.check import check
 from connector.flows.flow import Flow
-from connector.runs import records
+from connector.runs import records, revisions
 from connector.runs.interpreter import Interpreter
 from connector.runs.journal import DamagedRowError
 from connector.runs.records import Failure
@@ -154,8 +153,5 @@ class Worker:
     def _flow(self, run: records.Run) -> Flow | str:
         """The flow that the run is pinned to, or why it cannot run."""
         if run.revision not in self._flows:
-            source = self._store.read(lambda journal: journal.source(run.revision))
-            checked = check(source, run.flow, self._adapter.catalogue)
-            reason = f"the flow no longer checks: {checked.problems[0].message}" if checked.problems else ""
-            self._flows[run.revision] = checked.flow or reason
+            self._flows[run.revision] = self._store.query(revisions.load, run.revision, self._adapter.catalogue)
         return self._flows[run.revision]

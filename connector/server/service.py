@@ -20,6 +20,7 @@ from connector.errors import SettingsError, StoreError
 from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.runs.intake import Intake
+from connector.runs.listeners import find_listeners
 from connector.runs.poller import Poller
 from connector.runs.schedules import Scheduler
 from connector.runs.store import Store
@@ -111,8 +112,8 @@ async def _working(adapter: Adapter, settings: Settings, flows: Sequence[Flow]) 
     """The app, and what works behind it."""
     store = Store(settings.database)
     worker = Worker(adapter, store, _now)
-    intake = Intake(adapter, store, flows, worker.wake)
-    watches = find_watches(adapter, flows, intake.decide)
+    intake = Intake(adapter, store, [*(flow for flow in flows if flow.trigger), *find_listeners(flows)], worker.wake)
+    watches = find_watches(adapter, intake.flows, intake.decide)
     poller = Poller(intake, watches, _now)
     intake = replace(intake, watches=watches, arrived=poller.arrived)
     scheduler = Scheduler(intake, _now)

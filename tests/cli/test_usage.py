@@ -12,7 +12,7 @@ import pytest
 
 from connector.cli.app import run
 from connector.cli.exits import UsageError
-from connector.cli.flow_files import check_file
+from connector.cli.flow_files import check_files
 from connector.flows.catalogue import Catalogue
 from connector.flows.document import MAX_BYTES
 
@@ -137,13 +137,14 @@ def test_long_argument_is_cut_where_it_is_quoted(capsys, arguments):
 
 def test_flow_that_is_a_device_is_not_read():
     with pytest.raises(UsageError, match="the flow '/dev/null' cannot be read: it is neither a file nor a pipe"):
-        check_file(Path("/dev/null"), Catalogue({}, {}))
+        check_files([Path("/dev/null")], lambda _: Catalogue({}, {}))
 
 
 def test_flow_that_is_too_large_is_told_by_the_checker(tmp_path):
     path = tmp_path / "large.yaml"
     path.write_bytes(b" " * (MAX_BYTES + 1))
-    [problem] = check_file(path, Catalogue({}, {})).problems
+    [(_, checked)] = check_files([path], lambda _: Catalogue({}, {}))
+    [problem] = checked.problems
     assert problem.message == "the file is larger than 256 KiB"
 
 

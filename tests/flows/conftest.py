@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, Self
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from connector.flows import types
 from connector.flows.catalogue import Catalogue, Operation
 from connector.flows.check import Checked, check
 from connector.flows.problems import render
-from connector.flows.types import TIME, ListOf, Object, Type, Union
+from connector.flows.types import ListOf, Object, Simple, Type
 from connector.validation import refuse
 
 
@@ -123,6 +124,28 @@ class Payment(BaseModel):
     history: list[Card | Bank] = Field(default_factory=list)
 
 
+class Pickup(Input):
+    kind: Literal["pickup"]
+    at: datetime
+
+
+class Delivery(Input):
+    kind: Literal["delivery", "express"]
+    address: str
+
+
+class Part(Input):
+    name: str
+    size: tuple[int, float] | None = None
+    parts: "list[Part]" = Field(default_factory=list)
+
+
+class Order(Input):
+    transport: Annotated[Pickup | Delivery, Field(discriminator="kind")]
+    content: Part
+    limits: dict[Literal["weight", "volume"], int] = Field(default_factory=dict)
+
+
 class Booking(Input):
     room: str
     seats: int = Field(1, ge=1)
@@ -138,6 +161,7 @@ MODELS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
     "crm.send": (SendMessage, SentMessage),
     "crm.payment": (Nothing, Payment),
     "crm.book": (Booking, SentMessage),
+    "crm.order": (Order, Order),
 }
 TRIGGER = (LeadFilter, Lead)
 
@@ -159,29 +183,41 @@ def rendered(checked: Checked) -> str:
     return "".join(f"{render(problem, checked.source)}\n\n" for problem in checked.problems)
 
 
-def value_of(kind: Type, random: Random) -> Any:
-    """Some JSON value of the type."""
-    if isinstance(kind, Union):
-        return value_of(random.choice(kind.members), random)
+def value_of(kind: Type, random: Random, depth: int = 0) -> Any:
+    """Some JSON value of the type; deep down one of the smallest, as types may contain themselves."""
+    members = types.parts(kind)
+    flat = [part for part in members if isinstance(part, Simple)]
+    kind = random.choice(flat if flat and depth > _DEEP else members)
     if isinstance(kind, ListOf):
-        return [value_of(kind.item, random) for _ in range(random.choice((0, 0, 1, 3)))]
+        number = 0 if depth > _DEEP else random.choice((0, 0, 1, 3))
+        items = [kind.item] * number if kind.positions is None else kind.positions
+        return [value_of(item, random, depth + 1) for item in items]
     if isinstance(kind, Object):
-        present = [name for name in kind.fields if name in kind.required or random.random() < 0.5]
-        extra = {"zz": value_of(kind.extra, random)} if kind.extra is not None and random.random() < 0.6 else {}
-        return extra | {name: value_of(kind.fields[name], random) for name in present}
-    if kind.words is not None:
-        return random.choice(kind.words)
-    if kind == TIME:
-        return random.choice(("2026-03-25T10:30:00Z", "2026-03-25T10:30:00+02:00", "2025-01-01T00:00:00.5Z"))
-    choices: dict[str, tuple[Any, ...]] = {
-        "null": (None,),
-        "bool": (True, False),
-        "int": (0, 1, -1, 5, 2**60),
-        "number": (0, 1, 1.5, -2.25),
-        "str": ("", "a", "new", "${{ trigger.s }}", "None", "+4917012345", "\ud800\0"),
-        "any": (None, 1, True, "x", [], {}, {"a": [1]}),
-    }
-    return random.choice(choices[kind.kind])
+        chance = 0 if depth > _DEEP else 0.5
+        present = [name for name in kind.fields if name in kind.required or random.random() < chance]
+        extra = {"zz": kind.extra} if kind.extra is not None and random.random() < chance else {}
+        wanted = {**extra, **{name: kind.fields[name] for name in present}}
+        return {name: value_of(field, random, depth + 1) for name, field in wanted.items()}
+    assert isinstance(kind, Simple)
+    return random.choice(kind.words or _BY_FORMAT.get(kind.format) or _BY_KIND[kind.kind])
+
+
+_DEEP = 4
+_BY_FORMAT: dict[str | None, tuple[Any, ...]] = {
+    "date-time": ("2026-03-25T10:30:00Z", "2026-03-25T10:30:00+02:00", "2025-01-01T00:00:00.5Z"),
+    "duration": ("0s", "15m", "500ms"),
+    "date": ("2026-03-25",),
+    "clock": ("09:30", "09:30:15.5Z"),
+    "uuid": ("2f1c0e9a-7a53-4a2e-9f0e-0c1d2e3f4a5b",),
+}
+_BY_KIND: dict[str, tuple[Any, ...]] = {
+    "null": (None,),
+    "bool": (True, False),
+    "int": (0, 1, -1, 5, 2**60),
+    "number": (0, 1, 1.5, -2.25),
+    "str": ("", "a", "new", "${{ trigger.s }}", "None", "+4917012345", "\ud800\0"),
+    "any": (None, 1, True, "x", [], {}, {"a": [1]}),
+}
 
 
 @pytest.fixture(scope="session")

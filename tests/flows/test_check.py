@@ -10,7 +10,7 @@ from connector.adapter import Adapter
 from connector.flows import document
 from connector.flows.catalogue import Catalogue
 from connector.flows.check import Checked, check
-from connector.flows.flow import Retry
+from connector.flows.flow import Call, Retry, Step
 from connector.flows.problems import MOST, Place, Report, did_you_mean, render
 
 HERE = Path(__file__).parent
@@ -19,6 +19,11 @@ ERR = sorted((HERE / "err").glob("*.yaml"))
 OK = sorted((HERE / "ok").glob("*.yaml"))
 
 Check = Callable[[bytes | str], Checked]
+
+
+def call(step: Step) -> Call:
+    assert isinstance(step.does, Call)
+    return step.does
 
 
 @pytest.mark.parametrize("file", OK, ids=lambda file: file.stem)
@@ -65,22 +70,22 @@ def test_example_of_the_documentation_checks_with_the_real_plugins(tmp_path: Pat
 def test_checked_flow_has_what_the_file_says(check_text: Check) -> None:
     flow = check_text((HERE / "ok" / "lead.yaml").read_text("utf-8")).flow
     assert flow is not None
-    assert (flow.name, flow.enabled, flow.trigger.id) == ("lead", True, "leads")
-    assert (flow.trigger.uses, flow.trigger.connection) == ("crm.lead", "acme")
-    assert flow.trigger.input == {"agent_id": "abc123", "events": ["lead.captured", "lead.updated"]}
-    assert flow.trigger.condition is not None
-    assert flow.trigger.condition.evaluate({"trigger": {"visitor_email": "a@b"}}) is False
+    assert (flow.name, flow.enabled, flow.started_by.id) == ("lead", True, "leads")
+    assert (flow.started_by.uses, flow.started_by.connection) == ("crm.lead", "acme")
+    assert flow.started_by.input == {"agent_id": "abc123", "events": ["lead.captured", "lead.updated"]}
+    assert flow.started_by.condition is not None
+    assert flow.started_by.condition.evaluate({"trigger": {"visitor_email": "a@b"}}) is False
     assert flow.dedupe is not None
     assert flow.dedupe.window == 86_400
     assert flow.dedupe.key.evaluate({"trigger": {"visitor_email": "Ann@B"}}) == "ann@b"
     contact, chat, takeover = flow.steps
-    assert (contact.id, contact.name, contact.connection) == ("contact", "Create or update the contact", "acme")
-    assert (contact.retry, contact.timeout) == (Retry(6, 2, 300), 30)
-    assert (chat.retry, chat.timeout, chat.connection) == (Retry(6, 1, 60), 300, "default")
+    assert (contact.id, contact.name, call(contact).connection) == ("contact", "Create or update the contact", "acme")
+    assert (call(contact).retry, call(contact).timeout) == (Retry(6, 2, 300), 30)
+    assert (call(chat).retry, call(chat).timeout, call(chat).connection) == (Retry(6, 1, 60), 300, "default")
     assert chat.condition is None
     assert takeover.condition is not None
     assert takeover.not_after is not None
-    assert not takeover.continue_on_error
+    assert not call(takeover).continue_on_error
     assert flow.outputs is not None
 
 
@@ -88,15 +93,15 @@ def test_defaults_stand_where_the_file_says_nothing(check_text: Check) -> None:
     flow = check_text("flow: a\ntrigger: {uses: crm.lead}\nsteps: [{id: a, uses: crm.payment}]\n").flow
     assert flow is not None
     assert (flow.description, flow.enabled, flow.dedupe, flow.outputs, flow.on_error) == ("", True, None, None, ())
-    assert flow.trigger.input == {}
-    assert flow.steps[0].input.render({}) == {}
+    assert flow.started_by.input == {}
+    assert call(flow.steps[0]).input.render({}) == {}
 
 
 def test_longest_delay_is_at_least_the_first(check_text: Check) -> None:
     text = "flow: a\ntrigger: {uses: crm.lead}\nsteps: [{id: a, uses: crm.payment, retry: {delay: 10m}}]\n"
     flow = check_text(text).flow
     assert flow is not None
-    assert flow.steps[0].retry == Retry(6, 600, 600)
+    assert call(flow.steps[0]).retry == Retry(6, 600, 600)
 
 
 def test_revision_depends_on_the_text_alone(catalogue: Catalogue) -> None:

@@ -8,9 +8,12 @@ from connector.flows.explanation import why_false
 from connector.flows.expressions.narrowing import Known
 from connector.flows.problems import Report
 from connector.flows.slots import Slots
-from connector.flows.types import ANY, BOOL, TIME
+from connector.flows.types import ANY, BOOL, NULL, STR, TIME, ListOf
 
-KNOWN = Known({"trigger": ANY, "steps": ANY, "flag": BOOL, "now": TIME, "then": TIME, "same": TIME})
+PAGE = types.record("Page", {"url": STR, "title": types.union([STR, NULL]), "at": TIME})
+KNOWN = Known(
+    {"trigger": ANY, "steps": ANY, "flag": BOOL, "now": TIME, "then": TIME, "same": TIME, "pages": ListOf(PAGE)}
+)
 SCOPE: dict[str, Any] = {
     "trigger": {"name": "Ann", "none": None, "score": 3, "tags": ["vip"], "text": "x" * 200, "odd": "\x1b\ud800"},
     "steps": {"contact": {"created": False}, "chat": {"found": True}},
@@ -18,6 +21,10 @@ SCOPE: dict[str, Any] = {
     "now": "2026-03-25T10:30:00Z",
     "then": "2026-03-25T12:00:00+02:00",
     "same": "2026-03-25T12:30:00+02:00",
+    "pages": [
+        {"url": "a", "title": "A", "at": "2026-03-25T01:00:00Z"},
+        {"url": "b", "title": None, "at": "2026-03-25T11:00:00Z"},
+    ],
 }
 
 
@@ -48,6 +55,19 @@ SCOPE: dict[str, Any] = {
         ("trigger.text == ''", f"trigger.text == '' is false: trigger.text is \"{'x' * 79}…"),
         ("trigger.odd == ''", "trigger.odd == '' is false: trigger.odd is \"\\u001b\\ud800\""),
         ("now == same && flag", "flag is false"),
+        ("trigger.tags.exists(x, x == trigger.name)",
+         "trigger.tags.exists(x, x == trigger.name) is false: trigger.tags is [\"vip\"], trigger.name is \"Ann\""),
+        ("trigger.tags.exists(x, trigger.tags.exists(y, x == y + 'a'))",
+         "trigger.tags.exists(x, trigger.tags.exists(y, x == y + 'a')) is false: trigger.tags is [\"vip\"]"),
+        ("[].exists(x, x.name == 'a') || flag", "[].exists(x, x.name == 'a') || flag is false: flag is false"),
+        ("pages.all(p, p.url != '' && p.title != null)",
+         "pages.all(p, p.url != '' && p.title != null) is false: pages[1].title is null"),
+        ("pages.all(p, p.at < now)",
+         'pages.all(p, p.at < now) is false: pages[1].at is "2026-03-25T11:00:00Z", now is "2026-03-25T10:30:00Z"'),
+        ("trigger.tags.filter(t, t == trigger.name) != [] && flag",
+         'trigger.tags.filter(t, t == trigger.name) != [] is false: trigger.tags is ["vip"], trigger.name is "Ann"'),
+        ("trigger.none == null ? flag : trigger.none.a.all(x, x == 1)",
+         "trigger.none == null ? flag : trigger.none.a.all(x, x == 1) is false: trigger.none is null, flag is false"),
         ("(trigger.none == null ? flag : trigger.none.a.b)",
          "(trigger.none == null ? flag : trigger.none.a.b) is false: trigger.none is null, flag is false"),
     ],

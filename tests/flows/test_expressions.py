@@ -124,6 +124,10 @@ def evaluate(text: str, scope: dict[str, Any] | None = None, times: bool = False
         ("first(tags)", "vip"),
         ("last(tags)", 1),
         ("first([])", None),
+        ("replace(name, '', 'x')", "Ann"),
+        ("default(none, 'x')", "x"),
+        ("empty.default('x')", ""),
+        ("default(number, none.a)", 7),
         ("add_duration(time, '15m')", "2026-03-25T10:45:00Z"),
         ("add_duration('2026-03-25T10:30:00+02:00', '1d')", "2026-03-26T08:30:00Z"),
         ("hostile", "${{ name }}"),
@@ -188,7 +192,23 @@ def test_times_compare_as_moments(text: str, value: bool) -> None:
         ("first(name)", "first cannot be applied to 'Ann'"),
         ("first(deep)", "first cannot be applied to an object"),
         ("starts_with(name, tags)", "starts_with cannot be applied to a list"),
-        ("replace(name, '', 'x')", "replace needs a text to look for, not an empty one"),
+        ("exists(name, x, true)", "exists cannot be applied to 'Ann'"),
+        ("map(none, x, x)", "map cannot be applied to null"),
+        ("tags.filter(x, x)", "'vip' is neither true nor false"),
+        ("tags.exists(x, x)", "'vip' is neither true nor false"),
+        ("tags.all(x, x)", "'vip' is neither true nor false"),
+        ("tags.map(x, y)", "there is no 'y'"),
+        ("int(1e300)", "int(1e+300) has no value"),
+        ("int(-1e300)", "int(-1e+300) has no value"),
+        ("int(yes)", "int cannot be applied to true"),
+        ("join([none], '')", "join cannot be applied to a list with null"),
+        ("join([deep], '')", "join cannot be applied to a list with an object"),
+        ("format_time(time, name)", "'Ann' is not a pattern of a time: write '%d.%m.%Y %H:%M'"),
+        ("format_time(time, '%Y', name)", "'Ann' is not a time zone"),
+        ("format_time('0001-01-01T00:00:00Z', '%Y', 'America/Lima')", "'0001-01-01T00:00:00Z' is no time of the cal"),
+        ("within(time, name, 'UTC')", "'Ann' is no hours of a week: write days as Mon Tue"),
+        ("within(name, 'Mon', 'UTC')", "'Ann' is not a time such as"),
+        ("age(time)", "there is no 'run'"),
         ("add_duration(name, '1d')", "'Ann' is not a time such as 2026-03-25T10:30:00Z"),
         ("add_duration(time, 'soon')", "'soon' is not a duration"),
         ("add_duration('9999-12-31T00:00:00Z', '36500d')", "'9999-12-31T00:00:00Z' plus '36500d' is no time"),
@@ -213,6 +233,13 @@ LARGE = {"large": "a" * MAX_RESULT, "half": "é" * (MAX_RESULT // 2 + 1), "many"
         "upper(replace(large, 'a', 'ß'))",
         "[large, 'a']",
         "[many, [many]]",
+        "json(large)",
+        "json([many]) + json([many])",
+        "url_encode(half)",
+        "join(many, large)",
+        "join([large, large], '')",
+        "[1, 2].map(x, large)",
+        "many.map(x, many)",
     ],
 )
 def test_result_beyond_one_megabyte_raises_evaluation_error(text: str) -> None:
@@ -220,14 +247,30 @@ def test_result_beyond_one_megabyte_raises_evaluation_error(text: str) -> None:
         evaluate(text, LARGE)
 
 
-@pytest.mark.parametrize("text", ["large", "replace(large, 'a', 'b')", "[many]", "upper(large)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "large",
+        "replace(large, 'a', 'b')",
+        "[many]",
+        "upper(large)",
+        "join(split(large, 'b'), '')",
+        "join(many, '')",
+        "many.filter(x, true)",
+        "many.map(x, x)",
+    ],
+)
 def test_result_of_one_megabyte_is_allowed(text: str) -> None:
     assert evaluate(text, LARGE)
 
 
 BUSY = {
     "text": "é" * MAX_RESULT,
+    "half": "é" * 400_000,
+    "codes": "?a=" + "%41" * 120_000,
     "many": ["a"] * 60_000,
+    "some": ["a"] * 300,
+    "time": "2026-03-25T10:30:00Z",
     "object": {str(number): [number] for number in range(60_000)},
 }
 
@@ -244,6 +287,23 @@ BUSY = {
         " && ".join(["contains(text, 'x') || true"] * 11),
         "text" + ".upper().lower()" * 6,
         " && ".join(["text + '' != ''"] * 11),
+        "json(many)",
+        "json(object)",
+        "split(text, 'é')",
+        "join(many, '')",
+        "url_encode(text)",
+        "url_query('?' + replace(half, 'é', '&a'))",
+        "url_query(codes)",
+        " && ".join(["url_host(text) == null"] * 4),
+        " && ".join(["url_path(text) != null"] * 4),
+        "many.exists(x, false)",
+        "many.all(x, true)",
+        "many.filter(x, true)",
+        "many.map(x, 1)",
+        "some.exists(x, some.exists(y, some.exists(z, x + y == z)))",
+        "some.map(x, half + x)",
+        "some.map(x, some.map(y, x))",
+        "some.map(x, some.map(y, format_time(time, '%d.%m.%Y', 'Europe/Berlin')))",
     ],
 )
 def test_much_to_read_raises_evaluation_error(text: str) -> None:
@@ -303,6 +363,14 @@ def test_message_shortens_and_escapes_what_a_visitor_wrote() -> None:
         ("15m", "15m is not a number", "15m"),
         ("a?.b()", "a function cannot be called with `?.`, as here 'b'", "b"),
         ("{a: 1}", "'{' has no meaning here", "{"),
+        ("xs.exists(x => x)", "'=>' has no meaning here", "=>"),
+        ("xs.exists(x)", "exists takes a list, a name for an item and a condition", "exists(x)"),
+        ("map(xs, x, x, x)", "map takes a list, a name for an item and what to make of it", "map(xs, x, x, x)"),
+        ("xs.all(x.y, true)", "all needs a name for an item here", "x.y"),
+        ("xs.all('x', true)", "all needs a name for an item here", "'x'"),
+        ("xs.filter((x), true)", "filter needs a name for an item here", "(x)"),
+        ("xs.filter(true, true)", "filter needs a name for an item here", "true"),
+        ("a?.[0]", "expected the name of a field before '['", "["),
         ("", "there is no expression here", ""),
         (" \n", "there is no expression here", " \n"),
         ("${{ a }}", "'$' has no meaning here", "$"),
@@ -323,6 +391,7 @@ LIMITS = {
     "operators": ("!" * (MAX_DEPTH - 1) + "a", "!" * MAX_DEPTH + "a"),
     "conditionals": ("a ? b : " * (MAX_DEPTH - 1) + "c", "a ? b : " * MAX_DEPTH + "c"),
     "fields": ("a" + ".b" * MAX_DEPTH, "a" + ".b" * (MAX_DEPTH + 1)),
+    "macros": ("xs.map(x, " * 23 + "x" + ")" * 23, "xs.map(x, " * 24 + "x" + ")" * 24),
     "parts": ("+".join(["a"] * (MAX_NODES // 2)), "+".join(["a"] * (MAX_NODES // 2 + 1))),
 }
 
@@ -343,6 +412,8 @@ def test_expression_at_the_limit_is_read_and_one_beyond_it_refused(most: str, mo
         ("a.f(b)", "f(a, b)"),
         ("f( a,b )", "f(a, b)"),
         ("!a", "!(a)"),
+        ("xs.map( x,x .a)", "map(xs, x, x.a)"),
+        ("exists(xs, x, (x))", "exists(xs, x, x)"),
         ("- 5", "-5"),
         ("a ? b:c", "(a ? b : c)"),
         ("[ 1 ,'é' ]", r'[1, "\u00e9"]'),

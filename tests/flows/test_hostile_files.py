@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connector.flows.catalogue import Catalogue
 from connector.flows.check import Checked, check
-from connector.flows.flow import Flow
+from connector.flows.flow import Call, Flow
 from connector.flows.problems import MOST, render
 
 LEAD = (Path(__file__).parent / "ok" / "lead.yaml").read_text("utf-8")
@@ -101,12 +101,13 @@ def mutated(draw: st.DrawFn) -> str:
 def run_as_it_stands(flow: Flow) -> None:
     """Every slot of a checked flow is compiled: it can be asked, whatever the answer."""
     assert flow.steps
-    for step in (*flow.steps, *flow.on_error):
+    for step in flow.walk():
         assert step.id
-        assert step.uses
-        assert step.timeout > 0
-        assert step.retry.delay <= step.retry.max_delay
-        assert callable(step.input.render)
+        if isinstance(call := step.does, Call):
+            assert call.uses
+            assert call.timeout > 0
+            assert call.retry.delay <= call.retry.max_delay
+            assert callable(call.input.render)
 
 
 @settings(max_examples=300)

@@ -5,62 +5,31 @@ values made from the declared types. A failing seed is in the message.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable
+from dataclasses import fields
 from random import Random
 from typing import Any
 
 import pytest
+from flows.made_expressions import ROOT, Maker
 
 from connector.flows import types
 from connector.flows.document import Scalar, Source
-from connector.flows.expressions.functions import EvaluationError
+from connector.flows.expressions import syntax, tree
+from connector.flows.expressions.functions import FUNCTIONS, EvaluationError
 from connector.flows.expressions.narrowing import Known
 from connector.flows.problems import Report
-from connector.flows.slots import Slots
-from connector.flows.types import ANY, BOOL, INT, NULL, NUMBER, STR, TIME, ListOf, Object, Simple, Type, Union
+from connector.flows.slots import Expression, Slots
+from connector.flows.types import ANY, TIME, ListOf, Object, Type, Union
 
 MakeValue = Callable[[Type, Random], Any]
 
 # Reasons that lie in a value, not in its type.
-ALLOWED = ("has no value", "is longer than", "needs a text to look for", "no time of the calendar")
+ALLOWED = ("has no value", "is longer than", "no time of the calendar")
 
 
-def nullable(kind: Type) -> Type:
-    return types.union([kind, NULL])
-
-
-WORDS = Simple("str", words=("new", "old", "won"))
-ITEM = Object("Item", {"name": STR, "qty": INT, "tag": nullable(STR), "maybe": STR}, frozenset({"name", "qty", "tag"}))
-CARD = types.record("Card", {"k": Simple("str", words=("a",)), "x": INT, "both": STR})
-BANK = types.record("Bank", {"k": Simple("str", words=("b",)), "y": nullable(STR), "both": nullable(INT)})
-ROOT = types.record(
-    "Root",
-    {
-        "s": STR,
-        "sn": nullable(STR),
-        "i": INT,
-        "inn": nullable(INT),
-        "n": NUMBER,
-        "b": BOOL,
-        "bn": nullable(BOOL),
-        "yes": Simple("bool", words=(True,)),
-        "one": Simple("int", words=(1, 2)),
-        "t": TIME,
-        "tn": nullable(TIME),
-        "e": WORDS,
-        "en": nullable(WORDS),
-        "ls": ListOf(STR),
-        "lsn": nullable(ListOf(nullable(STR))),
-        "o": ITEM,
-        "on": nullable(ITEM),
-        "lo": ListOf(ITEM),
-        "m": Object("map", {}, extra=INT),
-        "mn": nullable(Object("map", {}, extra=nullable(STR))),
-        "u": types.union([CARD, BANK]),
-        "un": types.union([CARD, BANK, NULL]),
-        "si": types.union([STR, INT]),
-    },
-)
+KNOWN = Known({"r": ROOT, "run": types.record("run", {"started_at": TIME})})
 
 
 def is_of(value: Any, kind: Type) -> bool:
@@ -81,102 +50,31 @@ def is_of(value: Any, kind: Type) -> bool:
     return kind == ANY or type(value) in kinds[kind.kind]
 
 
-class Maker:
-    """Makes expressions that are likely to be of a wanted kind."""
-
-    LEAVES: Mapping[str, tuple[str, ...]] = {
-        "bool": ("r.b", "r.bn == true", "(r.bn ?? false)", "true", "r.yes", "r.bn"),
-        "str": ("r.s", "(r.sn ?? '')", "'new'", "r.e", "r.sn", "(r.ls[0] ?? 'x')", "''"),
-        "num": ("r.i", "r.n", "1", "(r.inn ?? 0)", "r.one", "0", "2.5", "r.inn"),
-        "time": ("r.t", "'2026-03-25T10:30:00Z'", "(r.tn ?? r.t)", "add_duration(r.t, '15m')"),
-        "list": ("r.ls", "(r.lsn ?? [])", "['a', r.s]", "[1, r.sn]", "r.lo", "[]"),
-    }
-
-    def __init__(self, random: Random) -> None:
-        self.random = random
-
-    def path(self) -> str:
-        """Fields and items from the root, nullable ones with and without `?.`."""
-        text, owner = "r", ROOT
-        while True:
-            name = self.random.choice([*owner.fields, "zz"])
-            dot = self.random.choice((".", ".", "?."))
-            text += f"['{name}']" if self.random.random() < 0.1 else f"{dot}{name}"
-            kind = owner.fields.get(name, owner.extra or NULL)
-            while lists := [part for part in types.parts(kind) if isinstance(part, ListOf)]:
-                text, kind = f"{text}[{self.random.choice(('0', '1', 'r.i', 'size(r.ls) - 1'))}]", lists[0].item
-            objects = [part for part in types.parts(kind) if isinstance(part, Object)]
-            if not objects or self.random.random() < 0.3:
-                return text
-            owner = self.random.choice(objects)
-
-    def make(self, kind: str, depth: int) -> str:
-        if kind == "any":
-            kind = self.random.choice(("bool", "str", "num", "time", "list", "path"))
-        if kind == "path" or self.random.random() < 0.1:
-            return self.path()
-        if depth <= 0 or self.random.random() < 0.25:
-            return self.random.choice(self.LEAVES[kind])
-        return self.random.choice(list(getattr(self, f"_{kind}")(depth - 1, self.path())))
-
-    def _bool(self, depth: int, path: str) -> Iterator[str]:
-        left, right = self.make("bool", depth), self.make("bool", depth)
-        test = self.random.choice(("!= null", "== null", "== 'new'", "== 1", "== true"))
-        yield f"({left} && {right})"
-        yield f"({left} || {right})"
-        yield f"!{left}"
-        yield f"({self.make('str', depth)} == {self.make('str', depth)})"
-        yield f"({self.make('num', depth)} {self.random.choice(('<', '>=', '=='))} {self.make('num', depth)})"
-        yield f"({self.make('time', depth)} {self.random.choice(('<', '>=', '=='))} {self.make('time', depth)})"
-        yield f"({self.make('str', depth)} in {self.make('list', depth)})"
-        yield f"({self.path()} == {self.path()})"
-        for use in (f"{path}.lower() == 'x'", f"{path} > 0", f"size({path}) > 0", f"{path}.name == 'a'", path):
-            yield f"({path} {test} && {use})"
-            yield f"({path} {test} || {use})"
-            yield f"(!({path} {test}) && {use})"
-
-    def _str(self, depth: int, path: str) -> Iterator[str]:
-        yield f"({self.make('str', depth)} + {self.make('str', depth)})"
-        yield f"lower({self.make('str', depth)})"
-        yield f"string({self.make('num', depth)})"
-        yield f"replace({self.make('str', depth)}, 'a', {self.make('str', depth)})"
-        yield f"first({self.make('list', depth)})"
-        yield from self._choice("str", depth, path)
-
-    def _num(self, depth: int, path: str) -> Iterator[str]:
-        yield f"({self.make('num', depth)} {self.random.choice('+-*/%')} {self.make('num', depth)})"
-        yield f"-{self.make('num', depth)}"
-        yield f"size({self.make('list', depth)})"
-        yield f"size({self.make('str', depth)})"
-        yield from self._choice("num", depth, path)
-
-    def _time(self, depth: int, path: str) -> Iterator[str]:
-        yield f"add_duration({self.make('time', depth)}, '1d')"
-        yield from self._choice("time", depth, path)
-
-    def _list(self, depth: int, path: str) -> Iterator[str]:
-        yield f"[{self.make('any', depth)}, {self.make('str', depth)}]"
-        yield from self._choice("list", depth, path)
-
-    def _choice(self, kind: str, depth: int, path: str) -> Iterator[str]:
-        other = self.make(kind, depth)
-        yield f"({path} ?? {other})"
-        yield f"({self.make('bool', depth)} ? {self.make(kind, depth)} : {other})"
-        yield f"({path} != null ? {path} : {other})"
-        yield f"({path} == null ? {other} : {path})"
+def assert_rendered_reads_as_the_same(expression: Expression) -> None:
+    """What is rendered from a tree has the same tree, but for places."""
+    again = syntax.parse(tree.render(expression.tree))
+    assert without_places(again) == without_places(expression.tree), expression.text
 
 
-def try_expression(seed: int, make_value: MakeValue) -> bool:
-    """Whether the expression of this seed checks clean; then it was evaluated with several scopes."""
+def without_places(node: tree.Node) -> Any:
+    own = {field.name: getattr(node, field.name) for field in fields(node)}
+    bare = {name: value for name, value in own.items() if type(value) in (bool, float, str) or name == "value"}
+    variable = node.variable.name if isinstance(node, tree.Macro) else None
+    return type(node), bare, variable, [without_places(child) for child in tree.children(node)]
+
+
+def try_expression(seed: int, make_value: MakeValue) -> str | None:
+    """The expression of this seed where it checks clean; then it was evaluated with several scopes."""
     random = Random(seed)  # noqa: S311 - a failing seed must fail again
     text = Maker(random).make("any", 3)
     report, source = Report("f"), Source(text)
-    expression = Slots(source, report).expression(Scalar(text, text, None, 0, len(text)), Known({"r": ROOT}), ANY)
+    expression = Slots(source, report).expression(Scalar(text, text, None, 0, len(text)), KNOWN, ANY)
     assert (expression is None) == bool(report.problems())
     if expression is None:
-        return False
+        return None
+    assert_rendered_reads_as_the_same(expression)
     for _ in range(5):
-        scope = {"r": make_value(ROOT, random)}
+        scope = {"r": make_value(ROOT, random), "run": {"started_at": "2026-03-25T10:30:00Z"}}
         try:
             value = expression.evaluate(scope)
         except EvaluationError as error:
@@ -185,11 +83,13 @@ def try_expression(seed: int, make_value: MakeValue) -> bool:
         else:
             assert is_of(value, expression.type), f"seed {seed}: {text} is {value!r}, not {expression.type}"
             json.dumps(value)
-    return True
+    return text
 
 
 def test_random_expressions_that_check_have_values_of_their_types(make_value: MakeValue) -> None:
-    assert sum(try_expression(seed, make_value) for seed in range(3_000)) > 1_000
+    checked = [text for seed in range(3_000) if (text := try_expression(seed, make_value))]
+    assert len(checked) > 1_000
+    assert {*FUNCTIONS, *tree.MACROS} <= set(re.findall(r"(\w+)\(", " ".join(checked)))
 
 
 @pytest.mark.torture
@@ -198,4 +98,4 @@ def test_many_random_expressions_that_check_have_values_of_their_types(
     hundred_thousand: int, make_value: MakeValue
 ) -> None:
     seeds = range(100_000 * hundred_thousand, 100_000 * (hundred_thousand + 1))
-    assert sum(try_expression(seed, make_value) for seed in seeds) > 30_000
+    assert sum(try_expression(seed, make_value) is not None for seed in seeds) > 30_000

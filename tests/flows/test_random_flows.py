@@ -5,7 +5,7 @@ made from the declared types, and its inputs are read by the real models. A fail
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from connector.flows.catalogue import Catalogue
 from connector.flows.check import Checked
 from connector.flows.expressions.functions import as_time
-from connector.flows.flow import Flow, Step
+from connector.flows.flow import Call, Flow, Step
 from connector.flows.types import Type
 from connector.validation import read
 
@@ -33,6 +33,15 @@ CONDITIONS = (
     "!(steps.{} == null || trigger.visitor_name == null)",
     "steps.{}?.owner == null",
     "(trigger.visitor_email != null || trigger.visitor_name != null)",
+    "trigger.pages.exists(p, p.title != null && trigger.visitor_name != null)",
+    "trigger.pages.all(p, p.title == null || size(p.title) < 9)",
+    "trigger.pages.exists(trigger, trigger.title == null)",
+    "trigger.tags.exists(t, t == trigger.visitor_name.lower())",
+    "steps.{}.history.exists(h, h.kind == 'card')",
+    "age(trigger.captured_at) < 900",
+    "within(run.started_at, 'Mon-Fri 09:00-17:00', 'Europe/Berlin')",
+    "(int(trigger.visitor_phone ?? '') ?? 0) > 3",
+    "url_host(trigger.pages[0]?.url ?? '') == 'example.com'",
 )
 TEXTS = (
     "x",
@@ -53,6 +62,25 @@ TEXTS = (
     "${{{{ steps.{}.method['iban'] ?? 'x' }}}}",
     "${{{{ steps.{}.history[0]?.kind ?? 'x' }}}}",
     "${{{{ error.message }}}}",
+    "${{{{ steps.{}.transport }}}}",
+    "${{{{ steps.{}.content }}}}",
+    "${{{{ first(steps.{}.content.parts ?? []) ?? steps.{}.content }}}}",
+    "${{{{ steps.{}.content.size[0] ?? 7 }}}}",
+    "${{{{ join(trigger.tags, ', ') }}}}",
+    "${{{{ join(trigger.pages.map(p, p.title), ', ') }}}}",
+    "${{{{ join(trigger.pages.filter(p, p.title != null).map(p, p.title), ', ') }}}}",
+    "${{{{ trigger.pages.filter(p, p.title != null)[0]?.title ?? 'x' }}}}",
+    "${{{{ first(steps.{}.history.filter(h, h.kind == 'bank'))?.kind ?? 'x' }}}}",
+    "${{{{ format_time(trigger.captured_at, '%d.%m.%Y', 'Europe/Berlin') }}}}",
+    "${{{{ format_time(run.started_at, trigger.agent_id) }}}}",
+    "${{{{ json(trigger) }}}} ${{{{ json(steps.{}) }}}}",
+    "${{{{ url_query(trigger.pages[0]?.url ?? '').utm_source ?? 'x' }}}}",
+    "${{{{ url_host(trigger.agent_id) }}}}",
+    "${{{{ url_encode(trigger.visitor_name ?? '') }}}}",
+    "${{{{ default(trigger.visitor_name, trigger.agent_id).split(' ')[0] ?? 'x' }}}}",
+    "${{{{ number(trigger.visitor_phone ?? '') ?? 0 }}}}",
+    "${{{{ int(trigger.score / 2) }}}}",
+    "${{{{ age(trigger.captured_at) }}}}",
 )
 
 
@@ -64,6 +92,11 @@ OPERATIONS = (
     ("crm.send", "{{conversation_id: {}, content: {}, lines: [{{text: {}, amount: {}}}]}}"),
     ("crm.send", "{{conversation_id: {}, content: {}, options: {{colour: {}}}}}"),
     ("crm.payment", "{{}}"),
+    (
+        "crm.order",
+        "{{transport: {{kind: express, address: {}}}, content: {{name: {}, size: [{}, 1], parts: [{{name: {}}}]}}}}",
+    ),
+    ("crm.order", "{{transport: {}, content: {}, limits: {{weight: {}}}}}"),
 )
 
 
@@ -118,6 +151,11 @@ class Gardener:
         return keys | {key: value for key, value in unsure.items() if self.random.random() < 0.1}
 
 
+def call_of(step: Step) -> Call:
+    assert isinstance(step.does, Call)
+    return step.does
+
+
 class Simulation:
     """Runs a flow as the interpreter does, with outputs made from the types and failures at random."""
 
@@ -132,9 +170,9 @@ class Simulation:
         self.make_value = make_value
 
     def run(self, flow: Flow, random: Random) -> None:
-        trigger = self.make_value(self.catalogue.triggers[flow.trigger.uses].output, random)
+        trigger = self.make_value(self.catalogue.triggers[flow.started_by.uses].output, random)
         scope: dict[str, Any] = {"trigger": trigger}
-        if flow.trigger.condition and not flow.trigger.condition.evaluate(scope):
+        if flow.started_by.condition and not flow.started_by.condition.evaluate(scope):
             return
         if flow.dedupe:
             flow.dedupe.key.evaluate(scope)
@@ -146,14 +184,15 @@ class Simulation:
         elif flow.outputs:
             flow.outputs.render(scope)
 
-    def _steps(self, steps: tuple[Step, ...], scope: dict[str, Any], random: Random) -> str | None:
+    def _steps(self, steps: Sequence[Step], scope: dict[str, Any], random: Random) -> str | None:
         """The id of the step that ended them, if one did."""
         for step in steps:
             status = self._step(step, scope, random)
-            operation = self.catalogue.actions[step.uses]
+            call = call_of(step)
+            operation = self.catalogue.actions[call.uses]
             output = self.make_value(operation.output, random) if status == "succeeded" else None
             scope["steps"][step.id], scope["status"][step.id] = output, status
-            if status == "held" or (status == "failed" and not step.continue_on_error):
+            if status == "held" or (status == "failed" and not call.continue_on_error):
                 return step.id
         return None
 
@@ -162,7 +201,7 @@ class Simulation:
             return "skipped"
         if step.not_after and as_time(step.not_after.evaluate(scope)) and random.random() < 0.3:
             return "skipped"
-        read(self.models[step.uses][0], step.input.render(scope))
+        read(self.models[call_of(step).uses][0], call_of(step).input.render(scope))
         return random.choice(("succeeded",) * 6 + ("failed", "held"))
 
 

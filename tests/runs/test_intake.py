@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from connector.flows.flow import Flow
+from connector.runs import revisions
 from connector.runs.events import Stored
 
 SAY = "- {id: say, uses: test.say, with: {text: hello}}"
@@ -129,7 +131,9 @@ def test_run_is_pinned_to_the_text_of_its_flow(bench):
             stored = await intake.accept(bench.delivery())
             run = store.read(lambda journal: journal.run(runs_of(stored)[0]))
             assert run
-            return store.read(lambda journal: journal.source(run.revision))
+            flow = store.query(revisions.load, run.revision, bench.adapter().catalogue)
+            assert isinstance(flow, Flow)
+            return flow.source
 
     assert asyncio.run(work()) == bench.flow(SAY).source
 

@@ -19,6 +19,7 @@ _NAMES = (
     "API_KEY",
     "BASE_URL",
     "BUDGET_FILE",
+    "CONFIG_NAME",
     "DATABASE_URL",
     "PUBLIC_URL",
     "RATE_LIMIT",
@@ -48,7 +49,8 @@ def check_settings(flows: Path | None) -> Generator[Finding, None, Settings | No
 
 def check_variables(names: frozenset[str]) -> Findings:
     """A warning for each name that is meant for us, but not read."""
-    for name in sorted(name for name in names - VARIABLES if name.startswith(_PREFIX)):
+    ours = {name for name in names if name.startswith(_PREFIX) and not name.startswith(f"{_PREFIX}CONFIG_")}
+    for name in sorted(ours - VARIABLES):
         meant = closest(name.removeprefix(_PREFIX), _NAMES)  # with the prefix, all are alike
         step = f"did you mean {_PREFIX}{meant}?" if meant else f"known are {', '.join(sorted(VARIABLES))}"
         yield warn("variables", f"{name} is set, but nothing reads it", step)

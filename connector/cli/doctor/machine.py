@@ -13,7 +13,7 @@ from connector.cli.flow_files import load_flows
 from connector.cli.loading import require_connections
 from connector.declare import connector_of
 from connector.errors import ConnectorError, FlowError, NetworkError, SettingsError
-from connector.flows.flow import Flow
+from connector.flows.flow import Call, Flow, WaitFor
 from connector.flows.problems import Problem
 from connector.registry import Registry
 from connector.server import service
@@ -74,8 +74,9 @@ def check_flows(path: Path, plugins: Registry, settings: Settings) -> Finding:
 
 def _used(adapter: Adapter, flows: Sequence[Flow]) -> list[str]:
     """The connections that the flows use."""
-    uses = {(flow.trigger.uses, flow.trigger.connection) for flow in flows}
-    uses |= {(step.uses, step.connection) for flow in flows for step in (*flow.steps, *flow.on_error)}
+    steps = [step.does for flow in flows for _, step in flow.all_steps()]
+    doing = [does for does in steps if isinstance(does, WaitFor) or (isinstance(does, Call) and does.flow is None)]
+    uses = {(one.uses, one.connection) for one in (*doing, *(flow.trigger for flow in flows if flow.trigger))}
     used = {(connector_of(name), connection) for name, connection in uses}
     connectors = adapter.registry.connections
     return sorted(f"{plugin}/{name}" for plugin, name in used if plugin in connectors) or ["no connection"]

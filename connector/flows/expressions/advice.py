@@ -1,20 +1,30 @@
 """What to type instead: the hints to what `inference` finds wrong."""
 
-from connector.flows import types
-from connector.flows.expressions import tree
-from connector.flows.expressions.functions import FUNCTIONS, NOT_YET, OTHER_WORDS
-from connector.flows.expressions.narrowing import Known, Path
-from connector.flows.expressions.tree import Node
-from connector.flows.problems import Rule, did_you_mean, quoted, shortened
-from connector.flows.types import BOOL, DURATION, NUMBER, STR, TIME, ListOf, Object, Type
+import string
+from collections.abc import Callable
 
-NAMES_NOT_YET = frozenset("vars config inputs item index approve output".split())
+from connector.flows import hours, patterns, types, zones
+from connector.flows.expressions import tree
+from connector.flows.expressions.functions import FUNCTIONS, OTHER_WORDS, Function
+from connector.flows.expressions.narrowing import Known, Path
+from connector.flows.expressions.tree import MACROS, RESERVED, Node
+from connector.flows.problems import Rule, closest, did_you_mean, quoted, shortened
+from connector.flows.types import BOOL, DURATION, HOURS, INT, NUMBER, PATTERN, STR, TIME, ZONE, ListOf, Object, Type
 
 _ELSEWHERE = {
     "error": "only the steps under on_error can read it",
     "run": "the run has not started here",
     "steps": "no step has run here",
     "status": "no step has run here",
+    "vars": "the flow has none: add `vars: {NAME: VALUE}` to it",
+    "config": "the flow has none: add `config: {NAME: {type: str}}` to it",
+    "inputs": "the flow has none: a flow with a trigger reads `trigger`",
+    "trigger": "a flow with inputs reads `inputs`",
+    "item": "only a step with for_each has it",
+    "index": "only a step with for_each has it",
+    "output": "only `until` reads it; elsewhere write steps.ID",
+    "event": "only `match` reads it; elsewhere write trigger",
+    "approve": "only the steps of `notify` read it; elsewhere write steps.ID",
 }
 _OUTPUT_WORDS = ("output", "outputs", "result")
 
@@ -43,6 +53,12 @@ def for_type(shown: str, node: Node, actual: Type, wanted: Type) -> str | None:
         return did_you_mean(str(word), words) if word is not None else None
     if wanted == BOOL:
         return _as_condition(shown, present, types.nullable(actual))
+    if isinstance(wanted, ListOf) and isinstance(present, ListOf):
+        return _as_list_for(shown, present, wanted)
+    if present == NUMBER and wanted == INT:
+        return f"write int({shown})"
+    if wanted in (INT, NUMBER) and types.assignable(present, STR) and not isinstance(node, tree.Literal):
+        return f"write ({wanted}({shown}) ?? 0)"
     if types.assignable(present, NUMBER) and wanted == STR:
         return f"write '{shown}'" if isinstance(node, tree.Literal) else f"write string({shown})"
     if wanted == TIME and isinstance(node, tree.Binary):
@@ -56,6 +72,14 @@ def for_type(shown: str, node: Node, actual: Type, wanted: Type) -> str | None:
     return None
 
 
+def _as_list_for(shown: str, present: ListOf, wanted: ListOf) -> str | None:
+    """Where the items of a list are of another type."""
+    if types.nullable(present.item) and types.assignable(types.without_null(present.item), wanted.item):
+        return f"write {shown}.filter(x, x != null)"
+    fields = [part for part in types.parts(present.item) if isinstance(part, Object)]
+    return f"write {shown}.map(x, x.FIELD)" if fields else None
+
+
 def _as_condition(shown: str, present: Type, nullable: bool) -> str | None:
     if nullable:
         return f"write {shown} != null"
@@ -66,15 +90,63 @@ def _as_condition(shown: str, present: Type, nullable: bool) -> str | None:
     return f"write size({shown}) > 0" if isinstance(present, ListOf) else None
 
 
+_WRITTEN_OUT: dict[Type, tuple[str, str, Callable[[str], object]]] = {
+    ZONE: ("a time zone", "'Europe/Berlin'", zones.zone_of),
+    PATTERN: ("a pattern of a time", "'%d.%m.%Y %H:%M'", patterns.parts),
+    HOURS: ("the hours of a week", "'Mon-Fri 09:00-17:00'", hours.spans),
+}
+"""What it is called, an example, and what reads it."""
+
+
+def for_written_out(shown: str, actual: Type, wanted: Type) -> tuple[str, str]:
+    """Message and hint where `node` should be written out, so that a fault of it is found before the flow runs."""
+    what, example, read = _WRITTEN_OUT[wanted]
+    hint = f"write one such as {example}"
+    for word in types.words_of(actual):
+        try:
+            read(word)
+        except ValueError as error:
+            if wanted == ZONE:
+                meant = zones.meant(word)
+                return f"{quoted(word)} is not {what}", f"did you mean {meant!r}?" if meant else hint
+            return f"{quoted(word)} is not {what}", str(error)
+    if not types.assignable(types.widened(actual), STR):
+        return f"{shown} is {types.widened(actual)}, but {what} is expected", hint
+    return f"{shown} is known only when the flow runs, but {what} must be written out", hint
+
+
+def for_arguments(name: str, function: Function, count: int) -> tuple[str, str]:
+    """Message and hint where a function has too few or too many arguments."""
+    names = list(map(str, function.parameters))
+    counts = [number for number in range(len(names) + 1) if function.fits(number)]
+    takes = f"{' or '.join(map(str, counts))} argument{'s'[: counts[-1] > 1]}"
+    calls = [f"{name}({', '.join(names[:number])})" for number in counts]
+    return f"{name} takes {takes}, not {count}", f"write {' or '.join(calls)}"
+
+
+def for_missing_run(name: str, path: str) -> tuple[str, str]:
+    """Message and hint where a function is called before the run whose start it reads."""
+    return f"{name} counts until {path}, and the run has not started here", "write it in the `if` of a step"
+
+
+def for_variable(name: str, known: Known) -> tuple[str, str] | None:
+    """Message and hint where `name` cannot be the name of an item of a list."""
+    free = next(letter for letter in "xyz" + string.ascii_letters if letter not in known.names)
+    hint = f"take another name, such as {free}"
+    if name in known.names:
+        return f"there is another {quoted(name)} here already", hint
+    if name in RESERVED or name in FUNCTIONS or name in MACROS:
+        return f"{quoted(name)} is a word of the language", hint
+    return None
+
+
 def for_name(name: str, known: Known) -> str | None:
     """Where there is no such name."""
-    if name in FUNCTIONS:
+    if name in FUNCTIONS or name in MACROS:
         return f"{name} is a function: write {name}(…)"
-    for owner in ("trigger", "steps", "run", "error"):
+    for owner in ("trigger", "inputs", "steps", "vars", "config", "item", "run", "error"):
         if isinstance(kind := known.names.get(owner), Object) and name in kind.fields:
             return f"write {owner}.{name}"
-    if name in NAMES_NOT_YET:
-        return None
     if known.names and name in _ELSEWHERE:
         return _ELSEWHERE[name]
     if not known.names:
@@ -89,9 +161,10 @@ def for_field(shown: str, path: Path | None, name: str, owner: Type) -> tuple[Ru
     """Rule, message and hint where `owner`, the type of `shown`, has no field `name`."""
     if not isinstance(owner, Object):
         message = f"{shown} is {types.widened(owner)} and has no field {quoted(name)}"
-        word = OTHER_WORDS.get(name.lower().replace("_", ""), name)
+        word = OTHER_WORDS.get(_plain(name), name)
         item = f"pick an item first: {shown}[0]" if isinstance(owner, ListOf) else None
-        return "unknown-field", message, f"write {word}({shown})" if word in FUNCTIONS else item
+        macro = f"write {shown}.{word}(x, …)" if word in MACROS else item
+        return "unknown-field", message, f"write {word}({shown})" if word in FUNCTIONS else macro
     hint = did_you_mean(name, owner.fields)
     if path in (("steps",), ("status",)):
         hint = hint if owner.fields else "this is the first step, and a step sees only those above it"
@@ -108,18 +181,25 @@ def for_field(shown: str, path: Path | None, name: str, owner: Type) -> tuple[Ru
     return "unknown-field", message, hint
 
 
+def is_macro(name: str) -> bool:
+    """Whether a macro was probably meant."""
+    return OTHER_WORDS.get(_plain(name), closest(name, [*FUNCTIONS, *MACROS])) in MACROS
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
 def for_function(name: str) -> str | None:
     """Where there is no such function."""
-    word = name.lower().replace("_", "")
-    if name in NOT_YET and name != "default":
-        return None
+    word = _plain(name)
     if word in ("now", "today", "utcnow"):
         return "write run.started_at"
-    if word in ("coalesce", "default", "ifnull"):
+    if word in ("coalesce", "ifnull", "nvl"):
         return "write VALUE ?? 'a default'"
     if word in OTHER_WORDS:
         return f"write {OTHER_WORDS[word]}(…)"
-    return did_you_mean(name, FUNCTIONS)
+    return did_you_mean(name, [*FUNCTIONS, *MACROS])
 
 
 def for_comparison(left_node: Node, left: Type, right_node: Node, right: Type) -> str | None:

@@ -3,15 +3,18 @@
 A field is a dict lookup, never an attribute; nothing is converted; nothing is evaluated twice.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 from connector.flows import types
 from connector.flows.expressions import tree
-from connector.flows.expressions.functions import FUNCTIONS, MAX_RESULT, EvaluationError, as_time, shown
-from connector.flows.expressions.operators import binary, truth, unary
+from connector.flows.expressions.functions import FUNCTIONS, Function
+from connector.flows.expressions.macros import macro
+from connector.flows.expressions.operators import binary, compared_with, truth, unary
 from connector.flows.expressions.tree import Node
-from connector.flows.expressions.work import PER_VALUE, Evaluate, Scope, metered, spend
+from connector.flows.expressions.values import MAX_RESULT, EvaluationError, as_time, shown, too_long
+from connector.flows.expressions.work import PER_PART, PER_VALUE, Evaluate, Scope, measured, metered, spend
 from connector.flows.types import Type
 
 __all__ = ["Evaluate", "Scope", "closure", "held_to", "metered"]
@@ -31,21 +34,20 @@ def closure(node: Node, time_comparisons: Collection[int] = ()) -> Evaluate:
             return lambda _scope: value
         case tree.ListLiteral(items):
             return _list([make(item) for item in items])
-        case tree.Name(name):
-            return _name(name)
-        case tree.Field(target, name, optional):
-            return _field(make(target), name, optional=optional)
-        case tree.Index(target, index):
-            return _index(make(target), make(index))
+        case tree.Name() | tree.Field() | tree.Index():
+            return _read(node, make)
         case tree.Unary(sign, operand):
             return unary(sign, make(operand))
-        case tree.Binary(sign, left, right, at):
-            sides = [_time(make(side)) if at in time_comparisons else make(side) for side in (left, right)]
-            return binary(sign, *sides)
+        case tree.Binary():
+            return _binary(node, make, is_of_times=node.at in time_comparisons)
         case tree.Conditional(condition, then, otherwise):
             return _conditional(make(condition), make(then), make(otherwise))
+        case tree.Call("default", (value, other)):
+            return binary("??", make(value), make(other))
         case tree.Call(name, arguments):
-            return _call(name, [make(argument) for argument in arguments])
+            return _call(name, FUNCTIONS[name], [make(argument) for argument in arguments])
+        case tree.Macro(name, items, variable, body):
+            return macro(name, make(items), variable.name, make(body), PER_VALUE + _cost(body))
 
 
 def held_to(evaluate: Evaluate, wanted: Type, text: str) -> Evaluate:
@@ -80,28 +82,34 @@ _OF_KIND: dict[str, frozenset[type]] = {
 }
 
 
+def _cost(node: Node) -> int:
+    """The work of one evaluation of `node`, without that of reading values, in characters."""
+    if isinstance(node, tree.Macro):
+        return PER_PART + _cost(node.items)  # what it does with each item it counts itself
+    own = FUNCTIONS[node.name].cost if isinstance(node, tree.Call) else PER_PART
+    return own + sum(map(_cost, tree.children(node)))
+
+
 def _list(items: list[Evaluate]) -> Evaluate:
     def evaluate(scope: Scope) -> list[Any]:
         values = [item(scope) for item in items]
-        if _size(scope, values) > MAX_RESULT:
-            raise EvaluationError(f"the list is longer than {MAX_RESULT} characters")
+        if measured(partial(spend, scope), values) > MAX_RESULT:
+            raise too_long("the list")
         return values
 
     return evaluate
 
 
-def _size(scope: Scope, value: Any) -> int:
-    """About the number of characters of `value` as JSON; no more exact beyond the limit."""
-    total, pending = 0, [value]
-    while pending and total <= MAX_RESULT:
-        value = pending.pop()
-        spend(scope, PER_VALUE)
-        total += len(value) if isinstance(value, str) else 4
-        if isinstance(value, dict):
-            pending += [*value.keys(), *value.values()]
-        elif isinstance(value, list):
-            pending += value
-    return total
+def _read(node: tree.Name | tree.Field | tree.Index, make: Callable[[Node], Evaluate]) -> Evaluate:
+    match node:
+        case tree.Name(name):
+            return _name(name)
+        case tree.Field(tree.Name(owner), name, False):
+            return _field_of_name(owner, name)
+        case tree.Field(target, name, optional):
+            return _field(make(target), name, optional=optional)
+        case tree.Index(target, index):
+            return _index(make(target), make(index))
 
 
 def _name(name: str) -> Evaluate:
@@ -110,6 +118,18 @@ def _name(name: str) -> Evaluate:
             return scope[name]
         except KeyError:
             raise EvaluationError(f"there is no {name!r}") from None
+
+    return evaluate
+
+
+def _field_of_name(owner: str, name: str) -> Evaluate:
+    """`owner.name`, the most frequent of all: in one step."""
+    evaluate_owner = _name(owner)
+
+    def evaluate(scope: Scope) -> Any:
+        if type(value := scope.get(owner)) is dict:
+            return value.get(name)
+        raise EvaluationError(f"{shown(evaluate_owner(scope))} has no field {name!r}")
 
     return evaluate
 
@@ -140,6 +160,16 @@ def _index(target: Evaluate, index: Evaluate) -> Evaluate:
     return evaluate
 
 
+def _binary(node: tree.Binary, make: Callable[[Node], Evaluate], *, is_of_times: bool) -> Evaluate:
+    sides = (node.left, node.right)
+    if is_of_times:
+        return binary(node.operator, *(_time(make(side)) for side in sides))
+    for side, other in (sides, sides[::-1]):
+        if isinstance(other, tree.Literal) and node.operator in ("==", "!="):
+            return compared_with(make(side), other.value, equal=node.operator == "==")
+    return binary(node.operator, make(node.left), make(node.right))
+
+
 def _conditional(condition: Evaluate, then: Evaluate, otherwise: Evaluate) -> Evaluate:
     return lambda scope: then(scope) if truth(condition(scope)) else otherwise(scope)
 
@@ -152,24 +182,27 @@ def _time(operand: Evaluate) -> Evaluate:
     return evaluate
 
 
-def _call(name: str, arguments: list[Evaluate]) -> Evaluate:
-    function = FUNCTIONS[name]
-    call = function.call
-    checked = list(zip(arguments, map(_python_types, function.parameters), strict=True))
+def _call(name: str, function: Function, arguments: list[Evaluate]) -> Evaluate:
+    kinds = [_python_types(kind) for kind in function.parameters[: len(arguments)]]
+    if function.reads:
+        arguments = [*arguments, _field(_name(function.reads[0]), function.reads[1], optional=False)]
+        kinds.append(frozenset({str}))
+    call, counts = function.call, function.counts
+    checked = list(zip(arguments, kinds, strict=True))
 
     def evaluate(scope: Scope) -> Any:
         values = []
-        for argument, kinds in checked:
-            if type(value := argument(scope)) not in kinds:
+        for argument, allowed in checked:
+            if type(value := argument(scope)) not in allowed:
                 raise EvaluationError(f"{name} cannot be applied to {shown(value)}")
             values.append(value)
             if type(value) is str:
                 spend(scope, len(value))
-        result = call(*values)
+        result = call(partial(spend, scope), *values) if counts else call(*values)
         if type(result) is str:
             spend(scope, len(result))
             if len(result) > MAX_RESULT:
-                raise EvaluationError(f"the result of {name} is longer than {MAX_RESULT} characters")
+                raise too_long(f"the result of {name}")
         return result
 
     return evaluate

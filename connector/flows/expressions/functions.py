@@ -1,23 +1,33 @@
-"""The functions of the expression language: their types and what they do.
+"""The functions of the expression language and their types.
 
 Each is pure, bounded by the size of its arguments, and called only with values of the declared types.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connector.flows import types
-from connector.flows.durations import EXPECTED, seconds
-from connector.flows.types import ANY, BOOL, DURATION, INT, NULL, NUMBER, STR, TIME, ListOf, Type
+from connector.flows.expressions import texts, times, urls
+from connector.flows.expressions.values import MAX_RESULT, EvaluationError, as_text, as_time, from_time
+from connector.flows.types import (
+    ANY,
+    BOOL,
+    DURATION,
+    HOURS,
+    INT,
+    NULL,
+    NUMBER,
+    PATTERN,
+    STR,
+    TIME,
+    ZONE,
+    ListOf,
+    Object,
+    Type,
+)
 
-MAX_RESULT = 1_000_000  # characters
-
-
-class EvaluationError(Exception):
-    """An expression has no value: a division by zero, a field of null, a result that is too large."""
+__all__ = ["FUNCTIONS", "MAX_RESULT", "OTHER_WORDS", "EvaluationError", "Function", "as_text", "as_time", "from_time"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,55 +36,23 @@ class Function:
     result: Type | Callable[[Sequence[Type]], Type]
     """The type of the result, or a function from the types of the arguments to it."""
     call: Callable[..., Any]
+    required: int = -1
+    """How many of its parameters must be given; -1 stands for all."""
+    counts: bool = False
+    """Whether its first argument counts its work, where that is more than the length of its texts."""
+    reads: tuple[str, str] | None = None
+    """A name and a field of it in the scope, whose value is one more argument."""
+    looks_for: int | None = None
+    """The argument that is looked for in a text, and is a mistake where it is empty."""
+    cost: int = 200
+    """Its work with short texts, in characters."""
 
+    def fits(self, count: int) -> bool:
+        """Whether it can be called with so many arguments."""
+        return len(self.parameters) >= count >= (self.required if self.required >= 0 else len(self.parameters))
 
-def shown(value: Any) -> str:
-    """A value in a message: short, and with nothing in it that a terminal would obey."""
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, datetime):
-        return from_time(value)
-    if isinstance(value, (dict, list)):
-        return "an object" if isinstance(value, dict) else "a list"
-    text = repr(value[:41]) if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
-
-
-def as_text(value: Any) -> str:
-    """How a value stands inside text: numbers as JSON writes them, true and false in lower case."""
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def as_time(value: Any) -> datetime:
-    """The aware UTC time that a text names; one without an offset is UTC."""
-    try:
-        moment = datetime.fromisoformat(value.upper())  # RFC 3339 allows a small t and z
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (AttributeError, ValueError, OverflowError) as error:
-        raise EvaluationError(f"{shown(value)} is not a time such as 2026-03-25T10:30:00Z") from error
-
-
-def from_time(moment: datetime) -> str:
-    """The text of an aware UTC time, which `as_time` reads."""
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def _add_duration(time: str, duration: str) -> str:
-    if (amount := seconds(duration)) is None:
-        raise EvaluationError(f"{shown(duration)} is not a duration; {EXPECTED}")
-    try:
-        return from_time(as_time(time) + timedelta(seconds=amount))
-    except OverflowError as error:
-        raise EvaluationError(f"{shown(time)} plus {shown(duration)} is no time of the calendar") from error
-
-
-def _replace(text: str, old: str, new: str) -> str:
-    if old == "":
-        raise EvaluationError("replace needs a text to look for, not an empty one")
-    # Before the result is made: it may be as large as the product of two texts.
-    if len(text) + text.count(old) * (len(new) - len(old)) > MAX_RESULT:
-        raise EvaluationError(f"the result of replace is longer than {MAX_RESULT} characters")
-    return text.replace(old, new)
+    def result_of(self, arguments: Sequence[Type]) -> Type:
+        return self.result(arguments) if callable(self.result) else self.result
 
 
 def _item_or_null(arguments: Sequence[Type]) -> Type:
@@ -82,8 +60,32 @@ def _item_or_null(arguments: Sequence[Type]) -> Type:
     return types.union([*(part.item if isinstance(part, ListOf) else ANY for part in types.parts(lists)), NULL])
 
 
-_SIZED = types.Union((STR, ListOf(ANY), types.Object("map", {}, extra=ANY)))
+def _int_or_null(arguments: Sequence[Type]) -> Type:
+    return INT if _is_number(arguments[0]) else types.union([INT, NULL])
+
+
+def _number_or_null(arguments: Sequence[Type]) -> Type:
+    return types.widened(arguments[0]) if _is_number(arguments[0]) else types.union([NUMBER, NULL])
+
+
+def _is_number(kind: Type) -> bool:
+    return kind != ANY and types.assignable(kind, NUMBER)
+
+
+def default_type(arguments: Sequence[Type]) -> Type:
+    """The type of `value ?? other`."""
+    value, other = arguments
+    return types.union([types.without_null(value), other]) if value != NULL else other
+
+
+def _default(value: Any, other: Any) -> Any:
+    return other if value is None else value
+
+
+_SIZED = types.Union((STR, ListOf(ANY), Object("map", {}, extra=ANY)))
 _SCALAR = types.Union((STR, NUMBER, BOOL))
+_TEXT_OR_NUMBER = types.Union((STR, NUMBER))
+_STR_OR_NULL = types.Union((STR, NULL))
 
 FUNCTIONS: dict[str, Function] = {
     "size": Function((_SIZED,), INT, len),
@@ -91,19 +93,27 @@ FUNCTIONS: dict[str, Function] = {
     "upper": Function((STR,), STR, str.upper),
     "trim": Function((STR,), STR, str.strip),
     "string": Function((_SCALAR,), STR, as_text),
+    "int": Function((_TEXT_OR_NUMBER,), _int_or_null, texts.to_int, cost=400),
+    "number": Function((_TEXT_OR_NUMBER,), _number_or_null, texts.to_number, cost=400),
     "contains": Function((STR, STR), BOOL, str.__contains__),
     "starts_with": Function((STR, STR), BOOL, str.startswith),
     "ends_with": Function((STR, STR), BOOL, str.endswith),
-    "replace": Function((STR, STR, STR), STR, _replace),
+    "split": Function((STR, STR), ListOf(STR), texts.split, counts=True, looks_for=1, cost=600),
+    "join": Function((ListOf(_SCALAR), STR), STR, texts.join, counts=True, cost=800),
+    "replace": Function((STR, STR, STR), STR, texts.replace, looks_for=1),
     "first": Function((ListOf(ANY),), _item_or_null, lambda items: items[0] if items else None),
     "last": Function((ListOf(ANY),), _item_or_null, lambda items: items[-1] if items else None),
-    "add_duration": Function((TIME, DURATION), TIME, _add_duration),
+    "default": Function((ANY, ANY), default_type, _default),
+    "json": Function((ANY,), STR, texts.to_json, counts=True, cost=1_200),
+    "url_encode": Function((STR,), STR, urls.encode, counts=True, cost=800),
+    "url_host": Function((STR,), _STR_OR_NULL, urls.host, counts=True, cost=1_000),
+    "url_path": Function((STR,), _STR_OR_NULL, urls.path, counts=True, cost=1_000),
+    "url_query": Function((STR,), Object("map", {}, extra=STR), urls.query, counts=True, cost=1_000),
+    "add_duration": Function((TIME, DURATION), TIME, times.add_duration, cost=2_000),
+    "format_time": Function((TIME, PATTERN, ZONE), STR, times.format_time, required=2, cost=3_000),
+    "within": Function((TIME, HOURS, ZONE), BOOL, times.within, cost=1_600),
+    "age": Function((TIME,), INT, times.age, reads=("run", "started_at"), cost=2_000),
 }
-
-NOT_YET = frozenset(
-    "int number split join default url_encode url_host url_path url_query json format_time within age "
-    "exists all filter map".split()
-)
 
 OTHER_WORDS = {
     "len": "size",
@@ -119,5 +129,23 @@ OTHER_WORDS = {
     "str": "string",
     "tostring": "string",
     "includes": "contains",
+    "startswith": "starts_with",
+    "endswith": "ends_with",
+    "parseint": "int",
+    "toint": "int",
+    "float": "number",
+    "parsefloat": "number",
+    "tonumber": "number",
+    "double": "number",
+    "stringify": "json",
+    "tojson": "json",
+    "encodeuricomponent": "url_encode",
+    "strftime": "format_time",
+    "any": "exists",
+    "some": "exists",
+    "every": "all",
+    "select": "filter",
+    "where": "filter",
+    "foreach": "map",
 }
 """What people who know other languages write, in lower case and without `_`."""

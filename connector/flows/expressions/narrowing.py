@@ -20,7 +20,15 @@ class Known:
 
     def given(self, condition: Node | None, *, when: bool = True) -> "Known":
         """What is known where `condition` is `when`."""
-        return replace(self, not_null=self.not_null | _facts(condition, when)) if condition is not None else self
+        return replace(self, not_null=self.not_null | facts(condition, when)) if condition is not None else self
+
+    def proving(self, path: Path | None) -> "Known":
+        """What is known where there is something at `path`."""
+        return replace(self, not_null=self.not_null | {path}) if path is not None else self
+
+    def with_item(self, name: str, kind: Type) -> "Known":
+        """With one more name, that of an item of a list."""
+        return Known({**self.names, name: kind}, _without(self.not_null, name))
 
     def supposing(self) -> "Known":
         """As if nothing were null: for what stands under a condition that cannot be read."""
@@ -40,19 +48,27 @@ def path_of(node: Node) -> Path | None:
     return None
 
 
-def _facts(node: Node, when: bool) -> frozenset[Path]:
+def facts(node: Node, when: bool) -> frozenset[Path]:
     """The paths that cannot be null when the condition `node` is `when`."""
     if isinstance(node, tree.Unary) and node.operator == "!":
-        return _facts(node.operand, not when)
+        return facts(node.operand, not when)
+    if isinstance(node, tree.Macro):
+        # Where one item decides, the condition was `when` for it.
+        is_decided_by_one = node.name == ("exists" if when else "all")
+        return _without(facts(node.body, when), node.variable.name) if is_decided_by_one else frozenset()
     if not isinstance(node, tree.Binary):
         return frozenset()
     if node.operator in ("&&", "||"):
-        left, right = _facts(node.left, when), _facts(node.right, when)
+        left, right = facts(node.left, when), facts(node.right, when)
         return left | right if (node.operator == "&&") == when else left & right
     if node.operator in ("==", "!="):
         equal = (node.operator == "==") == when
         return _compared(node.left, node.right, equal) | _compared(node.right, node.left, equal)
     return frozenset()
+
+
+def _without(paths: frozenset[Path], name: str) -> frozenset[Path]:
+    return frozenset(path for path in paths if path[0] != name)
 
 
 def _compared(side: Node, other: Node, equal: bool) -> frozenset[Path]:

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from connector.flows.expressions.functions import MAX_RESULT, EvaluationError, shown
+from connector.flows.expressions.values import MAX_RESULT, EvaluationError, shown, too_long
 from connector.flows.expressions.work import PER_VALUE, Evaluate, Scope, spend
 
 _LARGEST_INT = 2**63
@@ -38,6 +38,19 @@ def unary(sign: str, operand: Evaluate) -> Evaluate:
         return -value
 
     return negative
+
+
+def compared_with(operand: Evaluate, constant: Any, *, equal: bool) -> Evaluate:
+    """The closure that compares with a constant without parts, as `_equal` does."""
+    if constant is None:
+        return (lambda scope: operand(scope) is None) if equal else (lambda scope: operand(scope) is not None)
+    kinds = (int, float) if _is_number(constant) else (type(constant),)
+
+    def evaluate(scope: Scope) -> bool:
+        value = operand(scope)
+        return (type(value) in kinds and value == constant) is equal
+
+    return evaluate
 
 
 def truth(value: Any) -> bool:
@@ -137,7 +150,7 @@ def _bounded(number: int | float) -> int | float:
 def _joined(scope: Scope, a: str, b: str) -> str:
     spend(scope, len(a) + len(b))
     if len(a) + len(b) > MAX_RESULT:
-        raise EvaluationError(f"the text is longer than {MAX_RESULT} characters")
+        raise too_long("the text")
     return a + b
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from connector.flows.expressions.tree import (
+    MACROS,
     Binary,
     Call,
     Conditional,
@@ -18,6 +19,7 @@ from connector.flows.expressions.tree import (
     Index,
     ListLiteral,
     Literal,
+    Macro,
     Name,
     Node,
     Unary,
@@ -67,6 +69,7 @@ _OTHER_LANGUAGES = {
     "&": "write && for 'and'",
     "|": "write || for 'or'",
     "$": "an expression begins after `${{` and needs no $",
+    "=>": "write LIST.filter(x, x != null)",
 }
 
 
@@ -109,8 +112,9 @@ def _refuse(text: str, position: int) -> NoReturn:
     character = text[position]
     if character in "'\"":
         raise SyntaxProblem("a text is not closed", position, len(text), f"add {character} at its end")
-    hint = _OTHER_LANGUAGES.get(character)
-    raise SyntaxProblem(f"{character!r} has no meaning here", position, position + 1, hint)
+    sign = "=>" if text.startswith("=>", position) else character
+    hint = _OTHER_LANGUAGES.get(sign)
+    raise SyntaxProblem(f"{sign!r} has no meaning here", position, position + len(sign), hint)
 
 
 class _Parser:
@@ -212,14 +216,16 @@ class _Parser:
     def _member(self, target: Node, *, optional: bool) -> Node:
         name = self._take()
         if name.kind != "name":
-            self._fail(name, "expected the name of a field before")
+            hint = "write (LIST ?? [])[0] for an item" if optional and name.text == "[" else None
+            self._fail(name, "expected the name of a field before", hint)
         if not self._accept("("):
             return self._made(Field(target, name.text, optional, name.start, target.start, name.end))
         if optional:
-            hint = f"give a default first: (… ?? '').{name.text}(…)"
+            default = "[]" if name.text in (*MACROS, "first", "last", "join") else "''"
+            hint = f"give a default first: (… ?? {default}).{name.text}(…)"
             self._fail(name, "a function cannot be called with `?.`, as here", hint)
         arguments, end = self._until(")")
-        return self._made(Call(name.text, (target, *arguments), name.start, target.start, end))
+        return self._made(_called(name, (target, *arguments), target.start, end))
 
     def _until(self, closing: str) -> tuple[list[Node], int]:
         items: list[Node] = []
@@ -251,8 +257,21 @@ class _Parser:
             self._fail(token, "expected a value before")
         if self._accept("("):
             arguments, end = self._until(")")
-            return Call(token.text, tuple(arguments), token.start, token.start, end)
+            return _called(token, tuple(arguments), token.start, end)
         return Name(token.text, token.start, token.end)
+
+
+def _called(name: _Token, arguments: tuple[Node, ...], start: int, end: int) -> Call | Macro:
+    if name.text not in MACROS:
+        return Call(name.text, arguments, name.start, start, end)
+    hint = f"write LIST.{name.text}(x, {'x.name' if name.text == 'map' else 'x != null'})"
+    if len(arguments) != 3:
+        what = "what to make of it" if name.text == "map" else "a condition"
+        raise SyntaxProblem(f"{name.text} takes a list, a name for an item and {what}", name.start, end, hint)
+    items, variable, body = arguments
+    if not isinstance(variable, Name) or variable.end - variable.start > len(variable.name):
+        raise SyntaxProblem(f"{name.text} needs a name for an item here", variable.start, variable.end, hint)
+    return Macro(name.text, items, variable, body, name.start, start, end)
 
 
 def _number(token: _Token) -> Literal:

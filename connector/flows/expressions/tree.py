@@ -86,7 +86,26 @@ class Call:
     end: int
 
 
-Node = Literal | ListLiteral | Name | Field | Index | Unary | Binary | Conditional | Call
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """`name(items, variable, body)`, where `body` is evaluated for each of the items."""
+
+    name: str
+    items: "Node"
+    variable: Name
+    body: "Node"
+    at: int
+    start: int
+    end: int
+
+
+Node = Literal | ListLiteral | Name | Field | Index | Unary | Binary | Conditional | Call | Macro
+
+MACROS = ("exists", "all", "filter", "map")
+RESERVED = frozenset(
+    "trigger steps status vars config run error item index inputs output event approve true false null in".split()
+)
+"""The words of the language, which name nothing that a flow defines."""
 
 
 def render(node: Node) -> str:
@@ -110,6 +129,8 @@ def render(node: Node) -> str:
             return f"({render(condition)} ? {render(then)} : {render(otherwise)})"
         case Call(name, arguments):
             return f"{name}({', '.join(map(render, arguments))})"
+        case Macro(name, items, variable, body):
+            return f"{name}({render(items)}, {variable.name}, {render(body)})"
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -129,5 +150,14 @@ def children(node: Node) -> tuple[Node, ...]:
             return (condition, then, otherwise)
         case Call(_, arguments):
             return arguments
+        case Macro(_, items, _, body):
+            return (items, body)
         case _:
             return ()
+
+
+def reads(node: Node, name: str) -> bool:
+    """Whether the value of `node` depends on that of `name`."""
+    if isinstance(node, Name):
+        return node.name == name
+    return any(reads(child, name) for child in children(node))

@@ -1,0 +1,28 @@
+"""Finds the values that a flow reads as `config`: they differ per installation."""
+
+from typing import Any
+
+from connector.errors import SettingsError
+from connector.flows import values
+from connector.flows.parameters import Parameter
+from connector.settings import Settings, config_variable
+
+
+def find(settings: Settings, name: str, declared: Parameter) -> Any:
+    """The value, as JSON. Raises SettingsError."""
+    if (text := settings.config_text(name)) is not None:
+        try:
+            return values.read_text(text, declared.type)
+        except ValueError as error:
+            raise SettingsError(f"{config_variable(name)}: {error}") from error
+    if name not in settings.config:
+        if declared.required:
+            raise SettingsError(
+                f"config.{name} ({declared.type}) has no value: write `config: {{{name}: …}}` into connections.yaml, "
+                f"or set {config_variable(name)}"
+            )
+        return declared.default
+    value = settings.config[name]
+    if (refused := values.refuse(value, declared.type)) is not None:
+        raise SettingsError(f"connections.yaml: config.{name}: {refused}")
+    return value

@@ -1,0 +1,94 @@
+"""Typed values that a flow gets from outside: its inputs, its configuration, the fields of an approval's form."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connector.flows import document, type_texts, types, values
+from connector.flows.document import Node, Scalar
+from connector.flows.keys import Keys
+from connector.flows.types import Object, Type
+
+KEYS = ("type", "default", "description")
+_WORD = r"[a-z][a-z0-9_]{0,62}"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    type: Type
+    required: bool
+    default: Any
+    description: str
+
+
+Parameters = Mapping[str, Parameter]
+
+
+def read(keys: Keys, node: Node | None, what: str) -> dict[str, Parameter]:
+    """The parameters of the mapping at `node`, each `NAME: {type: TYPE}`."""
+    example = f"write {what}: {{NAME: {{type: str}}}}"
+    if node is None:
+        return {}
+    if not isinstance(node, document.Mapping):
+        keys.complain(node, "type", f"{what} is made of `NAME: {{type: TYPE}}` lines", example)
+        return {}
+    found = {}
+    for name, entry in node.entries.items():
+        if keys.word(entry.key, f"a name of {what}", _WORD, "expected lower-case letters, digits and _") is None:
+            continue
+        if (parameter := _parameter(keys, entry.value, f"{what}.{name}", example)) is not None:
+            found[name] = parameter
+    return found
+
+
+def _parameter(keys: Keys, node: Node, what: str, example: str) -> Parameter | None:
+    mapping = keys.mapping(node, what, KEYS, example)
+    if mapping is None:
+        return None
+    kind = _type(keys, keys.require(mapping, "type", what, KEYS, "str"))
+    description = keys.text(mapping.get("description"), "description") or ""
+    default = mapping.get("default")
+    if kind is None or default is None:
+        return Parameter(kind or types.ANY, required=default is None, default=None, description=description)
+    value = keys.constant(default)
+    if (refused := values.refuse(value, kind)) is not None:
+        keys.complain(default, "type", f"the default of {what} does not fit: {refused}")
+    return Parameter(kind, required=False, default=value, description=description)
+
+
+def _type(keys: Keys, node: Node | None) -> Type | None:
+    text = keys.text(node, "type")
+    if text is None or not isinstance(node, Scalar):
+        return None
+    try:
+        return type_texts.parse(text)
+    except type_texts.TypeTextProblem as error:
+        keys.complain_within(node, error.start, error.end, "type", error.message, error.hint)
+    return None
+
+
+def as_object(name: str, parameters: Parameters) -> Object:
+    """The type of the values that readers get: each is there."""
+    return types.record(name, {key: one.type for key, one in parameters.items()})
+
+
+def as_input(name: str, parameters: Parameters) -> Object:
+    """The type of the values that may be given: those with a default need not be."""
+    fields = {key: one.type for key, one in parameters.items()}
+    return Object(name, fields, frozenset(key for key, one in parameters.items() if one.required))
+
+
+def complete(parameters: Parameters, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with the defaults of those that are not given."""
+    return {name: given.get(name, parameter.default) for name, parameter in parameters.items()}
+
+
+def refuse(parameters: Parameters, given: Mapping[str, Any]) -> Sequence[str]:
+    """What is wrong with values from outside, a sentence each."""
+    found = [f"there is no {name!r}; expected {', '.join(parameters) or 'none'}" for name in given.keys() - parameters]
+    for name, parameter in parameters.items():
+        if name not in given:
+            found += [f"{name} ({parameter.type}) is missing"] if parameter.required else []
+        elif (refused := values.refuse(given[name], parameter.type)) is not None:
+            found.append(f"{name}: {refused}")
+    return found

@@ -1,0 +1,34 @@
+"""What people answer to steps that ask for their approval. Each function works in its caller's transaction."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from connector.runs.records import read_time, write_time
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    approved: bool
+    by: str
+    at: datetime
+    form: dict[str, Any]
+
+
+def give(connection: sqlite3.Connection, run_id: str, step: str, answer: Answer) -> bool:
+    """Keep the answer and wake the run; False where there is one already, which stays."""
+    values = (run_id, step, answer.approved, answer.by, write_time(answer.at), json.dumps(answer.form))
+    kept = connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
+    connection.execute(
+        "UPDATE runs SET wake_at = ? WHERE id = ? AND status = 'waiting'", (write_time(answer.at), run_id)
+    )
+    return kept.rowcount == 1
+
+
+def find(connection: sqlite3.Connection, run_id: str, step: str) -> Answer | None:
+    row = connection.execute("SELECT * FROM answers WHERE run_id = ? AND step = ?", (run_id, step)).fetchone()
+    if row is None:
+        return None
+    return Answer(bool(row["approved"]), row["by"], read_time(row["at"]), json.loads(row["form"]))

@@ -1,0 +1,82 @@
+"""Events that steps of runs wait for. Each function works in its caller's transaction."""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.runs import records
+from connector.runs.journal import event_of
+from connector.runs.records import write_time
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A step that waits for an event of a connection."""
+
+    run_id: str
+    step: str
+    connector: str
+    connection: str
+
+
+def begin(connection: sqlite3.Connection, place: Awaited, since: datetime) -> None:
+    """Let a step wait, and offer it what was stored since the run started."""
+    key = (place.run_id, place.step)
+    connection.execute("INSERT INTO awaited VALUES (?, ?, ?, ?)", (*key, place.connector, place.connection))
+    connection.execute(
+        "INSERT INTO offered SELECT ?, ?, id FROM events WHERE connector = ? AND connection = ? AND received_at >= ?",
+        (*key, place.connector, place.connection, write_time(since)),
+    )
+
+
+def offer(connection: sqlite3.Connection, event_id: str, connector: str, account: str, now: datetime) -> None:
+    """A new event: the runs with steps that wait for one of this connection go on and look at it."""
+    connection.execute(
+        "INSERT INTO offered SELECT run_id, step, ? FROM awaited WHERE connector = ? AND connection = ?",
+        (event_id, connector, account),
+    )
+    connection.execute(
+        "UPDATE runs SET wake_at = ? WHERE status = 'waiting' "
+        "AND id IN (SELECT run_id FROM awaited WHERE connector = ? AND connection = ?)",
+        (write_time(now), connector, account),
+    )
+
+
+def candidates(connection: sqlite3.Connection, run_id: str, step: str) -> list[records.Event]:
+    """What a step has not looked at yet, oldest first; what it has taken alone."""
+    key = (run_id, step)
+    taken = "SELECT e.* FROM taken t JOIN events e ON e.id = t.event_id WHERE t.run_id = ? AND t.step = ?"
+    offered = (
+        "SELECT e.* FROM offered o JOIN events e ON e.id = o.event_id WHERE o.run_id = ? AND o.step = ? "
+        "ORDER BY e.received_at, e.id"
+    )
+    rows = connection.execute(taken, key).fetchall() or connection.execute(offered, key).fetchall()
+    return [event_of(row) for row in rows]
+
+
+def take(connection: sqlite3.Connection, event_id: str, run_id: str, step: str) -> bool:
+    """Whether the event serves this step, and no other from now on."""
+    connection.execute("INSERT INTO taken VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (event_id, run_id, step))
+    row = connection.execute("SELECT run_id, step FROM taken WHERE event_id = ?", (event_id,)).fetchone()
+    return (row["run_id"], row["step"]) == (run_id, step)
+
+
+def look_past(connection: sqlite3.Connection, event_id: str, run_id: str, step: str) -> None:
+    """The event is none for this step."""
+    connection.execute("DELETE FROM offered WHERE run_id = ? AND step = ? AND event_id = ?", (run_id, step, event_id))
+
+
+def end(connection: sqlite3.Connection, run_id: str, step: str) -> None:
+    """The step waits no more."""
+    connection.execute("DELETE FROM offered WHERE run_id = ? AND step = ?", (run_id, step))
+    connection.execute("DELETE FROM awaited WHERE run_id = ? AND step = ?", (run_id, step))
+
+
+def is_called(connection: sqlite3.Connection, run_id: str) -> bool:
+    """Whether there is something to look at for a step that waits: an event, or a person's answer."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM offered WHERE run_id = :run) OR EXISTS (SELECT 1 FROM answers a "
+        "JOIN steps s USING (run_id, step) WHERE a.run_id = :run AND s.status = 'waiting') AS called",
+        {"run": run_id},
+    ).fetchone()
+    return bool(row["called"])

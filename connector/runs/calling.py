@@ -1,0 +1,175 @@
+"""Makes one call of an action, with what comes before and after it in the journal.
+
+For an attempt: `started`, wait until the account may send, `sending`, the call, the result. A call that a crash left
+in `sending` is ambiguous, and the effect class of its action decides.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from connector.adapter import Adapter
+from connector.errors import ActionError, ConnectorError, StoreError
+from connector.flows.expressions.evaluation import Scope
+from connector.flows.expressions.functions import as_time
+from connector.flows.flow import Call, Retry, Step
+from connector.runs import records
+from connector.runs.pausing import Paused
+from connector.runs.records import Failure
+from connector.runs.step_writer import StepWriter
+from connector.transport import Purpose
+
+REPEATABLE = ("read", "idempotent")
+
+
+class _TooLate(Exception):  # noqa: N818 - the step is skipped
+    pass
+
+
+def too_late(step: Step, scope: Scope, now: datetime) -> str | None:
+    """Why the step may not begin any more. Raises EvaluationError."""
+    if step.not_after and now > as_time(limit := step.not_after.evaluate(scope)):
+        return f"not_after: it is later than {limit}"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """For the calls of one run. `in_flight` holds the runs in a call that must not be cut off."""
+
+    adapter: Adapter
+    writer: StepWriter
+    clock: Callable[[], datetime]
+    jitter: Callable[[], float]
+    in_flight: Counter[str]
+
+    async def call(self, step: Step, call: Call, path: str, scope: Scope, record: records.Step | None) -> records.Step:
+        """Make the call, or go on with it where the journal has begun it. Raises EvaluationError and Paused."""
+        one = _One(self, step, call, path, scope, record.attempts if record else 0)
+        if record and record.wake_at and record.status == "waiting" and self.clock() < record.wake_at:
+            raise Paused(record.wake_at)
+        if record and record.status == "sending":
+            if not self.is_repeatable(call):
+                return await one.leave_open(_UNKNOWN.format(action=call.uses), "ambiguous")
+            if one.attempts >= call.retry.max_attempts:
+                message = f"there is no record of how the call of {call.uses} ended, and it was the last attempt"
+                return await one.fail(message, "ambiguous")
+        given = record.input if record and record.input is not None else call.input.render(scope)
+        # An attempt that was started and sent nothing is not counted twice.
+        number = one.attempts if record and record.status == "started" else one.attempts + 1
+        return await replace(one, attempts=number).attempt(given)
+
+    @contextmanager
+    def flight(self) -> Iterator[Callable[[], None]]:
+        """What to call before a request that must not be cut off; it may be from the end on."""
+        run_id, begun = self.writer.run.id, False
+
+        def take_off() -> None:
+            nonlocal begun
+            begun = True
+            self.in_flight[run_id] += 1
+
+        try:
+            yield take_off
+        finally:
+            if begun:
+                self.in_flight[run_id] -= 1
+                if not self.in_flight[run_id]:
+                    del self.in_flight[run_id]
+
+    def is_repeatable(self, call: Call) -> bool:
+        """Whether nothing happens twice when the call is made twice, or the flow says that it may."""
+        return self.adapter.effect(call.uses) in REPEATABLE or call.on_ambiguous == "retry"
+
+    def delay(self, retry: Retry, attempt: int, asked: float | None) -> float:
+        """Seconds until the next attempt: full jitter, and never earlier than the other side asked for."""
+        ceiling = min(retry.max_delay, retry.delay * 2.0 ** min(attempt - 1, 30))
+        return max(asked or 0.0, self.jitter() * ceiling)
+
+
+_UNKNOWN = (
+    "there is no record of how the call of {action} ended, and nobody knows whether it took effect; "
+    "look at the other side before you decide"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _One:
+    """One call of a run."""
+
+    caller: Caller
+    step: Step
+    does: Call
+    path: str
+    scope: Scope
+    attempts: int
+
+    async def attempt(self, given: dict[str, Any]) -> records.Step:
+        with self.caller.flight() as take_off:
+            return await self._attempt(given, take_off)
+
+    async def _attempt(self, given: dict[str, Any], take_off: Callable[[], None]) -> records.Step:
+        writer, uses = self.caller.writer, self.does.uses
+        try:
+            await writer.store.start_attempt(writer.run, self.path, uses, given, self.attempts, self.caller.clock())
+            output = await self._send(given, take_off)
+        except _TooLate as late:
+            return await writer.finish(self.path, uses, "skipped", reason=str(late))
+        except ActionError as error:
+            return await self._after(error)
+        except StoreError:
+            raise
+        except ConnectorError as error:
+            return await self.fail(str(error), "settings")
+        if (until := self.does.retry.until) is not None and not until.evaluate({**self.scope, "output": output}):
+            return await self._again(f"until: {until.text} is false", "until", None)
+        return await writer.finish(self.path, uses, "succeeded", output=output)
+
+    async def _send(self, given: dict[str, Any], take_off: Callable[[], None]) -> dict[str, Any]:
+        run, writer = self.caller.writer.run, self.caller.writer
+        purpose: Purpose | None = "background" if run.backfill else None
+        key = f"{run.id}:{self.path}"
+        if self.does.idempotency_key is not None:
+            key = self.does.idempotency_key.render(self.scope)
+        opened = self.caller.adapter.open_call(
+            self.does.uses, given, connection=self.does.connection, idempotency_key=key, purpose=purpose
+        )
+        async with opened as call:
+            if reason := too_late(self.step, self.scope, self.caller.clock()):  # the wait for the budget may be long
+                raise _TooLate(reason)
+            if not self.caller.is_repeatable(self.does):
+                take_off()
+            await writer.store.mark_sending(run, self.path, self.attempts, self.caller.clock())
+            return await call.send(self.does.timeout)
+
+    async def _after(self, error: ActionError) -> records.Step:
+        """Try again, hold or fail: what is certain, and what repeating would do, decide."""
+        if error.processed == "unknown" and not self.caller.is_repeatable(self.does):
+            return await self.leave_open(str(error), error.kind)
+        if error.transient or (error.processed == "unknown" and self.does.on_ambiguous == "retry"):
+            return await self._again(str(error), error.kind, error.retry_after)
+        return await self.fail(str(error), error.kind)
+
+    async def _again(self, message: str, kind: str, asked: float | None) -> records.Step:
+        """Another attempt follows, unless it was the last one."""
+        if self.attempts >= self.does.retry.max_attempts:
+            return await self.fail(message, kind)
+        failure = Failure(self.path, self.does.uses, message, kind, self.attempts)
+        seconds = self.caller.delay(self.does.retry, self.attempts, asked)
+        wake_at = self.caller.clock() + timedelta(seconds=seconds)
+        await self.caller.writer.pause(self.path, self.does.uses, wake_at, error=failure)
+        raise Paused(wake_at)
+
+    async def leave_open(self, message: str, kind: str) -> records.Step:
+        """Nobody knows whether it took effect: hold it, or skip it where the flow says so."""
+        if self.does.on_ambiguous == "skip":
+            reason = f"on_ambiguous: {message}"
+            return await self.caller.writer.finish(self.path, self.does.uses, "skipped", reason=reason)
+        failure = Failure(self.path, self.does.uses, message, kind, self.attempts)
+        return await self.caller.writer.finish(self.path, self.does.uses, "held", error=failure)
+
+    async def fail(self, message: str, kind: str) -> records.Step:
+        return await self.caller.writer.fail(self.path, self.does.uses, message, kind, self.attempts)

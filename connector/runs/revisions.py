@@ -1,0 +1,36 @@
+"""The flows that runs are pinned to: their texts, and those of the flows that they call."""
+
+import json
+import sqlite3
+
+from connector.errors import StoreError
+from connector.flows.calls import NoFlow
+from connector.flows.catalogue import Catalogue
+from connector.flows.check import check
+from connector.flows.flow import Flow
+
+
+def keep(connection: sqlite3.Connection, flow: Flow) -> None:
+    """Keep the text of the flow and of those that it calls. In the caller's transaction."""
+    calls = {name: called.revision for name, called in flow.calls.items()}
+    kept = connection.execute(
+        "INSERT INTO revisions (id, flow, source, calls) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (flow.revision, flow.name, json.dumps(flow.source), json.dumps(calls)),
+    )
+    for called in flow.calls.values() if kept.rowcount else ():
+        keep(connection, called)
+
+
+def load(connection: sqlite3.Connection, revision: str, catalogue: Catalogue) -> Flow | str:
+    """The flow, or why it no longer checks. Raises StoreError where it is not there."""
+    row = connection.execute("SELECT * FROM revisions WHERE id = ?", (revision,)).fetchone()
+    if row is None:
+        raise StoreError(f"the database has no revision {revision!r}; restore it from a backup")
+    calls: dict[str, str] = json.loads(row["calls"])
+
+    def find(name: str) -> Flow | NoFlow:
+        found = load(connection, calls[name], catalogue) if name in calls else f"the revision of {name!r} is missing"
+        return NoFlow(found, "") if isinstance(found, str) else found
+
+    checked = check(json.loads(row["source"]), row["flow"], catalogue, find)
+    return checked.flow or f"the flow no longer checks: {checked.problems[0].message}"
