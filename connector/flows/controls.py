@@ -123,7 +123,7 @@ class Controls:
     def _case(self, key: document.Scalar, on: Expression | None) -> Any:
         """The value that `on` must have."""
         wanted = types.without_null(on.type) if on else ANY
-        value = key.text if types.assignable(wanted, STR) else key.value
+        value = key.text if wanted != ANY and types.assignable(wanted, STR) else key.value
         if on is not None and not types.comparable(types.literal(value), wanted):
             words = types.words_of(wanted)
             message = f"{shortened(on.text)} is {wanted}, and never {quoted(value)}"

@@ -15,7 +15,7 @@ from typing import Any
 
 from connector.adapter import Delivery
 from connector.declare import Item
-from connector.runs import aliases, events, records, twins
+from connector.runs import aliases, awaited, events, records, twins
 from connector.runs.events import Decision
 from connector.runs.matching import ENTRY, join_of, measure, read_facts, unbound_entries
 from connector.runs.reclaims import reclaim
@@ -110,6 +110,16 @@ def bind_new(
             _bind(connection, watch, event_id, _entry(connection, poll, item_id), now)
             bound[item_id] = Bound(event_id, _end_waits(connection, watch, poll, event_id, item_id, now))
     return bound
+
+
+def find_bound(connection: sqlite3.Connection, watch: Watch, partition: str, item: str) -> str | None:
+    """The webhook that was recognised as the entry."""
+    row = connection.execute(
+        "SELECT event_id FROM arrivals WHERE connector = ? AND connection = ? AND list = ? AND partition = ? "
+        "AND item = ?",
+        (*watch.key, json.dumps(partition), json.dumps(item)),
+    ).fetchone()
+    return row["event_id"] if row else None
 
 
 def started_flows(connection: sqlite3.Connection, watch: Watch, partition: str, item: str) -> dict[str, Decision]:
@@ -210,6 +220,8 @@ def _bind(connection: sqlite3.Connection, watch: Watch, event_id: str, entry: sq
         "UPDATE arrivals SET item = ?, partition = ?, bound_at = ? WHERE event_id = ?",
         (entry["item"], entry["partition"], write_time(now), event_id),
     )
+    if entry["event_id"] is not None:
+        awaited.withdraw(connection, event_id, entry["event_id"])
     connection.execute(
         "UPDATE observed SET facts = NULL WHERE poll_id = ? AND item = ?", (entry["poll_id"], entry["item"])
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from connector.runs import records
 from connector.runs.journal import event_of
-from connector.runs.records import write_time
+from connector.runs.records import first_id, write_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,13 @@ class Awaited:
 
 
 def begin(connection: sqlite3.Connection, place: Awaited, since: datetime) -> None:
-    """Let a step wait, and offer it what was stored since the run started."""
-    key = (place.run_id, place.step)
-    connection.execute("INSERT INTO awaited VALUES (?, ?, ?, ?)", (*key, place.connector, place.connection))
+    """Let a step wait, and offer it what was stored since the run started, but not what started it."""
+    key, account = (place.run_id, place.step), (place.connector, place.connection)
+    connection.execute("INSERT INTO awaited VALUES (?, ?, ?, ?)", (*key, *account))
     connection.execute(
-        "INSERT INTO offered SELECT ?, ?, id FROM events WHERE connector = ? AND connection = ? AND received_at >= ?",
-        (*key, place.connector, place.connection, write_time(since)),
+        "INSERT INTO offered SELECT ?, ?, id FROM events WHERE id >= ? AND received_at >= ? "
+        "AND connector = ? AND connection = ? AND same_as IS NULL AND id <> (SELECT event_id FROM runs WHERE id = ?)",
+        (*key, first_id("evt", since), write_time(since), *account, place.run_id),
     )
 
 
@@ -40,6 +41,12 @@ def offer(connection: sqlite3.Connection, event_id: str, connector: str, account
         "AND id IN (SELECT run_id FROM awaited WHERE connector = ? AND connection = ?)",
         (write_time(now), connector, account),
     )
+
+
+def withdraw(connection: sqlite3.Connection, event_id: str, same_as: str) -> None:
+    """It turns out that the event tells of the same as an earlier one, which was offered."""
+    connection.execute("UPDATE events SET same_as = ? WHERE id = ?", (same_as, event_id))
+    connection.execute("DELETE FROM offered WHERE event_id = ?", (event_id,))
 
 
 def candidates(connection: sqlite3.Connection, run_id: str, step: str) -> list[records.Event]:

@@ -77,7 +77,7 @@ def start(
     """Queue the run of an entry, or say why there is none."""
     if (verdict := judge(connection, watch, entry, delivery, decision)) is not None:
         return verdict
-    event_id, _ = events.keep_event(connection, NewEvent.of(delivery))
+    event_id, _ = events.keep_event(connection, NewEvent.of(delivery), is_news=False)
     made = events.add_start(connection, event_id, delivery.received_at, decision)
     return Verdict(made.run_id, made.reason, new=made.run_id is not None)
 

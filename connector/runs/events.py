@@ -13,7 +13,7 @@ from connector.declare import Source
 from connector.flows.flow import Flow
 from connector.runs import awaited, records, revisions
 from connector.runs.journal import Journal
-from connector.runs.records import as_json, read_time, write_time
+from connector.runs.records import as_json, first_id, read_time, write_time
 
 BY_HAND = "manual-"
 """With this begins the identity of an event that a person made for one run."""
@@ -79,7 +79,7 @@ class Stored:
 
 def new_id(kind: str, now: datetime) -> str:
     """Ids of one kind order by time: milliseconds, then randomness."""
-    return f"{kind}_{int(now.timestamp() * 1000):011x}{secrets.token_hex(5)}"
+    return first_id(kind, now) + secrets.token_hex(5)
 
 
 def add_event(connection: sqlite3.Connection, event: NewEvent, decisions: Sequence[Decision]) -> Stored:
@@ -92,8 +92,13 @@ def add_event(connection: sqlite3.Connection, event: NewEvent, decisions: Sequen
     )
 
 
-def keep_event(connection: sqlite3.Connection, event: NewEvent) -> tuple[str, bool]:
-    """The id of the event, and whether it is new."""
+def keep_event(
+    connection: sqlite3.Connection, event: NewEvent, *, is_news: bool = True, same_as: str | None = None
+) -> tuple[str, bool]:
+    """The id of the event, and whether it is new.
+
+    Steps wait for what `is_news`. `same_as` is an event that told of the same before.
+    """
     seen = connection.execute(
         "SELECT id FROM events WHERE connector = ? AND connection = ? AND identity = ?",
         (event.connector, event.connection, event.identity),
@@ -103,7 +108,7 @@ def keep_event(connection: sqlite3.Connection, event: NewEvent) -> tuple[str, bo
     event_id = new_id("evt", event.received_at)
     connection.execute(
         "INSERT INTO events (id, connector, connection, identity, name, occurred_at, received_at, status, text, "
-        "source) VALUES (?, ?, ?, ?, ?, ?, ?, 'accepted', ?, ?)",
+        "source, same_as) VALUES (?, ?, ?, ?, ?, ?, ?, 'accepted', ?, ?, ?)",
         (
             event_id,
             event.connector,
@@ -114,9 +119,11 @@ def keep_event(connection: sqlite3.Connection, event: NewEvent) -> tuple[str, bo
             write_time(event.received_at),
             json.dumps(event.text),
             event.source,
+            same_as if is_news else event_id,
         ),
     )
-    awaited.offer(connection, event_id, event.connector, event.connection, event.received_at)
+    if is_news and same_as is None:
+        awaited.offer(connection, event_id, event.connector, event.connection, event.received_at)
     return event_id, True
 
 

@@ -225,7 +225,8 @@ class _Page:
         wanted = [decision for decision in decisions if decision is not None]
         if not wanted:
             return False
-        event_id, _ = events.keep_event(self.connection, events.NewEvent.of(delivery))
+        webhook = arrivals.find_bound(self.connection, self.watch, self.poll.partition, item.id)
+        event_id, _ = events.keep_event(self.connection, events.NewEvent.of(delivery), same_as=webhook)
         self.connection.execute(
             "UPDATE observed SET event_id = coalesce(event_id, ?) WHERE poll_id = ? AND item = ?",
             (event_id, self.poll.id, json.dumps(item.id)),

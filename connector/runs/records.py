@@ -112,6 +112,11 @@ def as_json(value: Any) -> str | None:
     return None if value is None else json.dumps(value)
 
 
+def first_id(kind: str, moment: datetime) -> str:
+    """With this begins the lowest id of what is made at that time."""
+    return f"{kind}_{int(moment.timestamp() * 1000):011x}"
+
+
 def write_time(moment: datetime) -> str:
     """Fixed width, so that times order as texts."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

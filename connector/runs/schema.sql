@@ -1,6 +1,7 @@
 -- The journal: events, what flows made of them, runs, their steps and attempts.
 -- Times are UTC in ISO 8601. JSON and texts from outside are ASCII-escaped JSON.
 
+-- `same_as` is an earlier event that told of the same, or the event itself where it tells of the past.
 CREATE TABLE IF NOT EXISTS events (
     id          TEXT PRIMARY KEY,
     connector   TEXT NOT NULL,
@@ -12,6 +13,7 @@ CREATE TABLE IF NOT EXISTS events (
     status      TEXT NOT NULL CHECK (status IN ('accepted', 'held')),
     text        TEXT NOT NULL,
     source      TEXT NOT NULL DEFAULT 'webhook',
+    same_as     TEXT,
     UNIQUE (connector, connection, identity)
 );
 CREATE INDEX IF NOT EXISTS events_by_time ON events (connector, connection, coalesce(occurred_at, received_at));

@@ -26,6 +26,7 @@ _ADDED = (
     ("runs", "without_once", "INTEGER NOT NULL DEFAULT 0"),
     ("runs", "backfill", "INTEGER NOT NULL DEFAULT 0"),
     ("events", "source", "TEXT NOT NULL DEFAULT 'webhook'"),
+    ("events", "same_as", "TEXT"),
     ("aliases", "wrong", "INTEGER NOT NULL DEFAULT 0"),
     ("runs", "worked", "REAL NOT NULL DEFAULT 0"),
     ("runs", "reason", "TEXT"),

@@ -1,7 +1,7 @@
 """A bench to run flows on: a real store, the real adapter, and a few actions that do what a test tells them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from connector import settings
 from connector.adapter import Adapter, Delivery
 from connector.declare import ActionContext, ConnectionType, Event, Trigger, action
-from connector.flows.check import check
 from connector.flows.flow import Flow
+from connector.flows.folder import Folder
 from connector.plugins.starts import SCHEDULE
 from connector.registry import Registry
 from connector.runs import records
@@ -66,9 +66,18 @@ class Bench:
         registry = Registry(actions, {"test.ping": PING, "schedule": SCHEDULE}, connections)
         return Adapter(registry, settings.load(self.folder, environ={}), self.clock)
 
-    def flow(self, steps: str, rest: str = "", trigger: str = "{uses: test.ping}", name: str = "example") -> Flow:
+    def flow(
+        self,
+        steps: str,
+        rest: str = "",
+        trigger: str = "{uses: test.ping}",
+        name: str = "example",
+        beside: Sequence[str] = (),
+    ) -> Flow:
+        """`beside` are the texts of flows that it may call."""
         text = f"flow: {name}\ntrigger: {trigger}\nsteps:\n{dedent(steps)}\n{rest}"
-        checked = check(text, "example.yaml", self.adapter().catalogue)
+        others = {f"{number}.yaml": dedent(other) for number, other in enumerate(beside)}
+        checked = Folder({"example.yaml": text, **others}, self.adapter().catalogue).check("example.yaml")
         assert checked.flow, checked.problems
         return checked.flow
 

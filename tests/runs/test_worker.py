@@ -1,46 +1,21 @@
 import asyncio
-import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import timedelta
 
 import pytest
+from runs.driving import at_work, queue, until_status
 
 import connector.settings
 from connector.adapter import Adapter
 from connector.errors import NetworkError
 from connector.registry import Registry
 from connector.runs.records import Run, Step
-from connector.runs.store import StaleRunError, Store
+from connector.runs.store import StaleRunError
 from connector.runs.worker import Worker
 
 LOOK = "- {id: look, uses: test.look}"
 SAY = "- {id: say, uses: test.say, with: {text: hello}}"
-
-
-@contextlib.asynccontextmanager
-async def at_work(worker: Worker) -> AsyncIterator[None]:
-    working = asyncio.create_task(worker.work())
-    try:
-        yield
-    finally:
-        worker.stop()
-        await working
-
-
-async def queue(bench, intake) -> str:
-    stored = await intake.accept(bench.delivery())
-    return stored.starts[0].run_id
-
-
-async def until_status(store: Store, run_id: str, *wanted: str) -> Run:
-    async with asyncio.timeout(20):
-        while True:
-            run = store.read(lambda journal: journal.run(run_id))
-            if run and run.status in wanted:
-                return run
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize(

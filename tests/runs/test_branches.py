@@ -1,0 +1,173 @@
+"""Steps that choose, stop, repeat, or say what an unknown outcome means; and the values that a flow names."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from connector.errors import NetworkError
+
+CUT = NetworkError("the connection was cut", processed="unknown", transient=True)
+
+SWITCH = """
+- id: route
+  switch:
+    on: trigger.name
+    cases:
+      Ann: [{id: ann, uses: test.put, with: {text: to Ann}}]
+      "5": [{id: five, uses: test.put, with: {text: to five}}, {id: more, uses: test.put, with: {text: more}}]
+    default: [{id: other, uses: test.put, with: {text: to somebody}}]
+- {id: after, uses: test.put, with: {text: "${{ steps.ann?.text ?? status.ann }}"}}
+"""
+
+
+def texts(bench) -> list[str]:
+    return [text for _, text, _ in bench.calls]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Ann", ["to Ann", "put to Ann"]),
+        ("5", ["to five", "more", "skipped"]),
+        ("Bob", ["to somebody", "skipped"]),
+        (None, ["to somebody", "skipped"]),
+    ],
+)
+def test_steps_of_the_case_are_done_and_no_others(bench, name, expected):
+    run, _ = bench.run(bench.flow(SWITCH), name=name)
+    assert (run.status, texts(bench)) == ("succeeded", expected)
+
+
+def test_number_is_not_the_text_and_not_the_word_that_it_looks_like(bench):
+    flow = bench.flow(
+        """
+        - id: route
+          switch:
+            on: trigger.anything
+            cases:
+              1: [{id: one, uses: test.put, with: {text: number}}]
+              true: [{id: yes, uses: test.put, with: {text: word}}]
+        """
+    )
+    for value, expected in ((1, ["number"]), (True, ["word"]), ("1", []), (1.0, ["number"])):
+        bench.calls.clear()
+        bench.run(flow, anything=value)
+        assert texts(bench) == expected
+
+
+def test_failure_inside_a_switch_is_the_failure_of_the_run(bench):
+    bench.answers["put"] = [ValueError("x"), CUT]
+    run, steps = bench.run(bench.flow(SWITCH), name="Bob")
+    assert run.error.step == "other"
+    assert (steps["route"].status, "after" in steps) == (run.status, False)
+
+
+def test_stop_ends_the_run_as_succeeded_with_its_reason(bench):
+    flow = bench.flow(
+        """
+        - {id: nobody, if: trigger.name == null, stop: "no name since ${{ trigger.at }}"}
+        - {id: put, uses: test.put, with: {text: "${{ trigger.name.lower() }}"}}
+        """,
+        "outputs: {text: '${{ steps.put.text }}'}",
+    )
+    run, steps = bench.run(flow)
+    assert (run.status, run.reason, run.outputs) == ("succeeded", "no name since 2026-03-25T10:30:00Z", None)
+    assert (list(steps), bench.calls) == (["nobody"], [])
+    run, steps = bench.run(flow, name="Ann")
+    assert (run.outputs, steps["nobody"].status) == ({"text": "put ann"}, "skipped")
+
+
+def test_stop_inside_a_switch_ends_the_run(bench):
+    flow = bench.flow(
+        """
+        - id: route
+          switch:
+            on: trigger.name
+            cases: {Ann: [{id: enough, stop: it is Ann}]}
+        - {id: put, uses: test.put}
+        """
+    )
+    run, _ = bench.run(flow, name="Ann")
+    assert (run.status, run.reason, bench.calls) == ("succeeded", "it is Ann", [])
+
+
+def test_read_is_repeated_until_its_output_is_as_wanted(bench):
+    bench.answers["look"] = ["not yet", "not yet", "done"]
+    flow = bench.flow(
+        "- {id: look, uses: test.look, retry: {max_attempts: 5, delay: 2s, until: \"output.text == 'done'\"}}"
+    )
+    run, steps = bench.run(flow)
+    assert (run.status, steps["look"].output, steps["look"].attempts) == ("succeeded", {"text": "done"}, 3)
+
+
+def test_read_that_never_becomes_as_wanted_fails_with_the_condition(bench):
+    flow = bench.flow("- {id: look, uses: test.look, retry: {max_attempts: 3, until: \"output.text == 'done'\"}}")
+    run, steps = bench.run(flow)
+    assert (run.status, steps["look"].error.kind, len(bench.calls)) == ("failed", "until", 3)
+    assert steps["look"].error.message == "until: output.text == 'done' is false"
+
+
+@pytest.mark.parametrize(
+    ("choice", "run_status", "step_status", "calls"),
+    [("hold", "held", "held", 1), ("skip", "succeeded", "skipped", 1), ("retry", "succeeded", "succeeded", 2)],
+)
+def test_flow_says_what_an_unknown_outcome_means(bench, choice, run_status, step_status, calls):
+    bench.answers["say"] = [CUT]
+    run, steps = bench.run(bench.flow(f"- {{id: say, uses: test.say, on_ambiguous: {choice}}}"))
+    assert (run.status, steps["say"].status, len(bench.calls)) == (run_status, step_status, calls)
+
+
+def test_flow_may_say_which_call_is_the_same(bench):
+    bench.run(bench.flow('- {id: put, uses: test.put, idempotency_key: "lead-${{ trigger.name ?? 0 }}"}'), name="Ann")
+    assert bench.calls == [("put", "", "lead-Ann")]
+
+
+def test_variables_and_configuration_are_read_by_name(bench):
+    (bench.folder / "connections.yaml").write_text("config: {owner: Cal, most: 3}\n")
+    flow = bench.flow(
+        '- {id: put, uses: test.put, with: {text: "${{ vars.both }} ${{ config.most + 1 }} ${{ config.shift }}"}}',
+        """
+config:
+  owner: {type: str}
+  most: {type: int}
+  shift: {type: str, default: early}
+vars:
+  greeting: Hi ${{ trigger.name ?? 'you' }}
+  both: ${{ vars.greeting }}, says ${{ config.owner }}
+""",
+    )
+    bench.run(flow, name="Ann")
+    assert texts(bench) == ["Hi Ann, says Cal 4 early"]
+
+
+def test_event_is_held_while_the_configuration_of_its_flow_is_missing(bench):
+    flow = bench.flow("- {id: put, uses: test.put}", "config: {owner: {type: str}}")
+
+    async def accept():
+        async with bench.working(flow) as (_, intake, _worker):
+            return await intake.accept(bench.delivery())
+
+    [start] = asyncio.run(accept()).starts
+    assert start.held
+    assert start.reason == (
+        "config.owner (str) has no value: write `config: {owner: …}` into connections.yaml, or set CHATFORGE_CONFIG_OWNER"
+    )
+
+
+def test_run_that_has_worked_for_too_long_ends_and_waiting_is_no_work(bench):
+    async def slow() -> None:
+        bench.now += bench.slow
+
+    flow = bench.flow(
+        "- {id: first, uses: test.put}\n- {id: pause, wait: 1h}\n- {id: second, uses: test.put}\n- {id: third, uses: test.put}",
+        "timeout: 1m",
+    )
+    bench.slow = timedelta(seconds=20)
+    bench.answers["put"] = [slow] * 3
+    assert bench.run(flow)[0].status == "succeeded"
+    bench.slow = timedelta(seconds=40)
+    bench.answers["put"] = [slow] * 3
+    run, steps = bench.run(flow)
+    assert (run.status, run.error.kind, run.error.step) == ("failed", "timeout", "third")
+    assert "third" not in steps
