@@ -151,7 +151,8 @@ def test_event_is_held_while_the_configuration_of_its_flow_is_missing(bench):
     [start] = asyncio.run(accept()).starts
     assert start.held
     assert start.reason == (
-        "config.owner (str) has no value: write `config: {owner: …}` into connections.yaml, or set CHATFORGE_CONFIG_OWNER"
+        "config.owner (str) has no value: write `config: {owner: …}` into "
+        "connections.yaml, or set CHATFORGE_CONFIG_OWNER"
     )
 
 
@@ -160,7 +161,12 @@ def test_run_that_has_worked_for_too_long_ends_and_waiting_is_no_work(bench):
         bench.now += bench.slow
 
     flow = bench.flow(
-        "- {id: first, uses: test.put}\n- {id: pause, wait: 1h}\n- {id: second, uses: test.put}\n- {id: third, uses: test.put}",
+        """
+        - {id: first, uses: test.put}
+        - {id: pause, wait: 1h}
+        - {id: second, uses: test.put}
+        - {id: third, uses: test.put}
+        """,
         "timeout: 1m",
     )
     bench.slow = timedelta(seconds=20)

@@ -21,7 +21,9 @@ WAIT = """
 REPLY = """
 - {id: before, uses: test.say, with: {text: before}}
 - {id: reply, wait_for: {uses: test.ping, match: event.name == trigger.name, timeout: 1h}}
-- {id: after, uses: test.say, with: {text: "${{ steps.reply?.name ?? 'nobody' }} at ${{ steps.reply?.at ?? 'no time' }}"}}
+- id: after
+  uses: test.say
+  with: {text: "${{ steps.reply?.name ?? 'nobody' }} at ${{ steps.reply?.at ?? 'no time' }}"}
 """
 ASK = """
 - id: ask
@@ -33,7 +35,10 @@ ASK = """
     notify:
       - {id: tell, uses: test.say, with: {text: "${{ approve.title }}"}}
     timeout: 1h
-- {id: after, if: steps.ask.approved, uses: test.say, with: {text: "${{ steps.ask.tone }}: ${{ steps.ask.note ?? '-' }}"}}
+- id: after
+  if: steps.ask.approved
+  uses: test.say
+  with: {text: "${{ steps.ask.tone }}: ${{ steps.ask.note ?? '-' }}"}
 """
 
 

@@ -1,5 +1,7 @@
 """What the server finds by polling, in a real process, and what it makes of answers that are no lists."""
 
+import signal
+
 import httpx
 import pytest
 
@@ -85,3 +87,34 @@ def test_webhook_starts_its_flow_at_once_while_the_key_is_refused(polling, sandb
     polling.wait_for(lambda: "ben" in started(polling))
     assert started(polling)["ann"] is None, "its lead has started nothing"
     assert polling.log().count("the API key is not accepted") == 1
+
+
+WAITING = """\
+flow: pair
+trigger: {uses: chatforge.lead_captured, with: {every: 1s, wait_for_lead: 1s}, if: trigger.visitor_name == 'ann'}
+steps:
+  - id: second
+    wait_for:
+      uses: chatforge.new_lead
+      with: {every: 1s}
+      match: event.visitor_name == 'ben'
+      timeout: 1h
+outputs: {second: "${{ steps.second?.visitor_email }}"}
+"""
+
+
+def test_lead_that_a_step_waits_for_is_polled_also_when_it_came_while_the_server_was_down(
+    make_server, sandbox, tmp_path
+):
+    (tmp_path / "flow.yaml").write_text(WAITING)
+    httpx.patch(f"{sandbox.control_url}/settings", json={"rate_limit": 10_000}).raise_for_status()
+    settings = {"flows": tmp_path / "flow.yaml", "environment": {"CHATFORGE_RATE_LIMIT": "10000"}}
+    first = make_server(**settings).start("--port", "0")
+    first.wait_for(lambda: first.query("SELECT 1 FROM polls WHERE swept_at IS NOT NULL"))
+    visit(sandbox, "ann", webhook=False)
+    first.wait_for(lambda: [run.status for run in first.runs()] == ["waiting"])
+    first.stop(signal.SIGKILL)
+    visit(sandbox, "ben", webhook=False)
+    second = make_server(**settings).start("--port", "0")
+    [run] = second.wait_for(lambda: [run for run in second.runs() if run.status == "succeeded"])
+    assert run.outputs == {"second": "ben@example.com"}
