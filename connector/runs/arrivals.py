@@ -99,12 +99,13 @@ def bind_new(
     connection: sqlite3.Connection, watch: Watch, poll: Poll, items: Sequence[Item], now: datetime
 ) -> dict[str, Bound]:
     """Recognise webhooks among entries that were not seen before; by the id of the entry."""
-    recent = [item for item in items if item.facts and is_recent(item.occurred_at or now, now)]
-    if watch.list.join is None or not recent:
+    if watch.list.join is None:
         return {}
     bound: dict[str, Bound] = {}
     taken: set[str] = set()
-    for *_, event_id, item_id in sorted(_find_pairs(connection, watch, poll, recent, now)):
+    groups = _near_each_other([item for item in items if item.facts], now)
+    pairs = [pair for group in groups for pair in _find_pairs(connection, watch, poll, group, now)]
+    for *_, event_id, item_id in sorted(pairs):
         if event_id not in taken and item_id not in bound:
             taken.add(event_id)
             _bind(connection, watch, event_id, _entry(connection, poll, item_id), now)
@@ -164,6 +165,12 @@ def _find_entry(
         if apart is not None:
             near.append((likely not in (None, partition), apart, row))
     return min(near, key=lambda one: one[:2])[2] if near else None
+
+
+def _near_each_other(items: Sequence[Item], now: datetime) -> list[Sequence[Item]]:
+    """Those of the last days together; each older one by itself, since years may lie between them."""
+    recent = [item for item in items if is_recent(item.occurred_at or now, now)]
+    return [*([recent] if recent else []), *([item] for item in items if item not in recent)]
 
 
 def _find_pairs(

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from connector.adapter import Delivery
 from connector.declare import Event
 from connector.errors import ConnectorError, StoreError
-from connector.runs import aliases, arrivals, events, twins
+from connector.flows.expressions.functions import from_time
+from connector.runs import abandoned, aliases, arrivals, events, twins
 from connector.runs.events import Decision
-from connector.runs.intake import Intake
+from connector.runs.intake import TOO_OLD, Intake
 from connector.runs.matching import join_of
 from connector.runs.pace import FAULT_PAUSE, STORE_PAUSE
 from connector.runs.records import read_time, write_time
@@ -103,7 +104,7 @@ def end_waits(
     for wait in find_due(connection, watches, refused, now):
         connection.execute("DELETE FROM waiting_starts WHERE event_id = ? AND flow = ?", (wait.event_id, wait.flow))
         try:
-            decision = _decide(connection, wait, read)
+            decision = _decide(connection, wait, read, now)
         except sqlite3.Error:
             raise
         except Exception as error:  # a damaged row, or a fault of a plugin: no reason to keep the others waiting
@@ -122,7 +123,7 @@ def _explain(error: Exception) -> str:
     return f"{type(error).__name__}, a fault of this program or of a plugin, or a damaged row of the database"
 
 
-def _decide(connection: sqlite3.Connection, wait: Wait, read: ReadEvent) -> Decision | None:
+def _decide(connection: sqlite3.Connection, wait: Wait, read: ReadEvent, now: datetime) -> Decision | None:
     watch = wait.watch
     row = connection.execute(
         "SELECT a.*, e.text, e.received_at FROM arrivals a JOIN events e ON e.id = a.event_id WHERE e.id = ?",
@@ -134,7 +135,13 @@ def _decide(connection: sqlite3.Connection, wait: Wait, read: ReadEvent) -> Deci
     event = join_of(watch).place(read(row["connector"], text), partition, item)
     delivery = Delivery(row["connector"], row["connection"], event, text, read_time(row["received_at"]))
     flow = next(one.flow for one in watch.watchers if one.flow.name == wait.flow)
-    return _find_told(connection, wait, row) or watch.decide(flow, delivery)
+    decision = _find_told(connection, wait, row) or watch.decide(flow, delivery)
+    if decision and decision.trigger is not None and now - delivery.received_at > TOO_OLD:
+        reason = (
+            f"it came at {from_time(delivery.received_at)}, and no server has run since; resend it if it still counts"
+        )
+        return Decision(wait.flow, reason=reason, held=True)
+    return decision
 
 
 def _find_told(connection: sqlite3.Connection, wait: Wait, row: sqlite3.Row) -> Decision | None:
@@ -178,6 +185,10 @@ class FallBack:
     async def _look(self) -> None:
         store, read = self.intake.store, self.intake.adapter.read_webhook
         refused, now = self.refused(), self.clock()
+        served = [flow.name for flow in self.intake.flows]
+        while store.query(abandoned.find, served, now):
+            for sentence in await store.write(abandoned.hold, served, now):
+                log.error("%s", sentence)
         while store.query(find_due, self.watches, refused, now):
             ended = await store.write(end_waits, self.watches, refused, read, now)
             for sentence in ended.held:

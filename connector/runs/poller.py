@@ -14,7 +14,7 @@ from datetime import datetime
 from connector.declare import connector_of
 from connector.errors import StoreError
 from connector.flows.flow import Flow
-from connector.runs import arrivals, own_polls, poll_notes, subscriptions
+from connector.runs import abandoned, arrivals, own_polls, poll_notes, subscriptions
 from connector.runs.fall_backs import FallBack
 from connector.runs.intake import Intake
 from connector.runs.own_polls import OwnPoll
@@ -95,6 +95,7 @@ class Poller:
             try:
                 for flow in off:
                     await self._store.write(subscriptions.unsubscribe, flow)
+                    await self._store.write(abandoned.drop, flow, self._clock())
                     await self._store.write(own_polls.forget, flow)
                 await self._store.write(poll_notes.begin, self._watches, self._clock())
                 for watch in self._watches:

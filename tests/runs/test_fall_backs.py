@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from runs.leads import Leads, flow, lead
@@ -12,7 +13,7 @@ from simulator.loop import run
 
 from connector.declare import Event
 from connector.errors import StoreError
-from connector.runs import fall_backs
+from connector.runs import abandoned, fall_backs
 from connector.runs.fall_backs import FAULT_PAUSE, MOST, FallBack, Refused
 from connector.sqlite import transaction
 
@@ -145,3 +146,35 @@ def test_ending_waits_goes_on_after_what_fails(
     assert leads.runs() == ["main webhook of 1"]
     assert len(caplog.records) == complaints
     assert all(bool(record.exc_info) == (complaints == 2) for record in caplog.records), "a fault has its traceback"
+
+
+def test_flow_that_was_turned_off_starts_nothing_of_what_waited(leads: Leads) -> None:
+    leads.arrive(1, 15)
+    abandon(leads, abandoned.drop, "main", leads.now)
+    leads.pass_time(minutes=3)
+    assert leads.fall_back() == []
+    assert leads.reasons() == ["the flow was turned off while the webhook waited"]
+
+
+def test_webhook_is_held_an_hour_after_its_wait_where_nobody_serves_its_flow(leads: Leads) -> None:
+    leads.arrive(1, 15)
+    leads.pass_time(minutes=61)
+    assert abandon(leads, abandoned.hold, ["renamed"], leads.now) == [], "it may be back"
+    leads.pass_time(minutes=2)
+    assert abandon(leads, abandoned.hold, ["main"], leads.now) == []
+    [sentence] = abandon(leads, abandoned.hold, ["renamed"], leads.now)
+    assert "is held: the flow 'main' is not served any more" in sentence
+    assert [row["status"] for row in leads.connection.execute("SELECT status FROM events")] == ["held"]
+    assert abandon(leads, abandoned.hold, ["renamed"], leads.now) == []
+
+
+def test_webhook_whose_wait_was_over_a_week_ago_is_held(leads: Leads) -> None:
+    leads.arrive(1, 15)
+    leads.pass_time(days=7, minutes=1)
+    assert leads.fall_back() == []
+    assert "no server has run since; resend it" in leads.reasons()[0]
+
+
+def abandon(leads: Leads, work: Callable[..., Any], *arguments: Any) -> Any:
+    with transaction(leads.connection):
+        return work(leads.connection, *arguments)
