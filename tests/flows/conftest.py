@@ -163,6 +163,7 @@ MODELS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
     "crm.book": (Booking, SentMessage),
     "crm.order": (Order, Order),
 }
+EFFECTS = {"crm.send": "once"}
 TRIGGER = (LeadFilter, Lead)
 
 
@@ -173,7 +174,7 @@ def operation(input: type[BaseModel], output: type[BaseModel], effect: str | Non
 
 CATALOGUE = Catalogue(
     {"crm.lead": operation(*TRIGGER)},
-    {name: operation(*models, "idempotent") for name, models in MODELS.items()},
+    {name: operation(*models, EFFECTS.get(name, "idempotent")) for name, models in MODELS.items()},
     {"acme": "crm", "shop": "store"},
 )
 
