@@ -246,3 +246,9 @@ def check_text() -> Callable[[bytes | str], Checked]:
 @pytest.fixture(scope="session")
 def render_problems() -> Callable[[Checked], str]:
     return rendered
+
+
+@pytest.fixture(scope="session")
+def effects() -> dict[str, str]:
+    """The effects of the actions that are not idempotent."""
+    return EFFECTS
