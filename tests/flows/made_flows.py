@@ -197,10 +197,10 @@ class Gardener:
     def grow(self, steps: int) -> str:
         self._keep([f"config: {CONFIG}"], self.head)
         if self.owner == "trigger":
-            self._keep(
-                [f"concurrency: {{key: trigger.score, mode: {self.random.choice(('queue', 'single'))}}}"], self.head
-            )
-            self._keep([f"dedupe: {{key: trigger.{self.random.choice(('agent_id', 'lead_id'))}, for: 1s}}"], self.head)
+            field = self.random.choice(("score", "lead_id", "visitor_name ?? 'x'"))
+            # Not queued: a run that is held would keep those after it waiting.
+            self._keep([f"concurrency: {{key: trigger.{field}, mode: single}}"], self.head)
+            self._keep([f"dedupe: {{key: trigger.{field}, for: 1s}}"], self.head)
         for variable in (self._text(), self._text()):
             self._keep([f"vars: {{a: {variable}, b: '${{{{ trigger.tags }}}}'}}"], self.head)
         self._steps(steps)
@@ -232,7 +232,7 @@ class Gardener:
         return json.dumps(self._fill(self.random.choice(patterns)))
 
     def _text(self) -> str:
-        return self._any(TEXTS if self.random.random() < 0.5 else SAFE_TEXTS)
+        return self._any(TEXTS if self.random.random() < 0.35 else SAFE_TEXTS)
 
     def _condition(self) -> str:
         sources = self.random.choices((CONDITIONS, SAFE_CONDITIONS), k=self.random.choice((1, 1, 2)))
@@ -244,7 +244,7 @@ class Gardener:
         step_id = f"{self.name}_s{self.count}"
         self.count += 1
         lines = [f"- id: {step_id}"]
-        chances = {"if": (self._condition(), 0.9 if kind == "stop" else 0.4), "not_after": (self._any(TIMES), 0.07)}
+        chances = {"if": (self._condition(), 1.0 if kind == "stop" else 0.4), "not_after": (self._any(TIMES), 0.07)}
         lines += [f"  {key}: {value}" for key, (value, chance) in chances.items() if self.random.random() < chance]
         lines += indented(getattr(self, f"_{kind}")(depth), 2)
         self.ids.append(step_id)

@@ -34,6 +34,7 @@ FAILURES = (
     NetworkError("the connection was cut", processed="unknown", transient=True),
     RateLimitError("too many requests", transient=True, retry_after=90.0),
 )
+ROUNDS = 300
 FAR = datetime(8000, 1, 1, tzinfo=UTC)
 
 
@@ -104,7 +105,7 @@ class World:
         interpreter = Interpreter(adapter, store, self.clock, self.random.random)
         pinned = store.query(revisions.load, flow.revision, adapter.catalogue)
         assert isinstance(pinned, Flow), pinned
-        while True:
+        for _ in range(ROUNDS):
             for run in await store.claim(self.now, 1, [run_id]):
                 await interpreter.advance(run, pinned)
             found = store.read(lambda journal: journal.run(run_id))
@@ -112,6 +113,7 @@ class World:
             if found.status in records.ENDED:
                 return
             await self._go_on(found, flow, adapter, store)
+        raise AssertionError(f"the run {run_id} does not end")
 
     async def _go_on(self, run: records.Run, flow: Flow, adapter: Adapter, store: Store) -> None:
         """Answer, send an event or let time pass."""
