@@ -148,7 +148,7 @@ class Calls:
         if effect is not None and effect not in REPEATABLE:
             message = f"until would repeat {called.uses}, which acts once"
             self._keys.complain(node, "effect", message, "look for the result in a step of its own, and repeat that")
-        inner = Known({**known.names, "output": output}, known.not_null)
+        inner = known.with_names({"output": output})
         return Retry(attempts, delay, longest, self._slots.expression(node, inner, BOOL))
 
 

@@ -1,7 +1,7 @@
 """Checks a flow file as a whole and compiles it: names, inputs, fields, nulls."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from connector.flows import document, parameters, types
 from connector.flows.calls import Calls, FindFlow, NoFlow
@@ -93,12 +93,12 @@ class _Checker:
         enabled = keys.boolean(root.get("enabled"), "enabled", default=True)
         inputs = parameters.read(keys, root.get("inputs"), "inputs")
         config = parameters.read(keys, root.get("config"), "config")
-        known = Known({"config": parameters.as_object("config", config)} if config else {})
+        known = Known({"config": _object_of(root, "config", config)} if "config" in root.entries else {})
         trigger, known = self._start(root, inputs, known)
         dedupe = self._dedupe(root.get("dedupe"), known)
         concurrency = self._concurrency(root.get("concurrency"), known)
         timeout = keys.duration(root.get("timeout"), "timeout", 0.0) or None
-        known = Known({**known.names, "run": RUN}, known.not_null)
+        known = known.with_names({"run": RUN})
         variables, known = self._vars(root.get("vars"), known)
         steps, on_error, outputs, output = self._body(root, known)
         if name is None or (trigger is None and "inputs" not in root.entries):
@@ -120,17 +120,17 @@ class _Checker:
                 message = f"a flow with inputs has no {key}: a person or another flow starts it"
                 hint = "put the steps into a flow with inputs, and call it from one with the trigger"
                 self._keys.complain(entry.key, "unknown-key", message, hint if key == "trigger" else "remove it")
-        return None, Known({**known.names, "inputs": parameters.as_object("inputs", inputs)})
+        return None, known.with_names({"inputs": _object_of(root, "inputs", inputs)})
 
     def _trigger(self, node: Node | None, known: Known) -> tuple[TriggerUse | None, Known]:
         """The trigger, and what is known of its event where its condition holds."""
-        unknown = Known({**known.names, "trigger": ANY})
+        unknown = known.with_names({"trigger": ANY})
         keys = self._keys.mapping(node, "trigger", TRIGGER_KEYS, "write trigger: {uses: TRIGGER}")
         if keys is None:
             return None, unknown
         trigger_id = self._keys.word(keys.get("id"), "the trigger's id", r"[a-z][a-z0-9_]{0,62}", "expected a word")
         uses, operation = self._inputs.trigger(keys, "a trigger", TRIGGER_KEYS, self._catalogue)
-        known = Known({**known.names, "trigger": operation.output}) if operation else unknown
+        known = known.with_names({"trigger": operation.output}) if operation else unknown
         condition_node = keys.get("if")
         condition = self._slots.expression(condition_node, known, types.BOOL) if condition_node is not None else None
         if condition is not None:
@@ -173,12 +173,14 @@ class _Checker:
         """The variables, each of which sees those above it."""
         found: dict[str, Template] = {}
         keys = self._keys.mapping(node, "vars", None, "write vars: {NAME: VALUE}")
-        for name, entry in keys.entries.items() if keys else ():
-            self._keys.word(entry.key, "a name of vars", r"[a-z][a-z0-9_]{0,62}", "expected letters, digits and _")
-            found[name] = self._slots.template(entry.value, known)
-            kinds = {name: value.type for name, value in found.items()}
-            known = Known({**known.names, "vars": types.record("vars", kinds)}, known.not_null)
-        return found, known
+        if keys is None:
+            return found, known if node is None else known.with_names({"vars": ANY})
+        expected = "expected lower-case letters, digits and _"
+        for name, entry in keys.entries.items():
+            self._keys.word(entry.key, "a name of vars", r"[a-z][a-z0-9_]{0,62}", expected)
+            later = frozenset(("vars", other) for other in keys.entries if other not in found)
+            found[name] = self._slots.template(entry.value, replace(_with_vars(known, found), later=later))
+        return found, _with_vars(known, found)
 
     def _body(
         self, root: document.Mapping, known: Known
@@ -189,7 +191,7 @@ class _Checker:
         main, after = steps.read(root.get("steps"), known)
         outputs = self._outputs(root.get("outputs"), after)
         output = outputs.type if outputs else types.record("outputs", {})
-        failed = Known({**known.names, "error": ERROR}, known.not_null)
+        failed = known.with_names({"error": ERROR})
         on_error = steps.read_on_error(root.get("on_error"), failed)
         return main, on_error, outputs, types.union([output, NULL]) if steps.stops else output
 
@@ -198,3 +200,13 @@ class _Checker:
             return self._slots.template(node, known) if node else None
         self._keys.complain(node, "type", "outputs is made of `key: value` lines", "write `NAME: ${{ … }}` below it")
         return None
+
+
+def _with_vars(known: Known, found: Mapping[str, Template]) -> Known:
+    kinds = {name: value.type for name, value in found.items()}
+    return known.with_names({"vars": types.record("vars", kinds)})
+
+
+def _object_of(root: document.Mapping, key: str, found: parameters.Parameters) -> Type:
+    """What readers know of `inputs` or `config`."""
+    return parameters.as_object(key, found) if isinstance(root.get(key), document.Mapping) else ANY

@@ -1,5 +1,6 @@
 """Checks and compiles the steps that call nothing: waits, approvals, branches, the end."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -55,6 +56,10 @@ class Controls:
         return Stop(self._slots.text(node, known, "stop")), NOTHING
 
     def _wait(self, node: Node, known: Known) -> Wait | None:
+        if isinstance(node, document.Scalar) and _is_computed(node.text):
+            hint = f'write wait: {{until: "{shortened(node.text)}"}}'
+            self._keys.complain(node, "duration", "wait is a duration, and until is a time", hint)
+            return None
         if not isinstance(node, document.Mapping):
             return Wait(self._keys.duration(node, "wait", 0.0))
         keys = self._keys.mapping(node, "wait", WAIT_KEYS)
@@ -73,7 +78,7 @@ class Controls:
         event = operation.output if operation else ANY
         match = None
         if (at := self._keys.require(keys, "match", "wait_for", WAIT_FOR_KEYS, "event.FIELD == …")) is not None:
-            match = self._slots.expression(at, Known({**known.names, "event": event}, known.not_null), BOOL)
+            match = self._slots.expression(at, known.with_names({"event": event}), BOOL)
         limit = self._keys.require(keys, "timeout", "wait_for", WAIT_FOR_KEYS, "1d")
         timeout = self._keys.duration(limit, "timeout", 0.0)
         output = types.union([event, NULL])
@@ -91,13 +96,19 @@ class Controls:
         title = self._slots.text(at, known, "title") if at is not None else None
         form = parameters.read(self._keys, keys.get("form"), "form")
         for name in form.keys() & _ANSWER.keys():
-            self._keys.complain(keys.entries["form"].key, "name", f"the form cannot have a field {name!r}", "rename it")
+            self._refuse_field(keys.get("form"), name)
         notify = inner(keys.get("notify"), "notify", {"approve": APPROVAL}, None)
         timeout = self._keys.duration(keys.get("timeout"), "timeout", 0.0) or None
         on_timeout = self._keys.choice(keys.get("on_timeout"), "on_timeout", ON_TIMEOUT, "reject")
         fields = {name: one.type if not one.required else types.union([one.type, NULL]) for name, one in form.items()}
         output = types.record("approval", {**_ANSWER, **fields})
         return (Approve(title, form, notify, timeout, on_timeout) if title else None), output
+
+    def _refuse_field(self, form: Node | None, name: str) -> None:
+        """A field of a form that each answer has already."""
+        if isinstance(form, document.Mapping):
+            message = f"each answer has {name!r} already, beside the form"
+            self._keys.complain(form.entries[name].key, "name", message, "give the field another name")
 
     def _switch(self, node: Node, known: Known, inner: ReadSteps) -> Switch | None:
         keys = self._keys.mapping(node, "switch", SWITCH_KEYS, "write switch: {on: …, cases: {VALUE: [STEPS]}}")
@@ -115,17 +126,36 @@ class Controls:
     ) -> Sequence[tuple[Any, Sequence[Step]]]:
         keys = self._keys.mapping(node, "cases", None, "write VALUE: and its steps below it")
         path = path_of(on.tree) if on else None
-        return [
-            (self._case(entry.key, on), inner(entry.value, f"the case {entry.key.text}", {}, path))
-            for entry in (keys.entries.values() if keys else ())
-        ]
+        found = []
+        for entry in keys.entries.values() if keys else ():
+            value = self._case(entry.key, on)
+            proved = path if value is not None else None
+            found.append((value, inner(entry.value, f"the case {entry.key.text}", {}, proved)))
+        return found
 
     def _case(self, key: document.Scalar, on: Expression | None) -> Any:
         """The value that `on` must have."""
-        wanted = types.without_null(on.type) if on else ANY
+        kind = on.type if on else ANY
+        wanted = types.without_null(kind)
+        if key.value is None and (kind == ANY or types.nullable(kind)):
+            return None
         value = key.text if wanted != ANY and types.assignable(wanted, STR) else key.value
-        if on is not None and not types.comparable(types.literal(value), wanted):
-            words = types.words_of(wanted)
-            message = f"{shortened(on.text)} is {wanted}, and never {quoted(value)}"
-            self._keys.complain(key, "comparison", message, did_you_mean(key.text, words) if words else None)
+        if on is not None and (value is None or not types.comparable(types.literal(value), wanted)):
+            shown = quoted(value) if isinstance(value, str) else key.text
+            message = f"{shortened(on.text)} is {wanted}, and never {shown}"
+            self._keys.complain(key, "comparison", message, _hint_for_case(key, wanted))
         return value
+
+
+def _is_computed(text: str) -> bool:
+    """Whether an expression was probably meant."""
+    return re.match(r"[a-z_]+[.(]", text) is not None
+
+
+def _hint_for_case(key: document.Scalar, wanted: Type) -> str | None:
+    if words := types.words_of(wanted):
+        return did_you_mean(key.text, words)
+    if types.assignable(wanted, BOOL):
+        return "write true or false without quotes"
+    is_number = key.text.replace(".", "", 1).isdecimal()
+    return f"write {key.text} without quotes" if is_number and types.assignable(wanted, NUMBER) else None

@@ -7,6 +7,7 @@ _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _LONGEST = 36_500 * 86_400.0  # added to or taken from any moment of our time, it gives one of the calendar
 
 EXPECTED = "expected a duration such as 500ms, 2s, 5m, 1h or 30d"
+EXAMPLES = "write one such as 500ms, 2s, 5m, 1h or 30d"
 
 
 def seconds(text: str) -> float | None:

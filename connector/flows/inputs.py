@@ -154,7 +154,7 @@ class Inputs:
         kind = value.type
         if types.nullable(kind) and types.assignable(types.without_null(kind), wanted):
             self._report.add(
-                place, "nullable", f"{shortened(name)} may be null, but {wanted} is expected", _default(value)
+                place, "nullable", f"{shortened(name)} may be null, but {wanted} is expected", _default(value, wanted)
             )
             return
         constant = types.constant(kind)
@@ -198,13 +198,17 @@ def _text(expression: Expression) -> str:
     return shortened(expression.text)
 
 
-def _default(value: Template) -> str:
+_DEFAULTS = {STR: "'a default'", types.INT: "0", types.BOOL: "false", ListOf(types.NEVER): "[]"}
+
+
+def _default(value: Template, wanted: Type) -> str:
     if value.expression is None:
         return "add a default with `??`"
     text = _text(value.expression)
     path = isinstance(value.expression.tree, (tree.Name, tree.Field))
     condition = f", or add `if: {text} != null` above" if path else ""
-    return f"write ${{{{ {text if path else f'({text})'} ?? 'a default' }}}}{condition}"
+    default = next((word for kind, word in _DEFAULTS.items() if types.assignable(kind, wanted)), "'a default'")
+    return f"write ${{{{ {text if path else f'({text})'} ?? {default} }}}}{condition}"
 
 
 def _hint(value: Template, wanted: Type) -> str | None:

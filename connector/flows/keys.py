@@ -19,7 +19,15 @@ _ELSEWHERE = {
     "action": "uses",
     "type": "uses",
     "run": "uses",
-    "when": "if",
+    "when": "if match",
+    "if": "match",
+    "filter": "match",
+    "else": "default",
+    "otherwise": "default",
+    "value": "on",
+    "fields": "form",
+    "question": "title",
+    "message": "title",
     "condition": "if",
     "inputs": "with",
     "input": "with",
@@ -28,7 +36,9 @@ _ELSEWHERE = {
     "account": "connection",
     "window": "for",
     "attempts": "max_attempts",
-    "max": "max_attempts",
+    "max": "max_attempts limit max_parallel",
+    "parallel": "max_parallel",
+    "concurrency": "max_parallel",
     "output": "outputs",
 }
 
@@ -37,10 +47,8 @@ def _meant(key: str, known: Collection[str]) -> str | None:
     """The known key that people write as `key`."""
     if key in known:
         return None
-    elsewhere = _ELSEWHERE.get(key.lower())
-    if elsewhere in known:
-        return elsewhere
-    return closest(key, known)
+    elsewhere = [word for word in _ELSEWHERE.get(key.lower(), "").split() if word in known]
+    return elsewhere[0] if elsewhere else closest(key, known)
 
 
 _BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false", "1": "true", "0": "false"}
@@ -130,7 +138,8 @@ class Keys:
             if isinstance(node, Scalar) and node.text == word:
                 return word
         shown = quoted(node.text) if isinstance(node, Scalar) else "this"
-        hint = did_you_mean(node.text, words) if isinstance(node, Scalar) else None
+        meant = closest(node.text, words) if isinstance(node, Scalar) else None
+        hint = f"did you mean {meant!r}?" if meant else None
         self.complain(node, "type", f"{what} is {one_of(words)}, not {shown}", hint)
         return default
 
@@ -157,7 +166,10 @@ class Keys:
         """Seconds, more than none."""
         if node is None:
             return default
-        text = node.text if isinstance(node, Scalar) else ""
+        if not isinstance(node, Scalar) or node.value is None:
+            self.complain(node, "duration", f"{what} needs a duration", durations.EXAMPLES)
+            return default
+        text = node.text
         if seconds := durations.seconds(text):
             return seconds
         message = f"{what} must be longer than {text}" if seconds == 0 else f"{quoted(text)} is not a duration"

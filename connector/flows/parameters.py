@@ -34,17 +34,17 @@ def read(keys: Keys, node: Node | None, what: str) -> dict[str, Parameter]:
         return {}
     found = {}
     for name, entry in node.entries.items():
-        if keys.word(entry.key, f"a name of {what}", _WORD, "expected lower-case letters, digits and _") is None:
-            continue
-        if (parameter := _parameter(keys, entry.value, f"{what}.{name}", example)) is not None:
-            found[name] = parameter
+        keys.word(entry.key, f"a name of {what}", _WORD, "expected lower-case letters, digits and _")
+        text = entry.value.text if isinstance(entry.value, Scalar) and entry.value.value is not None else "str"
+        found[name] = _parameter(keys, entry.value, f"{what}.{name}", f"write {name}: {{type: {text}}}")
     return found
 
 
-def _parameter(keys: Keys, node: Node, what: str, example: str) -> Parameter | None:
+def _parameter(keys: Keys, node: Node, what: str, example: str) -> Parameter:
+    """What does not check is `any`, so that its readers are not at fault too."""
     mapping = keys.mapping(node, what, KEYS, example)
     if mapping is None:
-        return None
+        return Parameter(types.ANY, required=True, default=None, description="")
     kind = _type(keys, keys.require(mapping, "type", what, KEYS, "str"))
     description = keys.text(mapping.get("description"), "description") or ""
     default = mapping.get("default")

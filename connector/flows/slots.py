@@ -18,6 +18,7 @@ from connector.flows.problems import Report, Rule, quoted, shortened
 from connector.flows.types import ANY, BOOL, NUMBER, STR, ListOf, Object, Type
 
 _INSIDE_TEXT = types.Union((STR, NUMBER, BOOL))
+_LIST = ListOf(ANY)
 _MOST_HOLES = 200  # in one text
 
 # What other languages write for `${{ trigger.name }}`, and that with the braces forgotten.
@@ -92,7 +93,7 @@ class Slots:
         if not types.assignable(given.type, STR):
             nullable = types.nullable(given.type) and types.assignable(types.without_null(given.type), STR)
             shown = "may be null" if nullable else f"is {types.widened(given.type)}"
-            hint = "write ${{ … ?? 'a default' }}" if nullable else "put it in quotes"
+            hint = _hint_for_text(given, nullable=nullable)
             rule: Rule = "nullable" if nullable else "type"
             self._report.add(self._source.of(node), rule, f"{what} {shown}, but str is expected", hint)
         return given
@@ -175,7 +176,7 @@ class Slots:
             message = f"{shortened(text)} is {kind}, which has no form as text"
             complain(tree.start, tree.end, "type", message, "pick a field of it")
         elif not faults:
-            described = "a text, a number or a bool" if wanted is _INSIDE_TEXT else ""
+            described = {_INSIDE_TEXT: "a text, a number or a bool", _LIST: "a list"}.get(wanted, "")
             inference.expect(tree, kind, wanted, described, is_whole=True)
         return None if faults else _expression(text, tree, kind, inference.time_comparisons, wanted)
 
@@ -211,6 +212,18 @@ def _names_a_value(text: str, known: Known) -> bool:
 
 def _unchecked(_scope: Scope) -> NoReturn:
     raise EvaluationError("the expression did not check")
+
+
+def _hint_for_text(given: Template, *, nullable: bool) -> str:
+    """Where a value is no text, and should be one."""
+    if given.expression is None:
+        return "put it in quotes" if isinstance(given.node, Scalar) else "write a text"
+    text = shortened(given.expression.text)
+    if nullable:
+        return f"write ${{{{ {text} ?? 'a default' }}}}"
+    if _is_composite(given.type):
+        return "pick a field or an item of it"
+    return f"write ${{{{ string({text}) }}}}"
 
 
 def _bare(text: str) -> str:

@@ -41,6 +41,8 @@ class _Seen:
     status: Type
     guards: frozenset[str] | None
     """The parts of its condition; None where more than its condition decides whether it has an output."""
+    is_empty_handed: bool
+    """Whether it may succeed and have no output all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class _Around:
     """Whether a condition cannot be read, which may say that nothing is null."""
 
     def with_names(self, names: Mapping[str, Type]) -> "_Around":
-        return replace(self, known=Known({**self.known.names, **names}, self.known.not_null))
+        return replace(self, known=self.known.with_names(names))
 
     def under(self, condition: Expression | None, *, supposed: bool) -> "_Around":
         """The same where the condition is true; `supposed` where it cannot be read."""
@@ -123,7 +125,8 @@ class Steps:
         names: dict[str, Type] = {"steps": types.record("steps", outputs), "status": types.record("status", statuses)}
         if self._has_nameless:  # it is probably the one that a reader does not find, and in the report already
             names = dict.fromkeys(names, ANY)
-        known = around.with_names(names).known
+        empty_handed = frozenset(name for name, seen in self._seen.items() if seen.is_empty_handed)
+        known = replace(around.known.with_names(names), empty_handed=empty_handed)
         return known.supposing() if around.supposed else known
 
     def _list(self, node: Node | None, what: str, around: _Around) -> tuple[tuple[Step, ...], _Around]:
@@ -152,7 +155,7 @@ class Steps:
             return None
         kind = self._kind(found)
         # Where it is of two kinds, that is said already.
-        others = [other for other in KINDS if other in found.entries]
+        others = [other for other in KINDS if other in found.entries and other not in KINDS[kind]]
         keys = self._keys.mapping(found, _called(kind), (*STEP_KEYS, *KINDS[kind], *others)) or found
         step_id = self._id(keys)
         called = self._calls.find(keys) if kind == "uses" else None
@@ -179,13 +182,20 @@ class Steps:
         return call
 
     def _other(self, head: _Head, kind: str, inside: _Around) -> Kind | None:
+        aside: dict[str, _Seen] = {}
+
         def read_steps(node: Node | None, what: str, names: Mapping[str, Type], proved: Path | None) -> Sequence[Step]:
-            there = inside.with_names(names)
-            return self._inner(node, what, replace(there, known=there.known.proving(proved)))
+            there, before = inside.with_names(names), {*self._seen}
+            steps, _ = self._list(node, what, replace(there, known=there.known.proving(proved)))
+            # Those of another case do not see them, and those after the whole step see them as perhaps not done.
+            for name in self._seen.keys() - before:
+                aside[name] = replace(self._seen.pop(name), guards=None)
+            return steps
 
         if kind == "stop":
             self._may_stop(head, inside)
         does, output = self._controls.read(kind, head.keys, self._seen_by(inside), read_steps)
+        self._seen |= aside
         self._remember(head, output, None if head.is_limited else head.guards)
         return does
 
@@ -196,18 +206,11 @@ class Steps:
             hint = "put an `if` at the steps that should not run"
             self._keys.complain(head.keys.entries["stop"].key, "unknown-key", message, hint)
 
-    def _inner(self, node: Node | None, what: str, around: _Around) -> Sequence[Step]:
-        """Steps inside another one; what stands outside sees them as perhaps not done."""
-        before = {*self._seen}
-        steps, _ = self._list(node, what, around)
-        for name in self._seen.keys() - before:
-            self._seen[name] = replace(self._seen[name], guards=None)
-        return steps
-
     def _remember(self, head: _Head, output: Type, guards: frozenset[str] | None) -> None:
         """What later steps know. A step that did not check is `any` to them, so that its fault is reported once."""
         if head.id is not None:
-            self._seen[head.id] = _Seen(output, types.union([output, NULL]), STATUS, guards)
+            is_empty_handed = types.nullable(output)
+            self._seen[head.id] = _Seen(output, types.union([output, NULL]), STATUS, guards, is_empty_handed)
 
     def _kind(self, keys: document.Mapping) -> str:
         """Which of KINDS the step is."""

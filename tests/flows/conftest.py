@@ -163,6 +163,7 @@ MODELS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
     "crm.book": (Booking, SentMessage),
     "crm.order": (Order, Order),
 }
+EFFECTS = {"crm.send": "once"}
 TRIGGER = (LeadFilter, Lead)
 
 
@@ -173,7 +174,7 @@ def operation(input: type[BaseModel], output: type[BaseModel], effect: str | Non
 
 CATALOGUE = Catalogue(
     {"crm.lead": operation(*TRIGGER)},
-    {name: operation(*models, "idempotent") for name, models in MODELS.items()},
+    {name: operation(*models, EFFECTS.get(name, "idempotent")) for name, models in MODELS.items()},
     {"acme": "crm", "shop": "store"},
 )
 
@@ -245,3 +246,9 @@ def check_text() -> Callable[[bytes | str], Checked]:
 @pytest.fixture(scope="session")
 def render_problems() -> Callable[[Checked], str]:
     return rendered
+
+
+@pytest.fixture(scope="session")
+def effects() -> dict[str, str]:
+    """The effects of the actions that are not idempotent."""
+    return EFFECTS

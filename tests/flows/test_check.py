@@ -11,6 +11,7 @@ from connector.flows import document
 from connector.flows.catalogue import Catalogue
 from connector.flows.check import Checked, check
 from connector.flows.flow import Call, Retry, Step
+from connector.flows.folder import Folder
 from connector.flows.problems import MOST, Place, Report, did_you_mean, render
 
 HERE = Path(__file__).parent
@@ -41,6 +42,27 @@ def test_faulty_flow_has_the_problems_beside_it(
     checked = check(file.read_bytes(), file.name, catalogue)
     assert checked.flow is None
     assert render_problems(checked) == file.with_suffix(".out").read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", ["ok", "err"])
+def test_flows_of_a_folder_have_the_problems_beside_them(
+    kind: str, catalogue: Catalogue, render_problems: Callable[[Checked], str]
+) -> None:
+    files = sorted((HERE / "folders" / kind).glob("*.yaml"))
+    folder = Folder({file.name: file.read_bytes() for file in files}, catalogue)
+    for file in files:
+        beside = file.with_suffix(".out")
+        expected = beside.read_text("utf-8") if beside.exists() else ""
+        assert render_problems(folder.check(file.name)) == expected
+
+
+def test_flow_that_calls_others_is_another_revision_when_they_change(catalogue: Catalogue) -> None:
+    sources = {file.name: file.read_text("utf-8") for file in (HERE / "folders/ok").glob("*.yaml")}
+    changed = {**sources, "tell.yaml": sources["tell.yaml"] + "# more\n"}
+    before, after = (Folder(files, catalogue).check("main.yaml").flow for files in (sources, changed))
+    assert before is not None
+    assert after is not None
+    assert before.revision != after.revision
 
 
 def lines_to_write() -> list[str]:

@@ -16,7 +16,7 @@ _ELSEWHERE = {
     "run": "the run has not started here",
     "steps": "no step has run here",
     "status": "no step has run here",
-    "vars": "the flow has none: add `vars: {NAME: VALUE}` to it",
+    "vars": "only steps, on_error and outputs read it, in a flow with `vars: {NAME: VALUE}`",
     "config": "the flow has none: add `config: {NAME: {type: str}}` to it",
     "inputs": "the flow has none: a flow with a trigger reads `trigger`",
     "trigger": "a flow with inputs reads `inputs`",
@@ -38,8 +38,10 @@ def for_null(shown: str, node: Node, wanted: Type, *, is_whole: bool) -> str:
     return f"write {part} ?? {default}{condition}" if is_whole else f"write ({part} ?? {default}){condition}"
 
 
-def for_null_field(shown: str, path: Path | None, name: str) -> str:
+def for_null_field(shown: str, path: Path | None, name: str, known: Known) -> str:
     """Where `shown`, of which the field `name` is read, may be null."""
+    if path is not None and len(path) == 2 and path[1] in known.empty_handed:
+        return f"the step may end without an output: add the condition {shown} != null, or write {shown}?.{name}"
     if path is not None and len(path) == 2 and path[0] == "steps":
         return f"a step that is skipped has no output: write {shown}?.{name}, or read it under the same `if`"
     return f"add the condition {shown} != null, or write {shown}?.{name}"
@@ -67,7 +69,10 @@ def for_type(shown: str, node: Node, actual: Type, wanted: Type) -> str | None:
         return "write one such as '2026-03-25T10:30:00Z'" if wanted == TIME else "write one such as '15m'"
     if isinstance(present, ListOf) and wanted == NUMBER:
         return f"write size({shown})"
-    if isinstance(present, ListOf) and wanted == STR:
+    if isinstance(wanted, ListOf) and types.assignable(present, STR):
+        part = f"{shown} ?? ''" if types.nullable(actual) else shown
+        return f"write split({part}, ',') to take it apart"
+    if isinstance(present, ListOf) and types.assignable(STR, wanted):
         return f"write first({shown}) for its first item, or PART in {shown} to look for one"
     return None
 
@@ -188,6 +193,11 @@ def is_macro(name: str) -> bool:
 
 def _plain(name: str) -> str:
     return name.lower().replace("_", "")
+
+
+def for_later(name: str) -> tuple[str, str]:
+    """Message and hint where a variable stands further down."""
+    return f"vars.{name} is not known here", "a variable reads only those above it"
 
 
 def for_function(name: str) -> str | None:

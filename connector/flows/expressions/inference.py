@@ -58,13 +58,16 @@ class Inference:
         return ANY
 
     def _narrowed(self, node: Node, kind: Type, known: Known) -> Type:
-        return types.without_null(kind) if path_of(node) in known.not_null else types.unrolled(kind)
+        return types.without_null(kind) if known.has(path_of(node)) else types.unrolled(kind)
 
     def _field(self, node: tree.Field, known: Known) -> Type:
+        if (path := path_of(node)) in known.later and path is not None:
+            self._at(node, "unknown-name", *advice.for_later(str(path[-1])))
+            return ANY
         target = self.type_of(node.target, known)
         if types.nullable(target) and not node.optional:
             shown = self._shown(node.target)
-            hint = advice.for_null_field(shown, path_of(node.target), node.name)
+            hint = advice.for_null_field(shown, path_of(node.target), node.name, known)
             self._at(node, "nullable", f"{shown} may be null", hint)
             return ANY
         members = [part for part in types.parts(target) if part != NULL]

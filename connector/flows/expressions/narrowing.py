@@ -10,6 +10,8 @@ from connector.flows.types import Type
 
 Path = tuple[str | int, ...]
 
+_SUCCEEDED = ""  # no name of an expression: before the id of a step that has succeeded
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -17,22 +19,40 @@ class Known:
 
     names: Mapping[str, Type]
     not_null: frozenset[Path] = frozenset()
+    empty_handed: frozenset[str] = frozenset()
+    """The steps that may succeed and have no output all the same."""
+    later: frozenset[Path] = frozenset()
+    """Paths that have a value only below this place."""
 
     def given(self, condition: Node | None, *, when: bool = True) -> "Known":
         """What is known where `condition` is `when`."""
-        return replace(self, not_null=self.not_null | facts(condition, when)) if condition is not None else self
+        if condition is None:
+            return self
+        return replace(self, not_null=self.not_null | facts(condition, when))
+
+    def has(self, path: Path | None) -> bool:
+        """Whether there is surely something at `path`."""
+        if path in self.not_null:
+            return True
+        if path is None or path[0] != "steps" or len(path) != 2:
+            return False
+        return (_SUCCEEDED, path[1]) in self.not_null and path[1] not in self.empty_handed
 
     def proving(self, path: Path | None) -> "Known":
         """What is known where there is something at `path`."""
         return replace(self, not_null=self.not_null | {path}) if path is not None else self
 
+    def with_names(self, names: Mapping[str, Type]) -> "Known":
+        """With more names."""
+        return replace(self, names={**self.names, **names})
+
     def with_item(self, name: str, kind: Type) -> "Known":
         """With one more name, that of an item of a list."""
-        return Known({**self.names, name: kind}, _without(self.not_null, name))
+        return replace(self.with_names({name: kind}), not_null=_without(self.not_null, name))
 
     def supposing(self) -> "Known":
         """As if nothing were null: for what stands under a condition that cannot be read."""
-        return Known({name: types.without_nulls(kind) for name, kind in self.names.items()}, self.not_null)
+        return replace(self, names={name: types.without_nulls(kind) for name, kind in self.names.items()})
 
 
 def path_of(node: Node) -> Path | None:
@@ -76,7 +96,7 @@ def _compared(side: Node, other: Node, equal: bool) -> frozenset[Path]:
         return frozenset()
     path = path_of(side)
     if other.value == "succeeded" and path is not None and len(path) == 2 and path[0] == "status":
-        return frozenset({path, ("steps", path[1])})
+        return frozenset({path, (_SUCCEEDED, path[1])})
     return frozenset(_with_optional_targets(side))
 
 
