@@ -53,6 +53,8 @@ class Checked:
     flow: Flow | None
     problems: Sequence[Problem]
     source: str
+    unchecked: Sequence[Problem]
+    """Where a value of type `any` enters an input or a condition; these are no problems unless one asks."""
 
 
 def find_none(name: str) -> NoFlow:
@@ -71,7 +73,7 @@ def check(content: bytes | str, path: str, catalogue: Catalogue, find_flow: Find
     except TooManyProblems:
         report.add_last()
     problems = report.problems()
-    return Checked(None if problems else flow, problems, source.text)
+    return Checked(None if problems else flow, problems, source.text, report.unchecked())
 
 
 class _Checker:
