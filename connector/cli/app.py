@@ -24,6 +24,7 @@ from connector.cli.polls import polls
 from connector.cli.run import run as run_flow
 from connector.cli.runs import app as runs
 from connector.cli.sandbox import sandbox
+from connector.cli.schema import schema
 from connector.cli.send_event import send_event
 from connector.cli.serve import serve
 from connector.errors import ConnectorError, FlowError
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
     "demo": demo,
     "check": check,
     "explain": explain,
+    "schema": schema,
     "run": run_flow,
     "serve": serve,
     "backfill": backfill,
