@@ -38,7 +38,7 @@ def uses(what: str, offered: Mapping[str, Offer]) -> Schema:
     return {
         "description": what,
         "enum": [*offered],
-        "enumDescriptions": [offer.told for offer in offered.values()],
+        "enumDescriptions": [offer.told.partition("\n\n")[0] for offer in offered.values()],
     }
 
 
@@ -81,7 +81,8 @@ def _opened(schema: Any, place: str) -> Any:
         opened["$ref"] = schema["$ref"].replace("#/$defs/", place)
     for key in _MAPS_OF_SCHEMAS:
         if key in schema:
-            opened[key] = {name: _or_computed(part, place) for name, part in schema[key].items()}
+            # Their titles are made of their names.
+            opened[key] = {name: _without(_or_computed(part, place), "title") for name, part in schema[key].items()}
     for key in _SCHEMAS:
         if key in schema:
             opened[key] = _or_computed(schema[key], place)
@@ -105,11 +106,13 @@ def _readable(schema: Schema) -> Schema:
         }
     if "oneOf" in schema:  # several of them may fit where what tells them apart is computed
         return {**_without(schema, "oneOf"), "anyOf": schema["oneOf"]}
+    if all([*part] == ["type"] for part in schema.get("anyOf", [{}])):
+        return {**_without(schema, "anyOf"), "type": [part["type"] for part in schema["anyOf"]]}
     return schema
 
 
-def _without(schema: Schema, key: str) -> Schema:
-    return {name: value for name, value in schema.items() if name != key}
+def _without(schema: Any, key: str) -> Any:
+    return {name: value for name, value in schema.items() if name != key} if isinstance(schema, dict) else schema
 
 
 def _or_computed(schema: Any, place: str) -> Any:
@@ -126,4 +129,4 @@ def _takes_any_text(schema: Schema) -> bool:
     rest = {key: value for key, value in schema.items() if key not in _ANNOTATIONS}
     if [*rest] == ["anyOf"]:
         return any(_takes_any_text(part) for part in rest["anyOf"])
-    return rest in ({}, {"type": "string"})
+    return not rest or ([*rest] == ["type"] and "string" in (rest["type"], *rest["type"]))

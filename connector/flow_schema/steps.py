@@ -35,15 +35,25 @@ def steps(actions: Mapping[str, Offer], triggers: Mapping[str, Offer]) -> Schema
         "minItems": 1,
         "items": {
             "type": "object",
-            "description": "A step: one of " + ", ".join(KINDS) + ".",
+            "title": "Step",
+            "description": "One of " + ", ".join(KINDS) + ".",
             "properties": {key: step[key] for key in dict.fromkeys([*STEP_KEYS, *CALL_KEYS, *KINDS])},
             "required": ["id"],
             "additionalProperties": False,
-            "oneOf": [{"required": [kind]} for kind in KINDS],
+            "anyOf": [{"required": [kind]} for kind in KINDS],
             "dependentRequired": {key: ["uses"] for key in CALL_KEYS if key != "uses"} | {"max_parallel": ["for_each"]},
-            "allOf": [*operations.given("action", actions), _call_of_flow()],
+            "allOf": [*_one_kind(), *operations.given("action", actions), _call_of_flow()],
         },
     }
+
+
+def _one_kind() -> list[Schema]:
+    """As the checker, it is the second kind that is refused: an editor then marks its key alone."""
+    kinds = [*KINDS]
+    return [
+        {"if": {"required": [kind]}, "then": {"properties": dict.fromkeys(kinds[number:], False)}}
+        for number, kind in enumerate(kinds[:-1], 1)
+    ]
 
 
 def _all_steps() -> dict[str, Schema]:
