@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo docs test lint torture figures cassettes cassettes-live clean
+.PHONY: install demo docs test test-editor lint torture figures cassettes cassettes-live clean
 
 install: .venv/installed
 
@@ -31,6 +31,17 @@ docs: install
 
 torture: install
 	$(BIN)/python -m pytest -m torture
+
+# What editors and Mermaid make of `chatforge schema` and `chatforge graph`. Needs Node 20 or newer and npm.
+test-editor: .venv/editor/installed
+	$(BIN)/python -m pytest -m editor tests/editor
+
+.venv/editor/installed: tests/editor/package.json .venv/installed
+	@command -v npm >/dev/null || { echo "npm is not installed; install Node 20 or newer"; exit 1; }
+	@mkdir -p $(@D) && cp $< $(@D)
+	@echo "installing into .venv/editor"
+	@npm install --prefix $(@D) --no-audit --no-fund --no-package-lock --loglevel error
+	@touch $@
 
 # What docs/guarantees.md shows; takes about half an hour. WORLDS and MINUTES make it shorter.
 figures: install

@@ -29,7 +29,7 @@ LAYERS = [
     config_values
     adapter
     blocking
-    manifest
+    manifest flow_schema
     runs
     server
     sandbox

@@ -17,12 +17,14 @@ from connector.cli.check import check, show_problem
 from connector.cli.demo import demo
 from connector.cli.doctor import doctor
 from connector.cli.events import app as events
+from connector.cli.explain import explain
 from connector.cli.manifest import manifest
 from connector.cli.operations import list_operations, show
 from connector.cli.polls import polls
 from connector.cli.run import run as run_flow
 from connector.cli.runs import app as runs
 from connector.cli.sandbox import sandbox
+from connector.cli.schema import schema
 from connector.cli.send_event import send_event
 from connector.cli.serve import serve
 from connector.errors import ConnectorError, FlowError
@@ -32,6 +34,8 @@ _LONGEST = 400  # characters of a complaint that quotes an argument
 COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
     "demo": demo,
     "check": check,
+    "explain": explain,
+    "schema": schema,
     "run": run_flow,
     "serve": serve,
     "backfill": backfill,

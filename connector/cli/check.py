@@ -10,6 +10,7 @@ from rich.console import Console
 from connector import registry, settings
 from connector.adapter import Adapter
 from connector.cli import exits, output
+from connector.cli.annotations import annotation
 from connector.cli.flow_files import check_files, flow_paths, same_names
 from connector.cli.paragraphs import write_wrapped
 from connector.cli.poll_needs import find_needs
@@ -21,17 +22,25 @@ from connector.settings import Settings
 
 def check(
     files: Annotated[list[Path], typer.Argument(help="Flow files, or folders of them.", show_default=False)],
-    format: Annotated[Literal["text", "json"], typer.Option(help="How to print the problems.")] = "text",
+    format: Annotated[Literal["text", "json", "github"], typer.Option(help="How to print the problems.")] = "text",
+    strict: Annotated[bool, typer.Option("--strict", help="List also where a value may be anything.")] = False,
 ) -> int:
     """Check flows as a whole, without running them.
+
+    With --format github, GitHub shows the problems beside the lines of a pull request.
 
     Example: chatforge check docs/flows/lead-to-crm.yaml
     """
     folders = _Folders(registry.load())
     checked = check_files(flow_paths(files), lambda path: folders.adapter(path).catalogue)
     problems = [problem for _, result in checked for problem in result.problems] + same_names(checked)
+    if strict:
+        problems += [problem for _, result in checked for problem in result.unchecked]
     if format == "json":
         output.write_json([problem.as_json() for problem in problems])
+    elif format == "github":
+        for problem in problems:
+            output.line(annotation(problem))
     else:
         sources = {str(path): result.source for path, result in checked}
         for problem in problems:

@@ -1,8 +1,5 @@
 """`chatforge manifest`."""
 
-import os
-import secrets
-import stat
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -16,6 +13,7 @@ from connector import registry
 from connector.cli import exits, output
 from connector.cli.exits import UsageError
 from connector.cli.input_files import quoted_path, read_text
+from connector.cli.output_files import write_file
 from connector.flows.problems import did_you_mean, quoted, shortened
 from connector.manifest import Change, ManifestError
 
@@ -49,7 +47,7 @@ def manifest(
         return _compare(old, built)
     text = manifests.render(built)
     if write:
-        _write(path or Path("manifest.yaml"), text)
+        write_file(path or Path("manifest.yaml"), text)
     else:
         sys.stdout.write(text)
     return exits.DONE
@@ -63,42 +61,6 @@ def _build(plugins: list[str]) -> dict[str, Any]:
             hint = did_you_mean(name, known) or "see: chatforge list"
             raise UsageError(f"--plugin {quoted(name)}: there is no such plugin; {hint}")
     return manifests.build(loaded, plugins or manifests.own_plugins())
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file at once; a link stays one, and the file keeps its mode."""
-    try:
-        target = Path(os.path.realpath(path))
-        mode = _mode_of(target)
-        if mode is not None and not stat.S_ISREG(mode):
-            raise UsageError(
-                f"the file {quoted_path(path)} cannot be written: it is no regular file; give another path"
-            )
-        _replace(target, text, mode and stat.S_IMODE(mode))
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"the file {quoted_path(path)} cannot be written: {reason}") from error
-    output.line(f"wrote {path}")
-
-
-def _mode_of(path: Path) -> int | None:
-    try:
-        return path.stat().st_mode
-    except FileNotFoundError:
-        return None
-
-
-def _replace(target: Path, text: str, mode: int | None) -> None:
-    new = target.with_name(f".{secrets.token_hex(8)}.new")
-    new.touch(0o666 if mode is None else mode, exist_ok=False)
-    try:
-        if mode is not None:
-            new.chmod(mode)  # touch leaves out what the umask forbids
-        new.write_text(text, "utf-8")
-        new.replace(target)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
 
 
 def _compare(path: Path, new: Mapping[str, Any]) -> int:

@@ -32,8 +32,8 @@ MOST_ATTEMPTS = 100
 MOST_AT_ONCE = 100
 REPEATABLE = ("read", "idempotent")
 
-_FLOW = "flow."
-_OF_ACTIONS = ("connection", "retry", "timeout", "on_ambiguous", "idempotency_key")
+FLOW = "flow."
+OF_ACTIONS = ("connection", "retry", "timeout", "on_ambiguous", "idempotency_key")
 """Keys that the steps of a called flow have, each for itself."""
 
 
@@ -71,7 +71,7 @@ class Calls:
     def find(self, keys: document.Mapping) -> Called:
         """The action or flow that the step uses."""
         uses = self._keys.text(keys.get("uses"), "uses") or ""
-        if uses.startswith(_FLOW):
+        if uses.startswith(FLOW):
             return self._flow(keys, uses)
         operation = self._catalogue.actions.get(uses)
         if uses and operation is None:
@@ -82,12 +82,12 @@ class Calls:
         return Called(uses, operation)
 
     def _flow(self, keys: document.Mapping, uses: str) -> Called:
-        name = uses.removeprefix(_FLOW)
+        name = uses.removeprefix(FLOW)
         found = self._find_flow(name)
         if isinstance(found, NoFlow):
             self._complain(keys, "unknown-flow", found.message, found.hint)
             return Called(uses, None)
-        for key in _OF_ACTIONS:
+        for key in OF_ACTIONS:
             if (entry := keys.entries.get(key)) is not None:
                 message = f"a step that uses a flow has no key {key!r}"
                 self._keys.complain(entry.key, "unknown-key", message, f"write it at the steps of {name}")

@@ -11,7 +11,7 @@ from connector.flows.document import Node, Source
 from connector.flows.expressions.narrowing import Known
 from connector.flows.flow import Concurrency, Dedupe, Flow, Mode, Step, TriggerUse
 from connector.flows.inputs import Inputs
-from connector.flows.keys import Keys
+from connector.flows.keys import FLOW_NAME, WORD, Keys
 from connector.flows.problems import Problem, Report, TooManyProblems
 from connector.flows.slots import Slots, Template
 from connector.flows.steps import Steps
@@ -42,7 +42,7 @@ RUN = types.record("run", {"id": STR, "flow": STR, "started_at": TIME})
 ERROR = types.record("error", {"step": STR, "action": STR, "message": STR, "kind": STR, "attempts": INT})
 
 _KEY = types.Union((STR, INT))
-_OF_TRIGGERS = ("dedupe", "concurrency", "timeout")
+OF_TRIGGERS = ("dedupe", "concurrency", "timeout")
 """Keys of flows that a trigger starts; a flow that is called is a part of the run that calls it."""
 
 
@@ -53,6 +53,8 @@ class Checked:
     flow: Flow | None
     problems: Sequence[Problem]
     source: str
+    unchecked: Sequence[Problem]
+    """Where a value of type `any` enters an input or a condition; these are no problems unless one asks."""
 
 
 def find_none(name: str) -> NoFlow:
@@ -71,7 +73,7 @@ def check(content: bytes | str, path: str, catalogue: Catalogue, find_flow: Find
     except TooManyProblems:
         report.add_last()
     problems = report.problems()
-    return Checked(None if problems else flow, problems, source.text)
+    return Checked(None if problems else flow, problems, source.text, report.unchecked())
 
 
 class _Checker:
@@ -88,7 +90,7 @@ class _Checker:
         keys.mapping(root, "a flow", FLOW_KEYS)
         expected = "expected lower-case letters, digits and -, such as lead-to-crm"
         node = keys.require(root, "flow", "a flow", FLOW_KEYS, "NAME")
-        name = keys.word(node, "the flow's name", r"[a-z][a-z0-9-]{0,62}", expected)
+        name = keys.word(node, "the flow's name", FLOW_NAME, expected)
         description = keys.text(root.get("description"), "the description") or ""
         enabled = keys.boolean(root.get("enabled"), "enabled", default=True)
         inputs = parameters.read(keys, root.get("inputs"), "inputs")
@@ -115,7 +117,7 @@ class _Checker:
         if "inputs" not in root.entries:
             node = self._keys.require(root, "trigger", "a flow", FLOW_KEYS, "{uses: TRIGGER}")
             return self._trigger(node, known)
-        for key in ("trigger", *_OF_TRIGGERS):
+        for key in ("trigger", *OF_TRIGGERS):
             if (entry := root.entries.get(key)) is not None:
                 message = f"a flow with inputs has no {key}: a person or another flow starts it"
                 hint = "put the steps into a flow with inputs, and call it from one with the trigger"
@@ -128,7 +130,7 @@ class _Checker:
         keys = self._keys.mapping(node, "trigger", TRIGGER_KEYS, "write trigger: {uses: TRIGGER}")
         if keys is None:
             return None, unknown
-        trigger_id = self._keys.word(keys.get("id"), "the trigger's id", r"[a-z][a-z0-9_]{0,62}", "expected a word")
+        trigger_id = self._keys.word(keys.get("id"), "the trigger's id", WORD, "expected a word")
         uses, operation = self._inputs.trigger(keys, "a trigger", TRIGGER_KEYS, self._catalogue)
         known = known.with_names({"trigger": operation.output}) if operation else unknown
         condition_node = keys.get("if")
@@ -177,7 +179,7 @@ class _Checker:
             return found, known if node is None else known.with_names({"vars": ANY})
         expected = "expected lower-case letters, digits and _"
         for name, entry in keys.entries.items():
-            self._keys.word(entry.key, "a name of vars", r"[a-z][a-z0-9_]{0,62}", expected)
+            self._keys.word(entry.key, "a name of vars", WORD, expected)
             later = frozenset(("vars", other) for other in keys.entries if other not in found)
             found[name] = self._slots.template(entry.value, replace(_with_vars(known, found), later=later))
         return found, _with_vars(known, found)

@@ -3,7 +3,8 @@
 import re
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
+PATTERN = r"([0-9]{1,9})(ms|s|m|h|d)"
+_DURATION = re.compile(PATTERN)
 _LONGEST = 36_500 * 86_400.0  # added to or taken from any moment of our time, it gives one of the calendar
 
 EXPECTED = "expected a duration such as 500ms, 2s, 5m, 1h or 30d"

@@ -10,24 +10,33 @@ _EXACT = ("date-time", "duration", "time-zone", "time-pattern", "hours")
 
 
 def assignable(source: Type, target: Type) -> bool:
-    """Whether every value of `source` is a value of `target`."""
-    return _Fits().whole(source, target)
+    """Whether every value of `source` is a value of `target`, as far as is known: `any` may be whatever is wanted."""
+    return _Fits(any_fits=True).whole(source, target)
+
+
+def surely_assignable(source: Type, target: Type) -> bool:
+    """Whether every value of `source` is a value of `target`, where `any` may be anything."""
+    return _Fits(any_fits=False).whole(source, target)
 
 
 class _Fits:
     """Answers one question. Types may contain themselves: what is being asked is taken for true meanwhile."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, any_fits: bool) -> None:
+        self._any_fits = any_fits
         self._answers: dict[tuple[Type, Type], bool] = {}
 
     def whole(self, source: Type, target: Type) -> bool:
-        if source == target or ANY in (source, target):
+        if source == target or self._takes_any(source, target):
             return True
         targets = parts(target)
         return all(any(self._part(one, part) for part in targets) for one in _word_by_word(source))
 
+    def _takes_any(self, source: Type, target: Type) -> bool:
+        return target == ANY or (source == ANY and self._any_fits)
+
     def _part(self, source: Type, target: Type) -> bool:
-        if ANY in (source, target):
+        if self._takes_any(source, target):
             return True
         if isinstance(source, Simple) and isinstance(target, Simple):
             return _simple_fits(source, target)

@@ -6,7 +6,7 @@ from typing import Any
 from connector.flows import document, types
 from connector.flows.catalogue import Catalogue, Operation
 from connector.flows.document import Node, Source
-from connector.flows.expressions import tree
+from connector.flows.expressions import advice, tree
 from connector.flows.expressions.functions import EvaluationError
 from connector.flows.expressions.narrowing import Known
 from connector.flows.keys import Keys
@@ -122,6 +122,11 @@ class Inputs:
             self._items(value, as_long, wanted, name)
         elif not types.assignable(value.type, wanted):
             self._complain(value, wanted, name)
+        elif not types.surely_assignable(value.type, wanted):
+            message = f"{shortened(name)} is {value.type}: nothing checks that it is {wanted}"
+            whole = value.expression if value.type == types.ANY else None
+            hint = advice.for_any(_text(whole), wanted) if whole is not None else None
+            self._report.add_unchecked(self._source.of(value.node), message, hint)
 
     def _one_of(self, value: Template, objects: list[Object], wanted: Type, name: str) -> None:
         """The fields of an object: where there are several kinds of it, those of the one that its constants name."""
@@ -198,7 +203,7 @@ def _text(expression: Expression) -> str:
     return shortened(expression.text)
 
 
-_DEFAULTS = {STR: "'a default'", types.INT: "0", types.BOOL: "false", ListOf(types.NEVER): "[]"}
+_DEFAULTS: Mapping[Type, str] = {STR: "'a default'", types.INT: "0", types.BOOL: "false", ListOf(types.NEVER): "[]"}
 
 
 def _default(value: Template, wanted: Type) -> str:

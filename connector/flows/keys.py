@@ -9,6 +9,10 @@ from connector.flows import durations
 from connector.flows.document import Mapping, Node, Scalar, Sequence, Source
 from connector.flows.problems import Place, Report, Rule, closest, did_you_mean, one_of, quoted
 
+FLOW_NAME = r"[a-z][a-z0-9-]{0,62}"
+WORD = r"[a-z][a-z0-9_]{0,62}"
+"""What a flow names itself: a step, a variable, an input."""
+
 Word = TypeVar("Word", bound=str)
 
 _ELSEWHERE = {

@@ -6,11 +6,10 @@ from typing import Any
 
 from connector.flows import document, type_texts, types, values
 from connector.flows.document import Node, Scalar
-from connector.flows.keys import Keys
+from connector.flows.keys import WORD, Keys
 from connector.flows.types import Object, Type
 
 KEYS = ("type", "default", "description")
-_WORD = r"[a-z][a-z0-9_]{0,62}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ def read(keys: Keys, node: Node | None, what: str) -> dict[str, Parameter]:
         return {}
     found = {}
     for name, entry in node.entries.items():
-        keys.word(entry.key, f"a name of {what}", _WORD, "expected lower-case letters, digits and _")
+        keys.word(entry.key, f"a name of {what}", WORD, "expected lower-case letters, digits and _")
         text = entry.value.text if isinstance(entry.value, Scalar) and entry.value.value is not None else "str"
         found[name] = _parameter(keys, entry.value, f"{what}.{name}", f"write {name}: {{type: {text}}}")
     return found

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Rule = Literal[
+    "any",
     "arguments",
     "comment",
     "comparison",
@@ -82,12 +83,18 @@ class Report:
     def __init__(self, path: str) -> None:
         self._path = path
         self._found: set[Problem] = set()
+        self._unchecked: set[Problem] = set()
         self._last: list[Problem] = []
 
     def add(self, place: Place, rule: Rule, message: str, hint: str | None = None) -> None:
         if len(self._found) >= MOST:
             raise TooManyProblems
         self._found.add(Problem(self._path, place.line, place.column, place.end, rule, message, hint))
+
+    def add_unchecked(self, place: Place, message: str, hint: str | None = None) -> None:
+        """A value of type `any` stands where one of another type is expected: it is seen only when the flow runs."""
+        if len(self._unchecked) < MOST:
+            self._unchecked.add(Problem(self._path, place.line, place.column, place.end, "any", message, hint))
 
     def add_last(self) -> None:
         """Say that there are more problems than the report holds."""
@@ -97,7 +104,15 @@ class Report:
 
     def problems(self) -> list[Problem]:
         """In the order of the file, each once."""
-        return [*sorted(self._found, key=lambda p: (p.line, p.column, p.rule, p.message)), *self._last]
+        return [*_in_order(self._found), *self._last]
+
+    def unchecked(self) -> list[Problem]:
+        """The places where checking ends; none in a file with problems, where `any` stands for what is wrong too."""
+        return [] if self._found else _in_order(self._unchecked)
+
+
+def _in_order(found: Iterable[Problem]) -> list[Problem]:
+    return sorted(found, key=lambda p: (p.line, p.column, p.rule, p.message))
 
 
 def render(problem: Problem, source: str) -> str:

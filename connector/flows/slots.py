@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 
 from connector.flows import document, types, yaml_faults
 from connector.flows.document import Scalar, Source
-from connector.flows.expressions import holes, syntax
+from connector.flows.expressions import advice, holes, syntax
 from connector.flows.expressions.evaluation import Evaluate, Scope, closure, held_to, metered
 from connector.flows.expressions.functions import MAX_RESULT, EvaluationError, as_text
-from connector.flows.expressions.inference import Inference
+from connector.flows.expressions.inference import Inference, Unchecked
 from connector.flows.expressions.narrowing import Known
 from connector.flows.expressions.tree import Node
 from connector.flows.problems import Report, Rule, quoted, shortened
@@ -178,7 +178,21 @@ class Slots:
         elif not faults:
             described = {_INSIDE_TEXT: "a text, a number or a bool", _LIST: "a list"}.get(wanted, "")
             inference.expect(tree, kind, wanted, described, is_whole=True)
-        return None if faults else _expression(text, tree, kind, inference.time_comparisons, wanted)
+        if faults:
+            return None
+        if not types.surely_assignable(kind, wanted):
+            inference.unchecked.append(Unchecked(tree, wanted))
+        self._tell_unchecked(node, offset, inference)
+        return _expression(text, tree, kind, inference.time_comparisons, wanted)
+
+    def _tell_unchecked(self, node: Scalar, offset: int, inference: Inference) -> None:
+        for found in inference.unchecked:
+            part, shown = found.part, inference.shown(found.part)
+            told = "a text, a number or a bool" if found.wanted is _INSIDE_TEXT else found.wanted
+            what = "what it is compared with" if found.compared else f"that it is {told}"
+            place = self._source.within(node, offset + part.start, offset + part.end)
+            hint = advice.for_any(shown, found.wanted, compared=found.compared)
+            self._report.add_unchecked(place, f"{shown} is any: nothing checks {what}", hint)
 
     def _parsed(self, node: Scalar, offset: int, text: str) -> Node | None:
         try:

@@ -11,7 +11,7 @@ from connector.flows.expressions import tree
 from connector.flows.expressions.narrowing import Known, Path
 from connector.flows.expressions.tree import RESERVED
 from connector.flows.flow import Call, Each, Kind, Step, Stop
-from connector.flows.keys import Keys
+from connector.flows.keys import WORD, Keys
 from connector.flows.slots import Expression, Slots
 from connector.flows.types import ANY, BOOL, NULL, TIME, ListOf, Simple, Type
 
@@ -225,7 +225,7 @@ class Steps:
     def _id(self, keys: document.Mapping) -> str | None:
         node = self._keys.require(keys, "id", "a step", (*STEP_KEYS, *KINDS), "NAME")
         expected = "expected lower-case letters, digits and _, such as find_contact"
-        step_id = self._keys.word(node, "a step's id", r"[a-z][a-z0-9_]{0,62}", expected)
+        step_id = self._keys.word(node, "a step's id", WORD, expected)
         if node is None or step_id is None:
             return None
         if step_id in RESERVED:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from connector.flows.fits import assignable, comparable
+from connector.flows.fits import assignable, comparable, surely_assignable
 from connector.flows.formats import is_time
 from connector.flows.kinds import (
     ANY,
@@ -66,6 +66,7 @@ __all__ = [
     "nullable",
     "parts",
     "record",
+    "surely_assignable",
     "union",
     "unrolled",
     "widened",

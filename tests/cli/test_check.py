@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from connector.cli.annotations import annotation
+from connector.flows.problems import Problem
+
 POLLS = "polls of chatforge/default: "
 MISTAKE = "steps.contact.created"
 
@@ -55,6 +58,35 @@ def test_json_is_a_list_of_problems(chatforge, flow, tmp_path):
         "message": "steps.contact (UpsertedContact) has no field 'creatd'",
         "hint": "did you mean 'created'?",
     }
+
+
+def test_github_annotation_has_place_rule_message_and_hint(chatforge, flow, tmp_path):
+    assert chatforge("check", flow, "--format", "github").out == ""
+    break_flow(tmp_path, "steps.contact.created", "steps.contact.creatd")
+    result = chatforge("check", flow, "--format", "github")
+    assert result.code == 1
+    assert result.out == (
+        "::error file=leads.yaml,line=29,col=23,endColumn=29,title=unknown-field::"
+        "steps.contact (UpsertedContact) has no field 'creatd'; did you mean 'created'?\n"
+    )
+
+
+def test_github_annotation_escapes_what_would_end_a_property_or_the_line():
+    problem = Problem("a:b,c%\n.yaml", 1, 2, 3, "type", "100 %, as: this\r\n")
+    assert annotation(problem) == (
+        "::error file=a%3Ab%2Cc%25%0A.yaml,line=1,col=2,endColumn=3,title=type::100 %25, as: this%0D%0A"
+    )
+
+
+def test_strict_lists_where_a_value_may_be_anything(chatforge, tmp_path):
+    (tmp_path / "any.yaml").write_text(
+        "flow: any\ntrigger: {uses: chatforge.event, if: trigger.data.vip}\n"
+        "steps: [{id: agents, uses: chatforge.list_agents}]\n"
+    )
+    assert chatforge("check", "any.yaml").code == 0
+    result = chatforge("check", "--strict", "any.yaml")
+    assert result.code == 1
+    assert result.out.startswith("any.yaml:2:38: trigger.data.vip is any: nothing checks that it is bool; write ")
 
 
 def test_connection_must_be_in_connections_yaml(chatforge, flow, tmp_path):

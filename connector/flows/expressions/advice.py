@@ -120,6 +120,19 @@ def for_written_out(shown: str, actual: Type, wanted: Type) -> tuple[str, str]:
     return f"{shown} is known only when the flow runs, but {what} must be written out", hint
 
 
+def for_any(shown: str, wanted: Type, *, compared: bool = False) -> str | None:
+    """How to make a value of type `any` one of the type `wanted`; what is not there is then unequal to all others."""
+    value = f"{shown} ?? ''" if compared else shown
+    start = f"{shown} == null ? null : " if types.nullable(wanted) and not compared else ""
+    ways = {
+        STR: f"string({value})",
+        NUMBER: f"(number({value}) ?? 0)",
+        INT: f"(int({value}) ?? 0)",
+        BOOL: f"string({value}) == 'true'",
+    }
+    return next((f"write {start}{way}" for kind, way in ways.items() if types.assignable(kind, wanted)), None)
+
+
 def for_arguments(name: str, function: Function, count: int) -> tuple[str, str]:
     """Message and hint where a function has too few or too many arguments."""
     names = list(map(str, function.parameters))

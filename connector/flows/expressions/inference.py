@@ -1,6 +1,7 @@
 """Finds the type of an expression and what is wrong with it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from connector.flows import types
 from connector.flows.expressions import advice, tree
@@ -13,6 +14,15 @@ from connector.flows.problems import quoted
 from connector.flows.types import ANY, BOOL, INT, NEVER, NULL, NUMBER, STR, ListOf, Object, Simple, Type
 
 
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """A part of type `any` where one of the type `wanted` is expected; `compared` where it is one side of `==`."""
+
+    part: Node
+    wanted: Type
+    compared: bool = False
+
+
 class Inference:
     """Types one expression. `text` is its source, for messages; `complain` receives what is wrong.
 
@@ -22,9 +32,11 @@ class Inference:
     def __init__(self, text: str, complain: Complain) -> None:
         self._complaints = Complaints(text, complain)
         self._operators = Operators(self._complaints)
-        self._shown, self._at = self._complaints.shown, self._complaints.at
+        self.shown, self._at = self._complaints.shown, self._complaints.at
         self.expect = self._complaints.expect
         self.time_comparisons = self._operators.time_comparisons
+        self.unchecked: list[Unchecked] = []
+        """Where an `any` decides a condition."""
 
     def type_of(self, node: Node, known: Known) -> Type:
         match node:
@@ -66,7 +78,7 @@ class Inference:
             return ANY
         target = self.type_of(node.target, known)
         if types.nullable(target) and not node.optional:
-            shown = self._shown(node.target)
+            shown = self.shown(node.target)
             hint = advice.for_null_field(shown, path_of(node.target), node.name, known)
             self._at(node, "nullable", f"{shown} may be null", hint)
             return ANY
@@ -84,16 +96,16 @@ class Inference:
                 return kind
             if owner.extra is not None and (not owner.fields or isinstance(node, tree.Index)):
                 return types.union([owner.extra, NULL])
-        rule, message, hint = advice.for_field(self._shown(target), path_of(target), name, owner)
+        rule, message, hint = advice.for_field(self.shown(target), path_of(target), name, owner)
         self._complaints.add(*place, rule, message, hint)
         return ANY
 
     def _index(self, node: tree.Index, known: Known) -> Type:
         target, index = self.type_of(node.target, known), self.type_of(node.index, known)
         if types.nullable(target):
-            shown = self._shown(node.target)
+            shown = self.shown(node.target)
             lists = any(isinstance(part, ListOf) for part in types.parts(target))
-            otherwise = f", or write ({shown} ?? [])[{self._shown(node.index)}]" if lists else ""
+            otherwise = f", or write ({shown} ?? [])[{self.shown(node.index)}]" if lists else ""
             self._at(node, "nullable", f"{shown} may be null", f"add the condition {shown} != null{otherwise}")
             return ANY
         kind = types.union(self._element(node, part, index) for part in types.parts(target))
@@ -105,7 +117,7 @@ class Inference:
         key = types.constant(index)
         if isinstance(owner, ListOf) and self.expect(node.index, index, INT):
             if key is not None and key < 0:
-                hint = f"write last({self._shown(node.target)}) for the last one"
+                hint = f"write last({self.shown(node.target)}) for the last one"
                 self._at(node.index, "type", f"a list has no element {key}; they count from 0", hint)
             return types.union([owner.item, NULL])
         if isinstance(owner, Object) and self.expect(node.index, index, STR):
@@ -118,10 +130,23 @@ class Inference:
 
     def _unary(self, node: tree.Unary, known: Known) -> Type:
         operand = self.type_of(node.operand, known)
-        fits = self.expect(node.operand, operand, BOOL if node.operator == "!" else NUMBER)
         if node.operator == "!":
+            self._expect_bool(node.operand, operand)
             return BOOL
+        fits = self.expect(node.operand, operand, NUMBER)
         return types.widened(operand) if fits else ANY
+
+    def _expect_bool(self, node: Node, actual: Type) -> None:
+        if self.expect(node, actual, BOOL) and actual == ANY:
+            self.unchecked.append(Unchecked(node, BOOL))
+
+    def _compare(self, node: tree.Binary, left: Type, right: Type) -> None:
+        """Remember the sides of a comparison of which nothing is known. Any value may be compared with null."""
+        if node.operator in CONDITIONS:
+            beside = _item(right) if node.operator == "in" else right
+            for side, kind, other in ((node.left, left, beside), (node.right, right, left)):
+                if kind == ANY and other != NULL:
+                    self.unchecked.append(Unchecked(side, types.widened(other), compared=True))
 
     def _binary(self, node: tree.Binary, known: Known) -> Type:
         if node.operator == "??":
@@ -131,17 +156,18 @@ class Inference:
             inner = known.given(node.left, when=node.operator == "&&")
             return self._logical(node, left, self.type_of(node.right, inner))
         right = self.type_of(node.right, known)
+        self._compare(node, left, right)
         return self._operators.type_of(node, left, right)
 
     def _logical(self, node: tree.Binary, left: Type, right: Type) -> Type:
         if node.operator == "||" and not any(
             types.assignable(types.without_null(side), BOOL) for side in (left, right)
         ):
-            hint = f"for a default write {self._shown(node.left)} ?? {self._shown(node.right)}"
-            self._at(node, "type", f"{self._shown(node.left)} is {types.widened(left)}, but bool is expected", hint)
+            hint = f"for a default write {self.shown(node.left)} ?? {self.shown(node.right)}"
+            self._at(node, "type", f"{self.shown(node.left)} is {types.widened(left)}, but bool is expected", hint)
             return ANY
-        self.expect(node.left, left, BOOL)
-        self.expect(node.right, right, BOOL)
+        self._expect_bool(node.left, left)
+        self._expect_bool(node.right, right)
         return BOOL
 
     def _is_condition(self, node: Node) -> bool:
@@ -153,16 +179,16 @@ class Inference:
     def _default(self, node: tree.Binary, known: Known) -> Type:
         hint = "?? binds loosest of all: put brackets around it and its default"
         if self._is_condition(node.left):
-            self._at(node, "type", f"{self._shown(node.left)} is never null", hint)
+            self._at(node, "type", f"{self.shown(node.left)} is never null", hint)
             return ANY
         left = self.type_of(node.left, known)
         if self._is_condition(node.right) and not types.assignable(types.without_null(left), BOOL):
-            self._at(node, "type", f"the default of {self._shown(node.left)} is a condition", hint)
+            self._at(node, "type", f"the default of {self.shown(node.left)} is a condition", hint)
             return ANY
         return default_type([left, self.type_of(node.right, known)])
 
     def _conditional(self, node: tree.Conditional, known: Known) -> Type:
-        self.expect(node.condition, self.type_of(node.condition, known), BOOL)
+        self._expect_bool(node.condition, self.type_of(node.condition, known))
         then = self.type_of(node.then, known.given(node.condition, when=True))
         otherwise = self.type_of(node.otherwise, known.given(node.condition, when=False))
         return types.union([then, otherwise])
@@ -208,7 +234,7 @@ class Inference:
         item = _item(lists) if is_list else ANY
         body = self.type_of(node.body, known.with_item(variable.name, ANY if item == NEVER else item))
         if node.name != "map":
-            self.expect(node.body, body, BOOL)
+            self._expect_bool(node.body, body)
         if node.name in ("exists", "all"):
             return BOOL
         if item == NEVER:
