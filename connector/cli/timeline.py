@@ -107,9 +107,10 @@ def _outcome(step: records.Step, room: int) -> str:
         return f"attempt {step.attempts} failed, another follows: {step.error.message}"
     if step.error:
         return step.error.message
-    if step.reason:
+    if step.reason and step.output is None:
         return step.reason
     text = json.dumps(step.output, ensure_ascii=False) if step.output is not None else ""
+    text = f"{step.reason}: {text}" if step.reason else text
     return text if len(text) <= room else f"{text[: max(room, 1) - 1]}…"
 
 
