@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ class Request:
 
 def dry_run(adapter: Adapter, flow: Flow, decision: Decision, given: Pins, *, is_sample: bool, as_json: bool) -> int:
     """Walk the flow with samples for what is not pinned, and print what each step would do; an exit code."""
+    logging.getLogger("connector").setLevel(logging.ERROR)  # what is printed tells of a failure
     outcome, requests = asyncio.run(_rehearse(adapter, flow, decision, {**_samples(adapter, flow), **given}))
     run = outcome.run
     assert run is not None  # noqa: S101 - the database was empty, so that neither dedupe nor concurrency says no

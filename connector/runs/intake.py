@@ -95,13 +95,20 @@ def decide_event(adapter: Adapter, flow: Flow, delivery: Delivery, now: datetime
         trigger = adapter.select(use.uses, use.input, delivery.event, delivery.received_at)
         if trigger is None or not flow.steps:
             return None if trigger is None else _no(flow, "it is kept for runs that wait for it")
-        return decide_start(flow, trigger, adapter.config(flow.config), now)
-    except (EventError, EvaluationError, SettingsError) as error:
+    except EventError as error:
+        return _no(flow, str(error), held=True)
+    return decide_trigger(adapter, flow, trigger, now)
+
+
+def decide_trigger(adapter: Adapter, flow: Flow, trigger: dict[str, Any], now: datetime) -> Decision:
+    """What the flow makes of what its trigger gives."""
+    try:
+        return _start(flow, trigger, adapter.config(flow.config), now)
+    except (EvaluationError, SettingsError) as error:
         return _no(flow, str(error), held=True)
 
 
-def decide_start(flow: Flow, trigger: dict[str, Any], config: Mapping[str, Any], now: datetime) -> Decision:
-    """What the flow makes of what its trigger gives. Raises EvaluationError."""
+def _start(flow: Flow, trigger: dict[str, Any], config: Mapping[str, Any], now: datetime) -> Decision:
     scope = {"trigger": trigger, "config": config}
     condition = flow.trigger.condition if flow.trigger else None
     if condition and not _value(condition, scope, "trigger.if"):
