@@ -22,6 +22,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from connector import config_values, polling
+from connector import preview as previews
 from connector import registry as registries
 from connector import settings as setting_sources
 from connector.accounts import DEFAULT, Account, Accounts
@@ -176,6 +177,20 @@ class Adapter:
             return read(declared.input, input)
         except ValidationError as error:
             raise InputError(f"the input of {action} does not fit: {sentence(error)}") from error
+
+    async def preview(
+        self, action: str, input: Mapping[str, Any], *, connection: str = DEFAULT
+    ) -> previews.Preview | None:
+        """The first request that the action would send; nothing is sent. Raises ConnectorError.
+
+        None where the connection declares no HTTP, or the action sends nothing before it fails.
+        """
+        declared = self.registry.connections.get(connector_of(action))
+        if declared is None or declared.http is None:
+            return None
+        account = self._accounts.get(connector_of(action), connection)
+        values = self.read_input(action, input)
+        return await previews.preview(self.registry.action(action), values, account, self._clock())
 
     @asynccontextmanager
     async def open_call(

@@ -25,6 +25,7 @@ LAYERS = [
     registry
     accounts
     call
+    preview
     polling
     config_values
     adapter

@@ -1,4 +1,4 @@
-"""Options `--arg NAME=VALUE`: one field of an input each, as text."""
+"""Options such as `--arg NAME=VALUE`: one field of an input each, as text."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,24 +11,35 @@ from connector.flows.types import Object, Type
 from connector.flows.values import read_text
 
 
-def read_arguments(input: Type, arguments: Sequence[str]) -> dict[str, Any]:
-    """The input that the arguments make, by its type. Raises UsageError.
+def read_arguments(input: Type, arguments: Sequence[str], option: str = "--arg") -> dict[str, Any]:
+    """The input that the arguments make, by its type. Raises UsageError, whose sentence starts with the option.
 
     A dotted name is a field of an object: `address.city=Paris`.
     """
     given: dict[str, Any] = {}
+    faults = []
     for argument in arguments:
-        path, equals, text = argument.partition("=")
-        parts = path.split(".")
-        if not equals or not all(parts):
-            raise UsageError(f"--arg {quoted(argument)}: expected NAME=VALUE, such as limit=5")
-        if len(parts) > DEEPEST:
-            raise UsageError(f"--arg {shortened(path)}: it is nested too deeply, in more than {DEEPEST} levels")
-        kind = input
-        for depth, part in enumerate(parts):
-            kind = _field(kind, parts[:depth], part)
-        _put(given, parts, _convert(kind, path, text))
+        try:
+            _read(input, argument, given)
+        except ValueError as error:
+            faults.append(f"{option} {error}")
+    if faults:
+        raise UsageError("; ".join(faults))
     return given
+
+
+def _read(input: Type, argument: str, given: dict[str, Any]) -> None:
+    """Put the value of one argument into `given`. Raises ValueError."""
+    path, equals, text = argument.partition("=")
+    parts = path.split(".")
+    if not equals or not all(parts):
+        raise ValueError(f"{quoted(argument)}: expected NAME=VALUE, such as limit=5")
+    if len(parts) > DEEPEST:
+        raise ValueError(f"{shortened(path)}: it is nested too deeply, in more than {DEEPEST} levels")
+    kind = input
+    for depth, part in enumerate(parts):
+        kind = _field(kind, parts[:depth], part)
+    _put(given, parts, _convert(kind, path, text))
 
 
 def _put(given: dict[str, Any], parts: Sequence[str], value: Any) -> None:
@@ -36,7 +47,7 @@ def _put(given: dict[str, Any], parts: Sequence[str], value: Any) -> None:
     for depth, part in enumerate(parts):
         if not isinstance(target, dict) or (depth == len(parts) - 1 and part in target):
             place = shortened(".".join(parts))
-            raise UsageError(f"--arg {place}: it is given twice, or has a value that it is inside of")
+            raise ValueError(f"{place}: it is given twice, or has a value that it is inside of")
         target = target.setdefault(part, {} if depth < len(parts) - 1 else value)
 
 
@@ -48,13 +59,13 @@ def _field(kind: Type, inside: Sequence[str], name: str) -> Type:
         return types.ANY
     if not isinstance(owner, Object):
         whole = shortened(".".join(inside))
-        raise UsageError(f"--arg {place}: {whole} is {owner} and has no fields; write {whole}=JSON")
+        raise ValueError(f"{place}: {whole} is {owner} and has no fields; write {whole}=JSON")  # noqa: TRY004 - of what was typed
     if name in owner.fields:
         return owner.fields[name]
     if owner.extra is not None:
         return owner.extra
     hint = did_you_mean(name, owner.fields) or "see: chatforge show"
-    raise UsageError(f"--arg {place}: there is no such field; {hint}")
+    raise ValueError(f"{place}: there is no such field; {hint}")
 
 
 def _convert(kind: Type, path: str, text: str) -> Any:
@@ -62,4 +73,4 @@ def _convert(kind: Type, path: str, text: str) -> Any:
     try:
         return read_text(text, kind)
     except ValueError as error:
-        raise UsageError(f"--arg {shortened(path)}={shortened(text)}: {error}") from error
+        raise ValueError(f"{shortened(path)}={shortened(text)}: {error}") from error

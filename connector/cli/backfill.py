@@ -76,9 +76,9 @@ def _load(file: Path, since: datetime | None, *, with_once: bool) -> tuple[Adapt
     adapter = load_adapter(file)
     [loaded] = load_flows(file, adapter.catalogue)
     flow = replace(loaded, enabled=True)  # who names it wants it
-    require_steps(adapter, flow)
-    adapter.require_connection(connector_of(flow.started_by.uses), flow.started_by.connection)
     watch = _watch(adapter, flow)
+    require_steps(adapter, flow)
+    adapter.require_connection(watch.connector, watch.connection)
     if not with_once:
         _leave_out(adapter, flow, file)
     return adapter, Selection(watch, flow, Listing(adapter, watch, _now), since, with_once)
@@ -86,6 +86,11 @@ def _load(file: Path, since: datetime | None, *, with_once: bool) -> tuple[Adapt
 
 def _watch(adapter: Adapter, flow: Flow) -> Watch:
     """The list that the flow watches. Raises UsageError where its past tells nothing."""
+    if flow.trigger is None:
+        raise UsageError(
+            f"the flow {flow.name!r} has inputs and no trigger, so no list tells its events of the past; "
+            "run it with: chatforge run"
+        )
     if not _tells_of_past(adapter, flow.started_by.uses):
         usable = sorted(name for name in adapter.registry.triggers if _tells_of_past(adapter, name))
         raise UsageError(

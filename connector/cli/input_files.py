@@ -48,20 +48,25 @@ def read_text(what: str, path: Path, limit: int = MAX_BYTES) -> str:
         raise UsageError(f"{what} {quoted_path(path)} cannot be read: it is not UTF-8 text") from error
 
 
-def read_input(value: str) -> str:
-    """The text of an `--input`: as it is given, or of the file that `@FILE` names."""
-    return read_text("--input: the file", Path(value[1:])) if value.startswith("@") else value
+def read_input(value: str, option: str = "--input") -> str:
+    """The text of an option: as it is given, or of the file that `@FILE` names."""
+    return read_text(f"{option}: the file", Path(value[1:])) if value.startswith("@") else value
+
+
+def read_value(text: str, option: str) -> Any:
+    """The JSON of an option. Raises UsageError."""
+    try:
+        return read_json(text)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise UsageError(f"{option}: this is not JSON: {error.msg}, {place}") from error
+    except RefusedJSONError as error:
+        raise UsageError(f"{option}: this is not read: {error}") from error
 
 
 def read_object(text: str, example: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON object of an `--input`. Raises UsageError."""
-    try:
-        value = read_json(text)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise UsageError(f"--input: this is not JSON: {error.msg}, {place}") from error
-    except RefusedJSONError as error:
-        raise UsageError(f"--input: this is not read: {error}") from error
+    value = read_value(text, "--input")
     if not isinstance(value, dict):
         raise UsageError(f"--input: expected a JSON object, such as {json.dumps(example)}, not {quoted(value)}")
     return value

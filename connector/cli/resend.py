@@ -98,6 +98,8 @@ def _wanted(
 
 
 def _require_account(flow: Flow, event: records.Event) -> None:
+    if flow.trigger is None:
+        raise UsageError(f"the flow {flow.name!r} has inputs and takes no events; run it with: chatforge run")
     account, own = (event.connector, event.connection), (connector_of(flow.started_by.uses), flow.started_by.connection)
     if account != own:
         raise UsageError(

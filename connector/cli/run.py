@@ -2,26 +2,30 @@
 
 import json
 import secrets
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from connector.adapter import Adapter, Delivery
 from connector.cli import execution, output, timeline
+from connector.cli.dry_run import EVENT_IS_SAMPLE, dry_run
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows, require_file
 from connector.cli.input_files import read_input, read_object
 from connector.cli.loading import load_adapter, load_settings, require_steps
+from connector.cli.pin_options import read_pins
+from connector.cli.run_inputs import read_inputs
 from connector.cli.send_event import sample
 from connector.declare import Event, connector_of
 from connector.errors import ConnectorError, WebhookError
-from connector.flows.flow import Flow
-from connector.runs.events import BY_HAND, Stored
-from connector.runs.intake import Intake
+from connector.flows.flow import Flow, TriggerUse
+from connector.runs.events import BY_HAND, Decision, Stored
+from connector.runs.intake import Intake, decide_event
+from connector.runs.pins import Pins
 from connector.runs.store import Store
 
 
@@ -34,35 +38,45 @@ def run(
     input: Annotated[
         str | None,
         typer.Option(
-            metavar="EVENT",
-            help="The event's payload as JSON or @FILE; without it a sample of now. See: chatforge show TRIGGER --json",
+            metavar="JSON",
+            help="The event's payload, or the inputs of a flow that has inputs, as JSON or @FILE; without it a sample "
+            "of the trigger as of now. See: chatforge show TRIGGER --json",
         ),
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change the sample, as in agent_id=ID."),
+        typer.Option("--set", metavar="PATH=VALUE", help="Change the sample, or give an input, as in agent_id=ID."),
     ] = None,
+    pinned: Annotated[
+        list[str] | None,
+        typer.Option("--pin", metavar="STEP=JSON", help="Give a step this output, or @FILE, instead of doing it."),
+    ] = None,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Print what each step would do, with samples as outputs; send nothing.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run as a JSON object.")] = False,
 ) -> int:
-    """Run a flow once and wait for its end. Its actions act for real.
+    """Run a flow once and wait for its end. Its actions act for real, unless --dry-run is given.
 
     Where a server executes the same database, the server does the run.
 
     Example: chatforge run docs/flows/lead-to-crm.yaml --set agent_id=ID
     """
-    if input is not None and changes:
-        raise UsageError("--set changes the sample, and --input gives another event; give one of them")
     require_file(file)
     adapter, database = load_adapter(file), load_settings(file).database
     [flow] = load_flows(file, adapter.catalogue)
     flow = replace(flow, enabled=True)  # who names it wants it
+    pins = read_pins(flow, pinned or (), adapter.catalogue)
+    begin = _read_start(adapter, flow, input, changes or (), pins)
+    is_sample = flow.trigger is not None and input is None and not as_json
+    if dry:
+        return dry_run(adapter, flow, begin.decide(), pins, is_sample=is_sample, as_json=as_json)
     require_steps(adapter, flow)
-    delivery = _delivery(adapter, flow, input, changes or ())
 
     async def queue(store: Store) -> list[str]:
-        if input is None and not as_json:
-            output.line("the event is a sample of the trigger; change it with --set, or give another one with --input")
-        return [_started(await Intake(adapter, store, [flow]).accept(delivery))]
+        if is_sample:
+            output.line(EVENT_IS_SAMPLE)
+        return [_started(await begin.queue(store))]
 
     [done] = execution.finish(adapter, database, queue, quiet=as_json)
     if as_json:
@@ -70,13 +84,46 @@ def run(
     return execution.code_of([done])
 
 
-def _delivery(adapter: Adapter, flow: Flow, input: str | None, changes: Sequence[str]) -> Delivery:
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a person starts the flow with: an event of its trigger, or its inputs."""
+
+    adapter: Adapter
+    flow: Flow
+    pins: Pins
+    given: Delivery | Mapping[str, Any]
+
+    async def queue(self, store: Store) -> Stored:
+        intake = Intake(self.adapter, store, [self.flow])
+        if isinstance(self.given, Delivery):
+            return await intake.accept(self.given, self.pins)
+        return await intake.start(self.flow, self.given, datetime.now(UTC), self.pins)
+
+    def decide(self) -> Decision:
+        """What the flow makes of it. Raises StartedNothingError."""
+        if not isinstance(self.given, Delivery):
+            return Decision(self.flow.name, self.flow, self.given)
+        decision = decide_event(self.adapter, self.flow, self.given, self.given.received_at)
+        if decision is None or decision.trigger is None:
+            raise _nothing(decision.reason if decision else None)
+        return decision
+
+
+def _read_start(adapter: Adapter, flow: Flow, input: str | None, changes: Sequence[str], pins: Pins) -> _Start:
+    if input is not None and changes:
+        what = "changes the sample, and --input gives another event" if flow.trigger else "and --input give the inputs"
+        raise UsageError(f"--set {what}; give one of them")
+    given = _delivery(adapter, flow.trigger, input, changes) if flow.trigger else read_inputs(flow, input, changes)
+    return _Start(adapter, flow, pins, given)
+
+
+def _delivery(adapter: Adapter, trigger: TriggerUse, input: str | None, changes: Sequence[str]) -> Delivery:
     """The given event, or the trigger's sample as of now with the changes."""
     now = datetime.now(UTC)
-    event, text = _event(adapter, flow.started_by.uses, input, changes, now)
+    event, text = _event(adapter, trigger.uses, input, changes, now)
     # Each manual run is an event of its own, also with the same input.
     event = replace(event, identity=f"{BY_HAND}{secrets.token_hex(16)}")
-    return Delivery(connector_of(flow.started_by.uses), flow.started_by.connection, event, text, now)
+    return Delivery(connector_of(trigger.uses), trigger.connection, event, text, now)
 
 
 def _event(
@@ -98,5 +145,9 @@ def _started(stored: Stored) -> str:
     for start in stored.starts:
         if start.run_id:
             return start.run_id
-    reason = stored.starts[0].reason if stored.starts else "the flow is off, or its trigger does not want the event"
-    raise StartedNothingError(f"the event started nothing: {reason}; give another event with --input or --set")
+    raise _nothing(stored.starts[0].reason if stored.starts else None)
+
+
+def _nothing(reason: str | None) -> StartedNothingError:
+    why = reason or "the flow is off, or its trigger does not want the event"
+    return StartedNothingError(f"the event started nothing: {why}; give another event with --input or --set")

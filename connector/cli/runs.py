@@ -1,18 +1,22 @@
 """`chatforge runs`."""
 
 import json
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
 
 import typer
 
-from connector.cli import output, timeline
+from connector.cli import output, timeline, waits
+from connector.cli.approve import approve
 from connector.cli.exits import UsageError
 from connector.cli.loading import load_settings
+from connector.runs import records
 from connector.runs.journal import Journal
 from connector.runs.records import RunStatus
+from connector.runs.waits import RunView, Waiting, find_waits, read_view
 from connector.sqlite import read_file
 
-app = typer.Typer(help="Look at runs.", rich_markup_mode=None)
+app = typer.Typer(help="Look at runs, and answer what they ask.", rich_markup_mode=None)
 
 
 @app.command("list")
@@ -24,15 +28,18 @@ def list_runs(
 ) -> None:
     """List runs, newest first."""
     runs = read_file(
-        load_settings().database, lambda connection: Journal(connection).runs(limit, flow=flow, status=status)
+        load_settings().database,
+        lambda connection: [
+            (run, find_waits(connection, run)) for run in Journal(connection).runs(limit, flow=flow, status=status)
+        ],
     )
     if as_json:
-        output.write_json([timeline.as_json(run) for run in runs])
+        output.write_json([_as_json(run, waiting) for run, waiting in runs])
     elif not runs:
         output.line("no runs")
     else:
         output.table(
-            ("run", "flow", "status", "created", "took", "error"),
+            ("run", "flow", "status", "created", "took", "why"),
             (
                 (
                     run.id,
@@ -40,9 +47,9 @@ def list_runs(
                     output.status(run.status),
                     output.moment(run.created_at),
                     output.seconds(run.started_at, run.finished_at),
-                    run.error.message if run.error else "",
+                    run.error.message if run.error else run.reason or waits.describe(run, waiting),
                 )
-                for run in runs
+                for run, waiting in runs
             ),
         )
 
@@ -53,40 +60,55 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Show one run: its steps, what went in and what came out."""
-    found = read_file(
-        load_settings().database,
-        lambda connection: (
-            Journal(connection).run(run_id),
-            Journal(connection).steps(run_id),
-            Journal(connection).attempts(run_id),
-        ),
-    )
-    run, steps, attempts = found
-    if run is None:
+    found = read_file(load_settings().database, lambda connection: read_view(connection, run_id))
+    if found is None:
         raise UsageError(f"there is no run {run_id!r}; see: chatforge runs list")
     if as_json:
-        shown = {
-            **timeline.as_json(run),
-            "revision": run.revision,
-            "trigger": run.trigger,
-            "outputs": run.outputs,
-            "steps": [timeline.step_as_json(step) for step in steps.values()],
-        }
-        output.write_json(shown)
-        return
+        output.write_json(
+            {
+                **_as_json(found.run, found.waiting),
+                "revision": found.run.revision,
+                "trigger": found.run.trigger,
+                "outputs": found.run.outputs,
+                "steps": [timeline.step_as_json(step) for step in found.steps],
+            }
+        )
+    else:
+        _show(found)
+
+
+app.command()(approve)
+
+
+def _as_json(run: records.Run, waiting: Sequence[Waiting]) -> dict[str, Any]:
+    return {**timeline.as_json(run), "waits_for": [waits.as_json(one) for one in waiting]}
+
+
+def _show(found: RunView) -> None:
+    run = found.run
     output.line(output.styled(run.id, "bold"), "  ", run.flow, "  ", output.status(run.status))
     output.line(f"created {output.moment(run.created_at)}, event {run.event_id}")
-    for step in steps.values():
+    for step in found.steps:
         output.line("")
         timeline.show_step(run, step)
-        if step.input is not None:
-            output.line("             input   ", json.dumps(step.input, ensure_ascii=False))
-        for attempt in attempts:
+        for name, text in _details(step):
+            output.line(f"             {name:<8}", text)
+        for attempt in found.attempts:
             if attempt.step == step.id and attempt.error:
                 output.line(f"             attempt {attempt.number}: ", attempt.error)
-    if run.error:
-        output.line("")
-        output.line("error    ", run.error.message)
-    if run.outputs is not None:
-        output.line("")
-        output.line("outputs  ", json.dumps(run.outputs, ensure_ascii=False))
+    for name, text in (
+        ("error", run.error.message if run.error else ""),
+        ("reason", run.reason or ""),
+        ("waits", waits.describe(run, found.waiting)),
+        ("outputs", json.dumps(run.outputs, ensure_ascii=False) if run.outputs is not None else ""),
+    ):
+        if text:
+            output.line("")
+            output.line(f"{name:<9}", text)
+
+
+def _details(step: records.Step) -> Iterator[tuple[str, str]]:
+    if step.action == "approve":
+        yield from waits.approval_lines(step)
+    elif step.input is not None:
+        yield "input", json.dumps(step.input, ensure_ascii=False)

@@ -31,6 +31,7 @@ def as_json(run: records.Run) -> dict[str, Any]:
         "created_at": output.iso(run.created_at),
         "finished_at": output.iso(run.finished_at),
         "error": run.error.message if run.error else None,
+        "reason": run.reason,
     }
 
 
@@ -98,19 +99,28 @@ def show_step(run: records.Run, step: records.Step) -> None:
         output.status(step.status, 10),
         (f" {step.action:<27} ", "dim"),
     )
-    output.line(start, _outcome(step, output.width() - len(start)))
+    output.line(start, _outcome(run, step, output.width() - len(start)))
 
 
-def _outcome(step: records.Step, room: int) -> str:
+def _outcome(run: records.Run, step: records.Step, room: int) -> str:
     """The reason or the error, whole; or as much of the output as has room on the line."""
+    if step.status == "waiting" and not step.error:
+        return _waiting(run, step)
     if step.error and step.status == "waiting":
         return f"attempt {step.attempts} failed, another follows: {step.error.message}"
     if step.error:
         return step.error.message
-    if step.reason:
+    if step.reason and step.output is None:
         return step.reason
     text = json.dumps(step.output, ensure_ascii=False) if step.output is not None else ""
+    text = f"{step.reason}: {text}" if step.reason else text
     return text if len(text) <= room else f"{text[: max(room, 1) - 1]}…"
+
+
+def _waiting(run: records.Run, step: records.Step) -> str:
+    if step.action == "approve":
+        return f"{(step.input or {}).get('title')} To answer: chatforge runs approve {run.id} {step.id}"
+    return f"until {output.moment(step.wake_at)}"
 
 
 def _view(journal: Journal, run_id: str) -> View:

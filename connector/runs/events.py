@@ -4,15 +4,16 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from connector.adapter import Delivery
 from connector.declare import Source
 from connector.flows.flow import Flow
-from connector.runs import awaited, records, revisions
+from connector.runs import awaited, pins, records, revisions
 from connector.runs.journal import Journal
+from connector.runs.pins import Pins
 from connector.runs.records import as_json, first_id, read_time, write_time
 
 BY_HAND = "manual-"
@@ -66,6 +67,8 @@ class Decision:
     """Whether the run waits for those that are about something new."""
     without_once: bool = False
     """Whether the run leaves out the steps that act on somebody once."""
+    pins: Pins = field(default_factory=dict)
+    """What steps of the run are given instead of being done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,7 @@ def _start(connection: sqlite3.Connection, event_id: str, now: datetime, decisio
         "lane_limit) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
         (*values, decision.without_once, decision.backfill, *lane),
     )
+    pins.keep(connection, run_id, decision.pins)
     return records.Start(decision.flow, run_id, None)
 
 

@@ -1,9 +1,11 @@
 """The one way to create a run: an event comes in, each flow says what it makes of it, one transaction keeps it."""
 
+import json
 import logging
+import secrets
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,8 +17,9 @@ from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError, from_time
 from connector.flows.flow import Flow
 from connector.flows.slots import Expression
-from connector.runs import arrivals, events
-from connector.runs.events import Decision, NewEvent, Stored
+from connector.runs import arrivals, events, pins
+from connector.runs.events import BY_HAND, Decision, NewEvent, Stored
+from connector.runs.pins import Pins
 from connector.runs.store import Store
 from connector.runs.watches import Watch
 
@@ -24,6 +27,8 @@ log = logging.getLogger(__name__)
 
 TOO_OLD = timedelta(days=7)
 TOO_EARLY = timedelta(minutes=5)
+BY_PERSON = "flow"
+"""Stands for the connector of an event that is the inputs of a flow; its connection is the name of the flow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,15 @@ class Intake:
     arrived: Callable[[Watch], None] = lambda _watch: None
     """Called when a webhook waits for its entry of the list."""
 
-    async def accept(self, delivery: Delivery) -> Stored:
-        """Store the event and queue its runs; returns when that is committed and synced. Raises StoreError."""
+    async def accept(self, delivery: Delivery, pinned: Pins = pins.NONE) -> Stored:
+        """Store the event and queue its runs; returns when that is committed and synced. Raises StoreError.
+
+        `pinned` is what steps of the runs are given instead of being done.
+        """
         joined = [watch for watch in self.watches if _is_joined(watch, delivery)]
         waiting = {watcher.flow.name for watch in joined for watcher in watch.watchers}
         flows = [flow for flow in self.flows if flow.name not in waiting and self._concerns(flow, delivery)]
-        decisions = [decision for flow in flows if (decision := self.decide(flow, delivery))]
+        decisions = [replace(made, pins=pinned) for flow in flows if (made := self.decide(flow, delivery))]
         new = NewEvent.of(delivery)
         stored = await self.store.write(_add, new, decisions, joined, delivery)
         for watch in joined if stored.new else ():
@@ -54,6 +62,14 @@ class Intake:
                 log.warning("%s holds the event %s: %a", start.flow, stored.event_id, start.reason)
         if stored.new and any(start.run_id for start in stored.starts):
             self.wake()
+        return stored
+
+    async def start(self, flow: Flow, inputs: Mapping[str, Any], now: datetime, pinned: Pins = pins.NONE) -> Stored:
+        """Queue a run of a flow that has inputs, which fit it, and no trigger. Raises StoreError."""
+        identity = f"{BY_HAND}{secrets.token_hex(16)}"
+        new = NewEvent(BY_PERSON, flow.name, identity, "inputs", now, now, json.dumps(inputs), "manual")
+        stored = await self.store.write(events.add_event, new, [Decision(flow.name, flow, inputs, pins=pinned)])
+        self.wake()
         return stored
 
     def _concerns(self, flow: Flow, delivery: Delivery) -> bool:
@@ -79,8 +95,16 @@ def decide_event(adapter: Adapter, flow: Flow, delivery: Delivery, now: datetime
         trigger = adapter.select(use.uses, use.input, delivery.event, delivery.received_at)
         if trigger is None or not flow.steps:
             return None if trigger is None else _no(flow, "it is kept for runs that wait for it")
+    except EventError as error:
+        return _no(flow, str(error), held=True)
+    return decide_trigger(adapter, flow, trigger, now)
+
+
+def decide_trigger(adapter: Adapter, flow: Flow, trigger: dict[str, Any], now: datetime) -> Decision:
+    """What the flow makes of what its trigger gives."""
+    try:
         return _start(flow, trigger, adapter.config(flow.config), now)
-    except (EventError, EvaluationError, SettingsError) as error:
+    except (EvaluationError, SettingsError) as error:
         return _no(flow, str(error), held=True)
 
 

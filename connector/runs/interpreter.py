@@ -14,15 +14,16 @@ from datetime import datetime
 from typing import Any
 
 from connector.adapter import Adapter
-from connector.errors import SettingsError
+from connector.errors import InputError, SettingsError
 from connector.flows.explanation import why_false
 from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError
 from connector.flows.flow import MOST_ITEMS, Approve, Call, Each, Flow, Kind, Step, Stop, Switch, Wait, WaitFor
-from connector.runs import records
+from connector.runs import pins, records
 from connector.runs.calling import Caller, too_late
 from connector.runs.frames import End, Frame
 from connector.runs.pausing import Paused, Pausing
+from connector.runs.pins import Pin
 from connector.runs.records import Failure
 from connector.runs.step_writer import StepWriter
 from connector.runs.store import Store
@@ -68,6 +69,7 @@ class _Progress:
         self._stopping = interpreter.stopping
         self._run = run
         self._journal = journal
+        self._pins = self._store.query(pins.load, run.id)
         self._began = self._clock()
         self._writer = StepWriter(self._store, run, self._clock)
         self._caller = Caller(self._adapter, self._writer, self._clock, interpreter.jitter, interpreter.in_flight)
@@ -158,6 +160,8 @@ class _Progress:
             case Wait():
                 return await self._pausing.wait(does, path, frame.scope, record)
             case WaitFor():
+                if (pin := pins.find_any(self._pins, path)) is not None:
+                    return await self._pinned(pin, path, does.uses, {})
                 return await self._pausing.wait_for(does, path, frame.scope, record)
             case Approve():
                 return await self._approve(does, path, frame, record)
@@ -183,6 +187,9 @@ class _Progress:
         """One call: the only one of a step, or that for one item."""
         if reason := self._reason_to_skip(step, frame.scope, record):
             return await self._writer.finish(path, call.uses, "skipped", reason=reason)
+        find = pins.find if call.flow else pins.find_any
+        if (pin := find(self._pins, path)) is not None:
+            return await self._pinned(pin, path, call.uses, call.input.render(frame.scope))
         if call.flow is None:
             return await self._caller.call(step, call, path, frame.scope, record)
         if record is None:
@@ -193,6 +200,16 @@ class _Progress:
         inner = frame.calling(call.flow, path, given, self._adapter.config(call.flow.config))
         end, outputs = await self._whole(inner)
         return await self._finish(path, call.uses, end, outputs if outputs is not None or end else {})
+
+    async def _pinned(self, pin: Pin, path: str, action: str, given: Any) -> records.Step:
+        """Give the step what a person has pinned; an input that its action would not take fails it all the same."""
+        await self._writer.begin(path, action, given)
+        if action in self._adapter.registry.actions:
+            try:
+                self._adapter.read_input(action, given)
+            except InputError as error:
+                return await self._writer.fail(path, action, str(error), error.kind, 1)
+        return await pin.finish(self._writer, path, action)
 
     async def _finish(self, path: str, action: str, end: End | None, output: Any = None) -> records.Step:
         """The outcome of a step by that of the steps inside it."""
@@ -214,6 +231,8 @@ class _Progress:
             await self._writer.begin(path, call.uses, {"items": items})
         else:
             items = (record.input or {})["items"]
+        if (pin := pins.find(self._pins, path)) is not None:
+            return await pin.finish(self._writer, path, call.uses)
         turns = asyncio.Semaphore(each.most)
         pairs = enumerate(items)
         done = await asyncio.gather(
@@ -269,4 +288,4 @@ class _Progress:
             inside = replace(frame, scope={**frame.scope, "approve": {"title": title}})
             if (end := await self._all(asked.notify, inside)) is not None:
                 return await self._finish(path, "approve", end)
-        return await self._pausing.approval(asked, path, record)
+        return await self._pausing.approval(asked, path, record, pins.find_any(self._pins, path))

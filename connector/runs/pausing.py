@@ -1,7 +1,7 @@
 """Steps that wait: for a time, for an event, for a person. A run that waits holds no task."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from connector.flows.flow import Approve, Wait, WaitFor
 from connector.runs import answers, awaited, records
 from connector.runs.answers import Answer
 from connector.runs.awaited import Awaited
+from connector.runs.pins import Pin
 from connector.runs.resends import read_delivery
 from connector.runs.step_writer import StepWriter
 
@@ -82,8 +83,14 @@ class Pausing:
             return None
         return seen if matches else None
 
-    async def approval(self, asked: Approve, path: str, record: records.Step | None) -> records.Step:
-        """Until somebody has answered, or the time is over."""
+    async def approval(
+        self, asked: Approve, path: str, record: records.Step | None, pin: Pin | None = None
+    ) -> records.Step:
+        """Until somebody has answered, or the time is over; a pin answers at once, as far as it says by a yes."""
+        if pin is not None:
+            given = {**self._output(asked, Answer(True, "", self.clock(), {})), "by": None}
+            filled = pin if pin.kind else replace(pin, output={**given, **pin.output})
+            return await filled.finish(self.writer, path, "approve")
         until = record.wake_at if record else None
         if until is None:
             until = self.clock() + timedelta(seconds=asked.timeout) if asked.timeout else NEVER

@@ -130,6 +130,14 @@ CREATE TABLE IF NOT EXISTS answers (
     PRIMARY KEY (run_id, step)
 ) WITHOUT ROWID;
 
+-- What steps are given instead of being done, in runs with which a person tries a flow.
+CREATE TABLE IF NOT EXISTS pins (
+    run_id TEXT NOT NULL REFERENCES runs (id),
+    step   TEXT NOT NULL,
+    pin    TEXT NOT NULL,
+    PRIMARY KEY (run_id, step)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS attempts (
     run_id      TEXT NOT NULL,
     step        TEXT NOT NULL,

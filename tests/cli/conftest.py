@@ -108,6 +108,11 @@ class Scene:
         event_id: str = answer.json()["event_id"]
         return event_id
 
+    def requests(self) -> dict[str, dict[str, int]]:
+        """How many requests the API had, by action and status."""
+        counted: dict[str, dict[str, int]] = httpx.get(f"{self.sandbox.control_url}/counters").json()["actions"]
+        return counted
+
     def break_api(self, action: str, **fault: Any) -> None:
         answer = httpx.post(f"{self.sandbox.control_url}/faults", json={"action": action, "times": 1} | fault)
         assert answer.status_code == 201, answer.text

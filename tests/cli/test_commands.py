@@ -188,7 +188,8 @@ def test_runs_and_events_are_listed_and_shown(chatforge, flow, sandbox, settings
         chatforge("run", flow, "--input", event(sandbox, email), **settings)
     assert chatforge("runs", "list", "--status", "failed").out == "no runs\n"
     runs = json.loads(chatforge("runs", "list", "--json", "--limit", "1").out)
-    assert [set(run) for run in runs] == [{"id", "flow", "status", "event_id", "created_at", "finished_at", "error"}]
+    names = {"id", "flow", "status", "event_id", "created_at", "finished_at", "error", "reason", "waits_for"}
+    assert [set(run) for run in runs] == [names]
     shown = chatforge("runs", "show", runs[0]["id"])
     assert "if: steps.chat.conversation != null is false: steps.chat.conversation is null" in shown.out
     details = json.loads(chatforge("runs", "show", runs[0]["id"], "--json").out)

@@ -1,0 +1,97 @@
+"""`chatforge runs approve`."""
+
+import asyncio
+import json
+import os
+import pwd
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from connector import sqlite
+from connector.cli import exits, output, waits
+from connector.cli.arguments import read_arguments
+from connector.cli.exits import UsageError
+from connector.cli.loading import load_adapter, load_settings
+from connector.errors import StoreLockedError
+from connector.flows import parameters
+from connector.runs import approvals
+from connector.runs.answers import Answer
+from connector.runs.approvals import Asked, NotAskedError
+from connector.runs.journal import Journal
+from connector.runs.store import Store
+from connector.sqlite import read_file
+
+
+def approve(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.", show_default=False)],
+    step: Annotated[
+        str | None, typer.Argument(help="The step that asks; not needed where only one does.", show_default=False)
+    ] = None,
+    reject: Annotated[bool, typer.Option("--reject", help="Answer no.")] = False,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Fill in a field of the form.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who answers; the user of the operating system without it.")
+    ] = None,
+) -> int:
+    """Answer a step that waits for an approval; the first answer counts.
+
+    Where a process executes the database, the run goes on within a second.
+
+    Example: chatforge runs approve run_019af1e2b3c4d5e6f7a8 --set note=fine
+    """
+    adapter, database = load_adapter(), load_settings().database
+    if read_file(database, lambda connection: Journal(connection).run(run_id)) is None:
+        raise UsageError(f"there is no run {run_id!r}; see: chatforge runs list")
+    asked = read_file(database, lambda connection: approvals.find(connection, adapter.catalogue, run_id, step))
+    form = _read_form(asked, changes or (), approved=not reject)
+    answer = Answer(not reject, by or _user(), datetime.now(UTC), form)
+    kept = asyncio.run(_give(database, asked, answer))
+    word = "approved" if kept.approved else "rejected"
+    filled = f" with {json.dumps(kept.form, ensure_ascii=False)}" if kept.form else ""
+    output.line(f"{asked.step} of {run_id} was {word} by {kept.by} at {output.moment(kept.at)}{filled}")
+    if kept is not answer:
+        raise NotAskedError("the first answer counts, and this one was not kept")
+    if not _is_executed(database):
+        output.line(waits.GOES_ON)
+    return exits.DONE
+
+
+def _read_form(asked: Asked, changes: Sequence[str], *, approved: bool) -> dict[str, Any]:
+    """The fields by their types; who rejects may leave out any. Raises UsageError."""
+    form = {name: one if approved else replace(one, required=False) for name, one in asked.form.items()}
+    given = read_arguments(parameters.as_input("the form", form), changes, "--set")
+    if faults := parameters.refuse(form, given):
+        fields = ", ".join(f"{name} ({one.type})" for name, one in form.items())
+        raise UsageError(f"the form of {asked.step} does not fit: {'; '.join(faults)}; its fields, by --set: {fields}")
+    return given
+
+
+async def _give(database: Path, asked: Asked, answer: Answer) -> Answer:
+    """The answer that counts. Raises NotAskedError where the time to answer has run out meanwhile."""
+    store = Store(database)
+    try:
+        return await store.write(approvals.answer, asked, answer)
+    finally:
+        store.close()
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run as a user without a name
+        return f"uid {os.getuid()}"
+
+
+def _is_executed(database: Path) -> bool:
+    try:
+        with sqlite.exclusive(database):
+            return False
+    except StoreLockedError:
+        return True

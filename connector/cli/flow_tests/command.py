@@ -1,0 +1,111 @@
+"""`chatforge test`."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector import registry, settings
+from connector.adapter import Adapter
+from connector.cli import exits, output
+from connector.cli.exits import UsageError
+from connector.cli.flow_files import load_flows, require_file
+from connector.cli.flow_tests.cases import Case
+from connector.cli.flow_tests.reading import Reader, flow_of
+from connector.cli.flow_tests.running import Difference, run_case
+from connector.cli.input_files import quoted_path, read_start
+from connector.errors import FlowError
+from connector.flows import document
+from connector.flows.flow import Flow
+from connector.flows.keys import Keys
+from connector.flows.problems import Report, TooManyProblems
+from connector.registry import Registry
+from connector.settings import Settings
+
+_SUFFIXES = (".test.yaml", ".test.yml")
+
+
+def run_tests(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Test files, or folders of them; the folder flows without any.")
+    ] = None,
+) -> int:
+    """Run the tests of flows, in files such as lead-to-crm.test.yaml beside lead-to-crm.yaml.
+
+    Nothing is called and nothing is sent: each step takes the output that the test gives it.
+
+    Example: chatforge test flows/lead-to-crm.test.yaml
+    """
+    logging.getLogger("connector").setLevel(logging.ERROR)  # a run that fails may be what a test expects
+    plugins = registry.load()
+    suites = [_load(plugins, path) for path in _test_files(paths or [Path("flows")])]
+    number = failed = 0
+    for suite in suites:
+        output.line(str(suite.path))
+        for case in suite.cases:
+            found = asyncio.run(run_case(plugins, suite.settings, suite.flow, case))
+            _show(suite.path, case, found)
+            number, failed = number + 1, failed + bool(found)
+    output.line(f"{number} test{'' if number == 1 else 's'}, {failed or 'none'} failed")
+    return exits.FAILED if failed else exits.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class _Suite:
+    path: Path
+    flow: Flow
+    settings: Settings
+    cases: Sequence[Case]
+
+
+def _test_files(paths: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            here = [one for one in sorted(path.iterdir()) if one.name.endswith(_SUFFIXES) and one.is_file()]
+            if not here:
+                raise UsageError(f"there is no test file (*.test.yaml) in the folder {quoted_path(path)}")
+            found += here
+            continue
+        require_file(path)
+        if not path.name.endswith(_SUFFIXES):
+            raise UsageError(f"{quoted_path(path)} is no test file; give one called NAME.test.yaml")
+        found.append(path)
+    return found
+
+
+def _load(plugins: Registry, path: Path) -> _Suite:
+    """The tests of a file. Raises FlowError where it or its flow has problems."""
+    report = Report(str(path))
+    source = document.decode(read_start("the test file", path, document.MAX_BYTES), report)
+    root = None if report.problems() else document.parse(source, report)
+    if root is not None:
+        file = flow_of(path, root, Keys(source, report))
+        require_file(file)
+        found = settings.load(path.parent, path.parent, environ={})
+        catalogue = Adapter(plugins, found).catalogue
+        [flow] = load_flows(file, catalogue)
+        cases: list[Case] = []
+        try:
+            cases = Reader(source, report, flow, catalogue).cases(root)
+        except TooManyProblems:
+            report.add_last()
+        if not report.problems():
+            return _Suite(path, flow, found, cases)
+    raise FlowError("the test file has problems", report.problems(), {str(path): source.text})
+
+
+def _show(path: Path, case: Case, found: Sequence[Difference]) -> None:
+    mark = output.styled("FAILED", "red") if found else output.styled("ok    ", "green")
+    output.line("  ", mark, f"  {case.name}" + (f"  ({path}:{case.line})" if found else ""))
+    for one in found:
+        if one.note:
+            output.line(f"    {one.path}: {one.note}")
+        else:
+            output.line(f"    {one.path}")
+            output.line(f"      expected {one.expected}")
+            output.line(f"      got      {one.got}")

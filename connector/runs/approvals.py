@@ -1,0 +1,74 @@
+"""Finds the steps that ask for an approval, and takes the answer. Each function works in its caller's transaction."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connector.errors import ConnectorError, StoreError
+from connector.flows.catalogue import Catalogue
+from connector.flows.flow import Approve
+from connector.flows.parameters import Parameters
+from connector.flows.paths import find_step
+from connector.flows.problems import one_of, quoted
+from connector.runs import answers, records, revisions
+from connector.runs.answers import Answer
+from connector.runs.journal import Journal
+
+
+class NotAskedError(ConnectorError):
+    """The step waits for no approval, or has its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A step that asks, or has asked."""
+
+    run_id: str
+    step: str
+    form: Parameters
+
+
+def find(connection: sqlite3.Connection, catalogue: Catalogue, run_id: str, step: str | None) -> Asked:
+    """The step of the run that asks: the one named, or the only one.
+
+    Raises NotAskedError where it neither waits for an answer nor has one, StoreError where the form cannot be read.
+    """
+    run = Journal(connection).run(run_id)
+    if run is None:
+        raise NotAskedError(f"there is no run {run_id!r}")
+    asking = [one for one in Journal(connection).steps(run_id).values() if one.action == "approve"]
+    chosen = _choose(run, asking, step)
+    if answers.find(connection, run_id, chosen.id) is None:
+        _require_waiting(run_id, chosen)
+    flow = revisions.load(connection, run.revision, catalogue)
+    if isinstance(flow, str):
+        raise StoreError(f"the form of {chosen.id} cannot be read: {flow}")
+    found = find_step(flow, chosen.id)
+    return Asked(run_id, chosen.id, found.does.form if found and isinstance(found.does, Approve) else {})
+
+
+def _choose(run: records.Run, asking: Sequence[records.Step], step: str | None) -> records.Step:
+    known = [one.id for one in asking]
+    if not asking:
+        raise NotAskedError(f"the run {run.id} is {run.status} and has asked for no approval")
+    if step is not None and step not in known:
+        raise NotAskedError(f"the run {run.id} has no approval {quoted(step)}; expected {one_of(known)}")
+    chosen = [one for one in asking if one.id == step] or [one for one in asking if one.status == "waiting"]
+    chosen = chosen or list(asking)
+    if len(chosen) > 1:
+        raise NotAskedError(f"several steps of {run.id} ask; name one: {one_of([one.id for one in chosen])}")
+    return chosen[0]
+
+
+def _require_waiting(run_id: str, step: records.Step) -> None:
+    if step.status != "waiting":
+        raise NotAskedError(f"the step {step.id} of {run_id} is {step.status} and waits for no approval")
+
+
+def answer(connection: sqlite3.Connection, asked: Asked, given: Answer) -> Answer:
+    """The answer that counts: the first one. Raises NotAskedError where the time to answer has run out."""
+    if (first := answers.find(connection, asked.run_id, asked.step)) is not None:
+        return first
+    _require_waiting(asked.run_id, Journal(connection).steps(asked.run_id)[asked.step])
+    answers.give(connection, asked.run_id, asked.step, given)
+    return given

@@ -1,0 +1,72 @@
+"""What steps are given instead of being done, in a run with which a person tries a flow.
+
+The path of a pin is that of a step in the journal, such as `contact`, `greet[0]` for one item of a `for_each`, `greet`
+for its whole list, `greet[]` for each of its items, `send/note` for a step of a called flow.
+"""
+
+import json
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from connector.runs import records
+from connector.runs.records import Failure
+from connector.runs.step_writer import StepWriter
+
+EVERY = "*"
+"""The path of what each action, event and approval gets that has no other pin."""
+_INDEX = re.compile(r"\[[0-9]+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The output of a step, or how it ends without one."""
+
+    output: Any = None
+    kind: str | None = None
+    """The kind of the error, where it does not succeed."""
+    message: str = ""
+    held: bool = False
+    """Whether the error holds the run for a person."""
+    reason: str = "pinned"
+    """What the journal says of the step where it succeeds."""
+
+    async def finish(self, writer: StepWriter, path: str, action: str) -> records.Step:
+        """End the step, which has begun, as the pin says."""
+        if self.kind is None:
+            return await writer.finish(path, action, "succeeded", output=self.output, reason=self.reason)
+        failure = Failure(path, action, self.message, self.kind, 1)
+        return await writer.finish(path, action, "held" if self.held else "failed", error=failure)
+
+
+Pins = Mapping[str, Pin]
+NONE: Pins = {}
+
+
+def keep(connection: sqlite3.Connection, run_id: str, pins: Pins) -> None:
+    """Keep the pins of a run. In the caller's transaction."""
+    connection.executemany(
+        "INSERT INTO pins VALUES (?, ?, ?)", [(run_id, path, json.dumps(asdict(pin))) for path, pin in pins.items()]
+    )
+
+
+def load(connection: sqlite3.Connection, run_id: str) -> Pins:
+    rows = connection.execute("SELECT step, pin FROM pins WHERE run_id = ?", (run_id,))
+    return {row["step"]: Pin(**json.loads(row["pin"])) for row in rows}
+
+
+def find(pins: Pins, path: str) -> Pin | None:
+    """That of the step itself, else that of each item."""
+    return pins.get(path) or pins.get(without_indexes(path))
+
+
+def find_any(pins: Pins, path: str) -> Pin | None:
+    """As `find`, else what every step gets that acts or waits for somebody."""
+    return find(pins, path) or pins.get(EVERY)
+
+
+def without_indexes(path: str) -> str:
+    """`greet[]` for `greet[0]`."""
+    return _INDEX.sub("[]", path)
