@@ -239,7 +239,11 @@ class Gardener:
         return json.dumps(" && ".join(self._fill(self.random.choice(source)) for source in sources))
 
     def _step(self, depth: int) -> Lines:
-        kinds = ("call",) * 6 + ("wait", "wait_for", "stop", "flow") + (("approve", "switch") if depth < 2 else ())
+        kinds = (
+            ("call",) * 6
+            + ("wait", "wait_for", "stop", "flow", "flow", "flow")
+            + (("approve", "switch", "switch", "switch") if depth < 2 else ())
+        )
         kind = self.random.choice(kinds)
         step_id = f"{self.name}_s{self.count}"
         self.count += 1
@@ -254,7 +258,7 @@ class Gardener:
         uses, pattern = self.random.choice(OPERATIONS)
         lines = [f"uses: {uses}", f"with: {pattern.format(*(self._text() for _ in range(5)))}"]
         chances = {
-            "for_each": (self._any(LISTS), 0.25),
+            "for_each": (self._any(LISTS), 0.4),
             "retry": (f"{{max_attempts: 2, until: {self._any(UNTILS)}}}", 0.15),
             "continue_on_error": ("true", 0.1),
             "on_ambiguous": (self.random.choice(("skip", "retry", "hold")), 0.1),
@@ -266,7 +270,7 @@ class Gardener:
         if not self.called:
             return self._call(depth)
         given = [
-            f"{name}: {self._any(values)}"
+            f"{name}: {self._any(values if self.random.random() < 0.4 else values[:1])}"
             for name, values in GIVEN
             if name in ("visitor_email", "agent_id") or self.random.random() < 0.3
         ]
