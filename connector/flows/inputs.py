@@ -198,7 +198,7 @@ def _text(expression: Expression) -> str:
     return shortened(expression.text)
 
 
-_DEFAULTS = {STR: "'a default'", types.INT: "0", types.BOOL: "false", ListOf(types.NEVER): "[]"}
+_DEFAULTS: dict[Type, str] = {STR: "'a default'", types.INT: "0", types.BOOL: "false", ListOf(types.NEVER): "[]"}
 
 
 def _default(value: Template, wanted: Type) -> str:
