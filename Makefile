@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo docs test lint torture figures cassettes cassettes-live clean
+.PHONY: install demo docs test lint torture bench figures cassettes cassettes-live clean
 
 install: .venv/installed
 
@@ -31,6 +31,10 @@ docs: install
 
 torture: install
 	$(BIN)/python -m pytest -m torture
+
+# How long the flow language takes.
+bench: install
+	cd tests && ../$(BIN)/python -m bench
 
 # What docs/guarantees.md shows; takes about half an hour. WORLDS and MINUTES make it shorter.
 figures: install
