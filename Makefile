@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo docs test test-editor lint torture figures cassettes cassettes-live clean
+.PHONY: install demo docs test test-editor lint torture bench figures cassettes cassettes-live clean
 
 install: .venv/installed
 
@@ -42,6 +42,10 @@ test-editor: .venv/editor/installed
 	@echo "installing into .venv/editor"
 	@npm install --prefix $(@D) --no-audit --no-fund --no-package-lock --loglevel error
 	@touch $@
+
+# How long the flow language takes.
+bench: install
+	cd tests && ../$(BIN)/python -m bench
 
 # What docs/guarantees.md shows; takes about half an hour. WORLDS and MINUTES make it shorter.
 figures: install

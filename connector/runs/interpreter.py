@@ -15,6 +15,7 @@ from typing import Any
 
 from connector.adapter import Adapter
 from connector.errors import InputError, SettingsError
+from connector.flows import parameters
 from connector.flows.explanation import why_false
 from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError
@@ -195,6 +196,8 @@ class _Progress:
         if record is None:
             given = call.input.render(frame.scope)
             await self._writer.begin(path, call.uses, given)
+            if refused := parameters.refuse(call.flow.inputs, given):
+                return await self._writer.fail(path, call.uses, f"{call.uses} refuses its input: {refused[0]}", "input")
         else:
             given = record.input
         inner = frame.calling(call.flow, path, given, self._adapter.config(call.flow.config))

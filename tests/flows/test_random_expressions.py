@@ -1,13 +1,16 @@
 """An expression that checks clean has a value of its type, whatever the scope (L3).
 
 Expressions are made at random, most of them with tempting mistakes; those that check clean are evaluated with
-values made from the declared types. A failing seed is in the message.
+values made from the declared types. A failing seed is in the message. Whatever checks stays within its limits (L2).
 """
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,10 +22,13 @@ from connector.flows.document import Scalar, Source
 from connector.flows.expressions import syntax, tree
 from connector.flows.expressions.functions import FUNCTIONS, EvaluationError
 from connector.flows.expressions.narrowing import Known
+from connector.flows.expressions.values import MAX_RESULT
 from connector.flows.problems import Report
 from connector.flows.slots import Expression, Slots
 from connector.flows.types import ANY, TIME, ListOf, Object, Type, Union
 
+TESTS = Path(__file__).parents[1]
+SECONDS_OF_ONE = 0.2  # of the processor, with reading and checking; 0.04 where it was measured
 MakeValue = Callable[[Type, Random], Any]
 
 # Reasons that lie in a value, not in its type.
@@ -99,3 +105,25 @@ def test_many_random_expressions_that_check_have_values_of_their_types(
 ) -> None:
     seeds = range(100_000 * hundred_thousand, 100_000 * (hundred_thousand + 1))
     assert sum(try_expression(seed, make_value) is not None for seed in seeds) > 30_000
+
+
+def assert_limited(first: int, count: int) -> None:
+    """Let a process with limits of memory and time evaluate the expressions of these seeds."""
+    command = [sys.executable, "-m", "flows.evaluate_many", str(first), str(count)]
+    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=1_000, check=False)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    found = json.loads(done.stdout)
+    assert found["code"] == []
+    assert found["longest"] <= MAX_RESULT
+    assert found["seconds"] < SECONDS_OF_ONE, found["slowest"]
+    assert found["evaluated"] > count / 2
+
+
+def test_expression_of_hostile_values_keeps_to_its_limits() -> None:
+    assert_limited(0, 1_000)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("quarter", [1, 2, 3, 4])
+def test_hundred_thousand_expressions_of_hostile_values_keep_to_their_limits(quarter: int) -> None:
+    assert_limited(25_000 * quarter, 25_000)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from runs.driving import at_work, queue, until_status
 
 from connector.errors import NetworkError, NotFoundError
@@ -100,3 +101,14 @@ def test_run_keeps_the_texts_of_the_flows_that_it_calls(bench):
 
     asyncio.run(go_on(asyncio.run(begin())))
     assert texts(bench) == ["Dear Ann", "Hi Bob"]
+
+
+@pytest.mark.parametrize("anything", [12, None, ["x"]])
+def test_input_that_a_called_flow_does_not_take_fails_the_step_before_anything_is_done(bench, anything):
+    run, steps = bench.run(
+        bench.flow("- {id: call, uses: flow.greet, with: {name: '${{ trigger.anything }}'}}", beside=[GREET]),
+        anything=anything,
+    )
+    assert (run.error.kind, run.error.step, steps["call"].input) == ("input", "call", {"name": anything})
+    assert "name: expected str, not " in run.error.message
+    assert bench.calls == []
