@@ -18,6 +18,7 @@ from connector.cli.demo import demo
 from connector.cli.doctor import doctor
 from connector.cli.events import app as events
 from connector.cli.explain import explain
+from connector.cli.graph import graph
 from connector.cli.manifest import manifest
 from connector.cli.operations import list_operations, show
 from connector.cli.polls import polls
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
     "demo": demo,
     "check": check,
     "explain": explain,
+    "graph": graph,
     "schema": schema,
     "run": run_flow,
     "serve": serve,
