@@ -30,7 +30,7 @@ LAYERS = [
     config_values
     adapter
     blocking
-    manifest flow_schema
+    manifest flow_schema flow_graph
     runs
     server
     sandbox

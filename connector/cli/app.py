@@ -19,6 +19,7 @@ from connector.cli.doctor import doctor
 from connector.cli.events import app as events
 from connector.cli.explain import explain
 from connector.cli.flow_tests.command import run_tests
+from connector.cli.graph import graph
 from connector.cli.manifest import manifest
 from connector.cli.operations import list_operations, show
 from connector.cli.polls import polls
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
     "demo": demo,
     "check": check,
     "explain": explain,
+    "graph": graph,
     "schema": schema,
     "test": run_tests,
     "run": run_flow,

@@ -70,11 +70,13 @@ class Calls:
 
     def find(self, keys: document.Mapping) -> Called:
         """The action or flow that the step uses."""
-        uses = self._keys.text(keys.get("uses"), "uses") or ""
+        uses = self._keys.text(keys.get("uses"), "uses")
+        if uses is None:
+            return Called("", None)
         if uses.startswith(FLOW):
             return self._flow(keys, uses)
         operation = self._catalogue.actions.get(uses)
-        if uses and operation is None:
+        if operation is None:
             hint = did_you_mean(uses, self._catalogue.actions)
             if uses in self._catalogue.triggers:
                 hint = "it is a trigger: use it under `trigger`"

@@ -37,7 +37,8 @@ class Folder:
         """The flow with that name, for a step that calls it."""
         path = self._paths.get(name)
         if path is None:
-            hint = did_you_mean(name, self._paths) or "write one"
+            others = [other for other, path in self._paths.items() if path not in self._open]
+            hint = did_you_mean(name, others) or "write one"
             return NoFlow(f"there is no flow {name!r} in this folder", hint)
         if path in self._open:
             return NoFlow(f"flow.{name} calls this flow, and no flow may call itself", "move what both do into a third")

@@ -114,7 +114,7 @@ def quotes_hint(line: str, otherwise: str) -> str:
     if len(value) > 1 and value[0] in _QUOTES and value[0] == value[-1] and not _EXPRESSION_KEY.match(line):
         value = value[1:-1]
     fixed = _in_quotes(value)
-    if not value or len(line) > _MOST:
+    if not value or value[0] in "{[" or len(line) > _MOST:
         return otherwise
     if fixed is None:
         return f"write {head.strip()} >- and the text in the next line, indented"

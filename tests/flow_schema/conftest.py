@@ -4,32 +4,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flows.conftest import MODELS, TRIGGER
+from flow_schema.reading import read
+from flows.conftest import CATALOGUE, MODELS, TRIGGER
 from jsonschema import Draft202012Validator
 
 from connector import flow_schema
 from connector.flow_schema import Offer
-from connector.flows import document
-from connector.flows.document import Mapping, Node, Sequence
-from connector.flows.problems import Report
+from connector.flows.check import Checked, check
 from connector.registry import Registry
 
 Refusals = Callable[[str], list[str]]
 
 
-def plain(node: Node) -> Any:
-    """The value as the checker reads it."""
-    if isinstance(node, Mapping):
-        return {key: plain(entry.value) for key, entry in node.entries.items()}
-    return [plain(item) for item in node.items] if isinstance(node, Sequence) else node.value
-
-
 def refusals(schema: dict[str, Any], text: str) -> list[str]:
     """Where the schema refuses a flow: `steps[0].with: …`."""
-    report = Report("flow.yaml")
-    root = document.parse(document.decode(text, report), report)
-    assert root is not None, report.problems()
-    errors = Draft202012Validator(schema).iter_errors(plain(root))
+    errors = Draft202012Validator(schema).iter_errors(read(text))
     return sorted(f"{error.json_path.removeprefix('$.')}: {error.message}" for error in errors)
 
 
@@ -52,3 +41,9 @@ def refused_of_models() -> Refusals:
         {name: Offer(name, "An action.", models[0].model_json_schema()) for name, models in MODELS.items()},
     )
     return lambda text: refusals(made, text)
+
+
+@pytest.fixture(scope="session")
+def check_models() -> Callable[[str], Checked]:
+    """Checks a flow that uses the operations of tests/flows."""
+    return lambda text: check(text, "flow.yaml", CATALOGUE)

@@ -110,7 +110,7 @@ def run_as_it_stands(flow: Flow) -> None:
             assert callable(call.input.render)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=2_000)  # milliseconds; other programs may take most of the machine
 @given(content=mutated())
 def test_mutated_flow_gets_placed_problems_or_can_run(content: str, catalogue: Catalogue) -> None:
     checked = check(content, "f.yaml", catalogue)
@@ -119,7 +119,7 @@ def test_mutated_flow_gets_placed_problems_or_can_run(content: str, catalogue: C
         run_as_it_stands(checked.flow)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=2_000)  # milliseconds; other programs may take most of the machine
 @given(expression=st.lists(st.sampled_from(SPLINTERS), max_size=12).map(" ".join) | st.text(max_size=30))
 def test_any_expression_gets_placed_problems_or_a_type(expression: str, catalogue: Catalogue) -> None:
     content = f"flow: a\ntrigger: {{uses: crm.lead}}\nsteps:\n- id: a\n  uses: crm.find\n  with:\n    agent_id: x\n  if: {json.dumps(expression)}\n"  # noqa: E501
