@@ -122,7 +122,8 @@ def test_every_command_has_help_in_the_order_of_the_overview(capsys):
         *("demo", "check", "test", "run", "serve", "backfill", "runs", "events", "polls"),
         *("list", "show", "call", "manifest", "doctor", "send-event", "sandbox"),
     ]
-    for command in (*listed, "runs list", "runs show", "runs approve", "events list", "events show", "events resend"):
+    inner = ("runs list", "runs show", "runs approve", "runs export", "events list", "events show", "events resend")
+    for command in (*listed, *inner):
         assert ended([*command.split(), "--help"]) == 0
         assert f"Usage: chatforge {command} " in capsys.readouterr().out
 
