@@ -119,7 +119,7 @@ def test_every_command_has_help_in_the_order_of_the_overview(capsys):
     assert ended([]) == 0
     listed = re.findall(r"^  ([a-z-]+)  ", capsys.readouterr().out.partition("Commands:")[2], re.MULTILINE)
     assert listed == [
-        *("demo", "check", "test", "run", "serve", "backfill", "runs", "events", "polls"),
+        *("demo", "init", "check", "test", "run", "serve", "backfill", "runs", "events", "polls"),
         *("list", "show", "call", "manifest", "doctor", "send-event", "sandbox"),
     ]
     inner = ("runs list", "runs show", "runs approve", "runs export", "events list", "events show", "events resend")
