@@ -26,7 +26,7 @@ from connector import preview as previews
 from connector import registry as registries
 from connector import settings as setting_sources
 from connector.accounts import DEFAULT, Account, Accounts
-from connector.call import Call, PausingBudget
+from connector.call import Call, PausingBudget, hide
 from connector.declare import (
     Action,
     ActionContext,
@@ -177,6 +177,10 @@ class Adapter:
             return read(declared.input, input)
         except ValidationError as error:
             raise InputError(f"the input of {action} does not fit: {sentence(error)}") from error
+
+    def hide_secrets(self, value: Any, connector: str, name: str = DEFAULT) -> Any:
+        """The JSON with `[secret]` for each secret of the connection in its texts. Raises ConnectorError."""
+        return hide(value, self._accounts.get(connector, name))
 
     async def preview(
         self, action: str, input: Mapping[str, Any], *, connection: str = DEFAULT

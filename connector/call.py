@@ -62,17 +62,17 @@ class Call:
             reason = self._account.hide_secrets(" ".join(str(error).split()))
         else:
             # An answer that repeats the key must not carry it into a journal.
-            return dict(_hide(plain, self._account))
+            return dict(hide(plain, self._account))
         raise OutputError(f"{self.action.name} returned what it does not declare: {reason}", processed="unknown")
 
 
-def _hide(value: Any, account: Account) -> Any:
+def hide(value: Any, account: Account) -> Any:
     """The value without the account's secrets in its texts; names of fields stay as they are."""
     if isinstance(value, str):
         return account.hide_secrets(value)
     if isinstance(value, dict):
-        return {name: _hide(item, account) for name, item in value.items()}
-    return [_hide(item, account) for item in value] if isinstance(value, list) else value
+        return {name: hide(item, account) for name, item in value.items()}
+    return [hide(item, account) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(slots=True)

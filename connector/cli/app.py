@@ -20,6 +20,7 @@ from connector.cli.events import app as events
 from connector.cli.explain import explain
 from connector.cli.flow_tests.command import run_tests
 from connector.cli.graph import graph
+from connector.cli.init import init
 from connector.cli.manifest import manifest
 from connector.cli.operations import list_operations, show
 from connector.cli.polls import polls
@@ -35,6 +36,7 @@ from connector.flows.problems import Problem
 _LONGEST = 400  # characters of a complaint that quotes an argument
 COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
     "demo": demo,
+    "init": init,
     "check": check,
     "explain": explain,
     "graph": graph,

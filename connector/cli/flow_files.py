@@ -14,7 +14,8 @@ from connector.flows.flow import Flow
 from connector.flows.folder import Folder
 from connector.flows.problems import Problem
 
-EXAMPLE = Path(__file__).parent / "templates" / "lead-to-crm.yaml"
+TEMPLATES = Path(__file__).parent / "templates"
+EXAMPLE = TEMPLATES / "lead-to-crm.yaml"
 
 
 def flow_paths(paths: Sequence[Path]) -> list[Path]:

@@ -9,6 +9,7 @@ import typer
 from connector.cli import output, timeline, waits
 from connector.cli.approve import approve
 from connector.cli.exits import UsageError
+from connector.cli.export import export
 from connector.cli.loading import load_settings
 from connector.runs import records
 from connector.runs.journal import Journal
@@ -78,6 +79,7 @@ def show(
 
 
 app.command()(approve)
+app.command()(export)
 
 
 def _as_json(run: records.Run, waiting: Sequence[Waiting]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ _TEXTS: Mapping[str, str] = {
     "clock": "12:00:00",
     "uuid": "00000000-0000-4000-8000-000000000001",
     "time-zone": "UTC",
-    "time-pattern": "YYYY-MM-DD",
+    "time-pattern": "%Y-%m-%d",
     "hours": "Mon-Fri 09:00-17:00",
 }
 """By the formats of `formats`."""

@@ -118,16 +118,20 @@ def test_step_without_an_output_says_what_to_write(refund, left_out, path, hint)
     assert result.error == ""
 
 
-def test_nothing_is_sent_and_nothing_of_the_environment_is_read(scene):
-    (scene.folder / "flows").mkdir()
-    (scene.folder / "flows" / "refund.yaml").write_text(FLOW.replace("contacts.list", "chatforge.list_agents"))
-    (scene.folder / "flows" / "inner.yaml").write_text(INNER)
-    (scene.folder / "flows" / "connections.yaml").write_text("config: {owner: Bob, limit: x}\n")
-    (scene.folder / "flows" / "refund.test.yaml").write_text(GOOD)
-    result = scene("test", CHATFORGE_CONFIG_OWNER="Carl")
+def test_nothing_of_the_installation_reaches_a_test(refund, tmp_path):
+    (tmp_path / "connections.yaml").write_text("config: {owner: Bob, limit: x}\n")
+    result = refund(GOOD, CHATFORGE_CONFIG_OWNER="Carl")
     assert result.code == 0, result.out + result.error
+    assert not list(tmp_path.glob("*.sqlite*"))
+
+
+def test_read_is_not_sent_either(scene):
+    scene.write_flow("inputs: {}\nsteps: [{id: agents, uses: chatforge.list_agents}]", "reads")
+    (scene.folder / "flows" / "reads.test.yaml").write_text("tests: [{name: reads, inputs: {}, expect: {}}]")
+    result = scene("test")
+    assert result.code == 1
+    assert "steps.agents: chatforge.list_agents is not done in a test" in result.out
     assert scene.requests() == {}
-    assert not list(scene.folder.glob("*.sqlite*"))
 
 
 def test_error_fails_the_step_and_holds_the_run_where_it_says_so(refund):

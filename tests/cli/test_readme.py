@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from connector.cli.flow_tests.reading import CASE_KEYS, ERROR_KEYS, EXPECT_KEYS, RUN_WORDS, STEP_KEYS, STEP_WORDS
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -52,3 +54,22 @@ def test_flow_is_the_one_that_the_demo_runs():
 )
 def test_each_setting_is_in_the_readme(name):
     assert f"`{name}`" in README
+
+
+def test_init_and_test_print_what_the_readme_shows(chatforge):
+    for command in ("init lead-to-crm", "test flows/lead-to-crm.test.yaml"):
+        assert chatforge(*command.split()).out == block(f"chatforge {command}")
+
+
+def test_test_of_the_page_passes(chatforge, tmp_path):
+    page = (ROOT / "docs" / "trying-flows.md").read_text()
+    chatforge("init", "lead-to-crm")
+    (tmp_path / "flows" / "lead-to-crm.test.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    result = chatforge("test")
+    assert (result.code, result.error) == (0, "")
+
+
+@pytest.mark.parametrize("key", sorted({*CASE_KEYS, *EXPECT_KEYS, *STEP_KEYS, *ERROR_KEYS, *RUN_WORDS, *STEP_WORDS}))
+def test_each_word_of_a_test_file_is_on_the_page(key):
+    page = (ROOT / "docs" / "trying-flows.md").read_text()
+    assert re.search(rf"`[^`\n]*\b{key}\b[^`\n]*`", page)

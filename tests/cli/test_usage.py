@@ -119,10 +119,11 @@ def test_every_command_has_help_in_the_order_of_the_overview(capsys):
     assert ended([]) == 0
     listed = re.findall(r"^  ([a-z-]+)  ", capsys.readouterr().out.partition("Commands:")[2], re.MULTILINE)
     assert listed == [
-        *("demo", "check", "explain", "graph", "schema", "test", "run", "serve", "backfill", "runs", "events", "polls"),
-        *("list", "show", "call", "manifest", "doctor", "send-event", "sandbox"),
+        *("demo", "init", "check", "explain", "graph", "schema", "test", "run", "serve", "backfill", "runs"),
+        *("events", "polls", "list", "show", "call", "manifest", "doctor", "send-event", "sandbox"),
     ]
-    for command in (*listed, "runs list", "runs show", "runs approve", "events list", "events show", "events resend"):
+    inner = ("runs list", "runs show", "runs approve", "runs export", "events list", "events show", "events resend")
+    for command in (*listed, *inner):
         assert ended([*command.split(), "--help"]) == 0
         assert f"Usage: chatforge {command} " in capsys.readouterr().out
 

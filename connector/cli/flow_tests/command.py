@@ -15,14 +15,11 @@ from connector.cli import exits, output
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows, require_file
 from connector.cli.flow_tests.cases import Case
-from connector.cli.flow_tests.reading import Reader, flow_of
+from connector.cli.flow_tests.reading import read_tests
 from connector.cli.flow_tests.running import Difference, run_case
 from connector.cli.input_files import quoted_path, read_start
-from connector.errors import FlowError
 from connector.flows import document
 from connector.flows.flow import Flow
-from connector.flows.keys import Keys
-from connector.flows.problems import Report, TooManyProblems
 from connector.registry import Registry
 from connector.settings import Settings
 
@@ -80,23 +77,16 @@ def _test_files(paths: Sequence[Path]) -> list[Path]:
 
 def _load(plugins: Registry, path: Path) -> _Suite:
     """The tests of a file. Raises FlowError where it or its flow has problems."""
-    report = Report(str(path))
-    source = document.decode(read_start("the test file", path, document.MAX_BYTES), report)
-    root = None if report.problems() else document.parse(source, report)
-    if root is not None:
-        file = flow_of(path, root, Keys(source, report))
+    found = settings.load(path.parent, path.parent, environ={})
+    catalogue = Adapter(plugins, found).catalogue
+
+    def find(file: Path) -> Flow:
         require_file(file)
-        found = settings.load(path.parent, path.parent, environ={})
-        catalogue = Adapter(plugins, found).catalogue
         [flow] = load_flows(file, catalogue)
-        cases: list[Case] = []
-        try:
-            cases = Reader(source, report, flow, catalogue).cases(root)
-        except TooManyProblems:
-            report.add_last()
-        if not report.problems():
-            return _Suite(path, flow, found, cases)
-    raise FlowError("the test file has problems", report.problems(), {str(path): source.text})
+        return flow
+
+    flow, cases = read_tests(read_start("the test file", path, document.MAX_BYTES), path, find, catalogue)
+    return _Suite(path, flow, found, cases)
 
 
 def _show(path: Path, case: Case, found: Sequence[Difference]) -> None:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from connector.cli.flow_tests.cases import Case, Expectation, RunWord, StepExpectation, StepWord
 from connector.cli.pin_options import check_pin
+from connector.errors import FlowError
 from connector.flows import document, parameters, values
 from connector.flows.catalogue import Catalogue
 from connector.flows.document import Node, Scalar
@@ -27,7 +28,7 @@ from connector.flows.flow import Flow
 from connector.flows.formats import is_time
 from connector.flows.keys import Keys
 from connector.flows.paths import find_step, step_paths
-from connector.flows.problems import Report, did_you_mean, quoted
+from connector.flows.problems import Report, TooManyProblems, did_you_mean, quoted
 from connector.flows.samples import with_nulls
 from connector.runs.pins import Pin
 
@@ -43,13 +44,32 @@ STEP_WORDS: tuple[StepWord, ...] = ("succeeded", "failed", "skipped", "held", "n
 Value = TypeVar("Value")
 
 
-def flow_of(path: Path, root: document.Mapping, keys: Keys) -> Path:
+def read_tests(
+    content: bytes | str, path: Path, find: Callable[[Path], Flow], catalogue: Catalogue
+) -> tuple[Flow, list[Case]]:
+    """The flow, which `find` gives for its path, and its tests. Raises FlowError where the test file has problems."""
+    report = Report(str(path))
+    source = document.decode(content, report)
+    root = None if report.problems() else document.parse(source, report)
+    if root is not None:
+        flow = find(_flow_of(path, root, Keys(source, report)))
+        cases: list[Case] = []
+        try:
+            cases = _Reader(source, report, flow, catalogue).cases(root)
+        except TooManyProblems:
+            report.add_last()
+        if not report.problems():
+            return flow, cases
+    raise FlowError("the test file has problems", report.problems(), {str(path): source.text})
+
+
+def _flow_of(path: Path, root: document.Mapping, keys: Keys) -> Path:
     """The file of the flow that the test file names, or the one beside it."""
     named = keys.text(root.get("flow"), "flow")
     return path.with_name(named) if named else path.with_name(path.name.replace(".test.", "."))
 
 
-class Reader:
+class _Reader:
     """Reads the tests of one file for one flow; what is wrong goes into the report."""
 
     def __init__(self, source: document.Source, report: Report, flow: Flow, catalogue: Catalogue) -> None:

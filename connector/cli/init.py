@@ -1,0 +1,67 @@
+"""`chatforge init`."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector.cli import output
+from connector.cli.exits import UsageError
+from connector.cli.flow_files import TEMPLATES
+from connector.cli.input_files import quoted_path
+from connector.flows.problems import did_you_mean, one_of, quoted
+
+_NAMES = sorted(
+    path.stem
+    for path in TEMPLATES.glob("*.yaml")
+    if not path.stem.endswith(".test") and path.name != "connections.yaml"
+)
+_NEXT = """\
+chatforge check {flow}
+chatforge test {test}
+chatforge run {flow} --dry-run
+cp {env} .env     # and write your key and secret into it
+chatforge doctor
+chatforge serve --flows {folder}"""
+
+
+def init(
+    name: Annotated[str, typer.Argument(help=f"A flow to start with: {one_of(_NAMES)}.", show_default=False)],
+    into: Annotated[Path, typer.Option(help="The folder to write to; made where it is not there.")] = Path("flows"),
+) -> None:
+    """Write a flow to start with, its test, and examples of the settings.
+
+    A file that is there already is never changed.
+
+    Example: chatforge init lead-to-crm --into flows
+    """
+    if name not in _NAMES:
+        raise UsageError(f"there is no flow {quoted(name)} to start with; {did_you_mean(name, _NAMES)}")
+    files = {
+        into / f"{name}.yaml": f"{name}.yaml",
+        into / f"{name}.test.yaml": f"{name}.test.yaml",
+        into / "connections.yaml": "connections.yaml",
+        into / ".env.example": "env.example",
+    }
+    if there := [quoted_path(path) for path in files if path.exists()]:
+        would = f"{', '.join(there)} would be overwritten"
+        raise UsageError(f"{would}; nothing was written, give another --into")
+    for path, template in files.items():
+        _write(path, (TEMPLATES / template).read_bytes())
+        output.line(f"wrote {path}")
+    output.line("")
+    output.line("next")
+    flow, test, _, env = (shlex.quote(str(path)) for path in files)
+    for line in _NEXT.format(flow=flow, test=test, env=env, folder=shlex.quote(str(into))).splitlines():
+        output.line(f"  {line}")
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
+        raise UsageError(f"{quoted_path(path)} cannot be written: {reason}; give another --into") from error
