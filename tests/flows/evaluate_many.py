@@ -1,4 +1,4 @@
-"""Evaluates expressions made at random with large and hostile values, in a process with limits (L2).
+"""Evaluates expressions made at random with large and hostile values, in a process with limits.
 
 All values are `any` to the checker, which then refuses little.
 

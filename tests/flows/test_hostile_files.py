@@ -1,4 +1,4 @@
-"""Whatever the file: `check` returns, and each problem has a place in it (L4)."""
+"""Whatever the file: `check` returns, and each problem has a place in it."""
 
 import json
 import re

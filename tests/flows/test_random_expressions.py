@@ -1,7 +1,7 @@
-"""An expression that checks clean has a value of its type, whatever the scope (L3).
+"""An expression that checks clean has a value of its type, whatever the scope.
 
 Expressions are made at random, most of them with tempting mistakes; those that check clean are evaluated with
-values made from the declared types. A failing seed is in the message. Whatever checks stays within its limits (L2).
+values made from the declared types. A failing seed is in the message. Whatever checks stays within its limits.
 """
 
 import json

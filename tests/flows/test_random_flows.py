@@ -1,4 +1,4 @@
-"""A flow that checks clean does not fail for a name, a type or a missing input (L3).
+"""A flow that checks clean does not fail for a name, a type or a missing input.
 
 Flows with steps of all kinds are grown at random, and run by the real interpreter, with outputs made from the
 declared types. A failing seed is in the message.

@@ -1,4 +1,4 @@
-"""What a visitor wrote arrives at a receiver of JSON as it was written, whichever way it takes through a flow (L1)."""
+"""What a visitor wrote arrives at a receiver of JSON as it was written, whichever way it takes through a flow."""
 
 import asyncio
 import json
