@@ -1,7 +1,8 @@
 """Finds and checks flow files."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from connector.cli.exits import UsageError
@@ -51,7 +52,20 @@ def check_files(paths: Sequence[Path], catalogue_of: Callable[[Path], Catalogue]
         if path.parent not in folders:
             here = {str(one): text for one, text in texts.items() if one.parent == path.parent}
             folders[path.parent] = Folder({**_beside(path.parent), **here}, catalogue_of(path))
-    return [(path, folders[path.parent].check(str(path))) for path in paths]
+    with _without_collection():
+        return [(path, folders[path.parent].check(str(path))) for path in paths]
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Nearly all that checks make is kept: looking for garbage meanwhile finds little, and takes longer with each."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _beside(folder: Path) -> dict[str, bytes]:

@@ -133,6 +133,9 @@ def record(name: str, fields: Mapping[str, Type]) -> Object:
 
 def union(members: Iterable[Type]) -> Type:
     """The type of a value that is one of `members`; flat, without repeats, null last."""
+    members = tuple(members)
+    if len(members) == 1 or (len(members) == 2 and members[1] is NULL and isinstance(members[0], (Object, ListOf))):
+        return members[0] if len(members) == 1 else Union(members)  # nearly all of them, and nothing to sort out
     found: dict[Type, None] = {}
     words: dict[Kind, dict[Any, None]] = {}
     for part in (part for member in members for part in _members(member)):
@@ -187,4 +190,5 @@ def _looked_up(members: Iterable[Type], seen: set[Type]) -> Iterator[Type]:
 
 def unrolled(kind: Type) -> Type:
     """The same type; not a name itself, only inside."""
-    return union(parts(kind))
+    members = parts(kind)
+    return kind if members is _members(kind) or members == (kind,) else union(members)

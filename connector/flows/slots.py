@@ -176,7 +176,7 @@ class Slots:
             message = f"{shortened(text)} is {kind}, which has no form as text"
             complain(tree.start, tree.end, "type", message, "pick a field of it")
         elif not faults:
-            described = {_INSIDE_TEXT: "a text, a number or a bool", _LIST: "a list"}.get(wanted, "")
+            described = "a text, a number or a bool" if wanted is _INSIDE_TEXT else "a list" if wanted == _LIST else ""
             inference.expect(tree, kind, wanted, described, is_whole=True)
         if faults:
             return None

@@ -14,9 +14,9 @@ from connector.flows.check import Checked, check
 from connector.flows.flow import Call, Flow
 from connector.flows.problems import MOST, render
 
-LEAD = (Path(__file__).parent / "ok" / "lead.yaml").read_text("utf-8")
-TOKENS = re.findall(r"\s+|\w+|.", LEAD)
-LINES = LEAD.splitlines(keepends=True)
+SOUND = [file.read_text("utf-8") for file in sorted((Path(__file__).parent / "ok").glob("*.yaml"))]
+TOKENS = [re.findall(r"\s+|\w+|.", text) for text in SOUND]
+LINES = [text.splitlines(keepends=True) for text in SOUND]
 SPLINTERS = (
     "${{", "}}", "}", "{", "[", "]", "'", '"', ":", ": ", "- ", "\n", "\n  ", "\t", "#", " #", "!", "&a", "*a", "|",
     ">-", "?", "?.", "??", "&&", "||", "==", "<", "in", "null", "true", "1e999", "9" * 30, "٣", "\u2028", "\0",
@@ -89,8 +89,8 @@ def test_any_content_gets_placed_problems(content: bytes | str, catalogue: Catal
 
 @st.composite
 def mutated(draw: st.DrawFn) -> str:
-    """The example with a few tokens or lines deleted, repeated, moved or replaced."""
-    parts = list(draw(st.sampled_from([TOKENS, LINES])))
+    """One of the sound flows with a few tokens or lines deleted, repeated, moved or replaced."""
+    parts = list(draw(st.sampled_from([*TOKENS, *LINES])))
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(parts) - 1))
         replacement = draw(st.sampled_from(["", parts[at] * 2, draw(st.sampled_from(parts)), *SPLINTERS]))

@@ -264,7 +264,11 @@ def test_condition_that_does_not_rule_out_null_leaves_a_problem(text: str) -> No
         ("a", ANY, "there is no 'a' here; write steps.a [unknown-name]"),
         ("lower", ANY, "there is no 'lower' here; lower is a function: write lower(…) [unknown-name]"),
         ("run.id", ANY, "there is no 'run' here; the run has not started here [unknown-name]"),
-        ("vars.x", ANY, "there is no 'vars' here; the flow has none: add `vars: {NAME: VALUE}` to it [unknown-name]"),
+        (
+            "vars.x",
+            ANY,
+            "there is no 'vars' here; only steps and outputs read it, below `vars: {NAME: VALUE}` [unknown-name]",
+        ),
         ("lowr(s)", ANY, "there is no function 'lowr'; did you mean 'lower'? [unknown-function]"),
         ("now()", ANY, "there is no function 'now'; write run.started_at [unknown-function]"),
         ("lower()", ANY, "lower takes 1 argument, not 0; write lower(str) [arguments]"),

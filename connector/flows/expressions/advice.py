@@ -16,7 +16,7 @@ _ELSEWHERE = {
     "run": "the run has not started here",
     "steps": "no step has run here",
     "status": "no step has run here",
-    "vars": "only steps, on_error and outputs read it, in a flow with `vars: {NAME: VALUE}`",
+    "vars": "only steps and outputs read it, below `vars: {NAME: VALUE}`",
     "config": "the flow has none: add `config: {NAME: {type: str}}` to it",
     "inputs": "the flow has none: a flow with a trigger reads `trigger`",
     "trigger": "a flow with inputs reads `inputs`",
