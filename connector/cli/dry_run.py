@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -94,7 +94,8 @@ def _as_json(adapter: Adapter, step: records.Step, request: Request | None) -> d
     return {
         **{key: value for key, value in timeline.step_as_json(step).items() if not key.endswith("_at")},
         "effect": _effect(adapter, step),
-        "request": {"method": sent.method, "url": sent.url, "body": sent.body} if sent else None,
+        "request": asdict(sent) if sent else None,
+        "request_unknown": request.reason if request else None,
     }
 
 

@@ -147,10 +147,13 @@ def _with_line_feeds(text: str) -> str:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def parse(source: Source, report: Report) -> Mapping | None:
-    """The top mapping of a file; None where it cannot be read, which is then in the report."""
+def parse(source: Source, report: Report, what: str = "a flow", start: str = "flow: NAME") -> Mapping | None:
+    """The top mapping of a file; None where it cannot be read, which is then in the report.
+
+    `what` it is and what it may `start` with are for messages.
+    """
     try:
-        return _Reader(source, report).document()
+        return _Reader(source, report).document(what, start)
     except _Unreadable:
         pass
     except yaml.MarkedYAMLError as error:
@@ -173,10 +176,10 @@ class _Reader:
         self._nodes = 0
         self._scalars: list[Scalar] = []
 
-    def document(self) -> Mapping:
+    def document(self, what: str, first: str) -> Mapping:
         next(self._events)  # the start of the stream
         if isinstance(next(self._events), yaml.StreamEndEvent):
-            self._fail(0, 1, "yaml", "the file is empty", "start with `flow: NAME`")
+            self._fail(0, 1, "yaml", "the file is empty", f"start with `{first}`")
         root = self._node(next(self._events), 1)
         next(self._events)  # the end of the document
         if not isinstance(event := next(self._events), yaml.StreamEndEvent):
@@ -184,8 +187,8 @@ class _Reader:
             start, _ = _range(event)
             self._fail(start, start + 3, "yaml", "a file holds one flow", hint)
         if not isinstance(root, Mapping):
-            hint = "start with `flow: NAME`, with a space after the colon"
-            self._fail(root.start, root.end, "yaml", "a flow is made of `key: value` lines", hint)
+            hint = f"start with `{first}`, with a space after the colon"
+            self._fail(root.start, root.end, "yaml", f"{what} is made of `key: value` lines", hint)
         self._look_into_comments()
         return root
 

@@ -199,6 +199,22 @@ def test_wrong_test_file_is_told_with_the_place(refund, old, new, problem):
 
 
 @pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "refund.test.yaml:1:1: the file is empty; start with `tests:` [yaml]"),
+        ("- name: a", "refund.test.yaml:1:1: a test file is made of `key: value` lines; start with `tests:`"),
+        ("tests: []", "refund.test.yaml:1:8: tests is a list of tests; write - name: … and its keys below it"),
+        ("tests: [7]", "refund.test.yaml:1:9: a test is made of `key: value` lines; expected the keys name,"),
+    ],
+    ids=["empty", "list", "no test", "number"],
+)
+def test_file_without_tests_is_told(refund, text, problem):
+    result = refund(text)
+    assert result.code == 1
+    assert problem in result.error
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["leads.yaml"], "'leads.yaml' is no test file; give one called NAME.test.yaml"),

@@ -50,7 +50,7 @@ def read_tests(
     """The flow, which `find` gives for its path, and its tests. Raises FlowError where the test file has problems."""
     report = Report(str(path))
     source = document.decode(content, report)
-    root = None if report.problems() else document.parse(source, report)
+    root = None if report.problems() else document.parse(source, report, "a test file", "tests:")
     if root is not None:
         flow = find(_flow_of(path, root, Keys(source, report)))
         cases: list[Case] = []
