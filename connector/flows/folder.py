@@ -38,7 +38,7 @@ class Folder:
         path = self._paths.get(name)
         if path is None:
             others = [other for other, path in self._paths.items() if path not in self._open]
-            hint = did_you_mean(name, others) or "write one"
+            hint = did_you_mean(name, others) or f"write one: a file beside this with `flow: {name}` and `inputs`"
             return NoFlow(f"there is no flow {name!r} in this folder", hint)
         if path in self._open:
             return NoFlow(f"flow.{name} calls this flow, and no flow may call itself", "move what both do into a third")
