@@ -124,8 +124,7 @@ class Inputs:
             self._complain(value, wanted, name)
         elif not types.surely_assignable(value.type, wanted):
             message = f"{shortened(name)} is {value.type}: nothing checks that it is {wanted}"
-            whole = value.expression if value.type == types.ANY else None
-            hint = advice.for_any(_text(whole), wanted) if whole is not None else None
+            hint = advice.for_any(_text(value.expression), wanted) if value.expression is not None else None
             self._report.add_unchecked(self._source.of(value.node), message, hint)
 
     def _one_of(self, value: Template, objects: list[Object], wanted: Type, name: str) -> None:

@@ -2,13 +2,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from cli.problems_page import read
 from jsonschema import Draft202012Validator
+from pydantic import BaseModel, Field
 
 from connector import flow_schema
+from connector.flow_schema import Offer
 from connector.flows.calls import CALL_KEYS, RETRY_KEYS
 from connector.flows.check import FLOW_KEYS, TRIGGER_KEYS
 from connector.flows.controls import APPROVE_KEYS, SWITCH_KEYS, WAIT_FOR_KEYS
@@ -112,6 +114,7 @@ def test_mistake_of_structure_is_refused_in_its_place(refused, text, place, mess
     ("line", "is_refused"),
     [
         ("uses: crm.find, with: {agent_id: a, wait_up_to: 30}", True),
+        ("uses: crm.find, with: {agent_id: a, wait_up_to: soon}", True),
         ("uses: crm.find, with: {agent_id: a, wait_up_to: '${{ config.wait }}'}", False),
         ("uses: crm.book, with: {room: a, seats: 0}", True),
         ("uses: crm.book, with: {room: a, seats: '${{ 1 }}'}", False),
@@ -128,6 +131,28 @@ def test_mistake_of_structure_is_refused_in_its_place(refused, text, place, mess
 def test_value_may_be_computed_wherever_it_stands(refused_of_models, line, is_refused):
     found = refused_of_models(f"flow: a\ntrigger: {{uses: crm.lead}}\nsteps: [{{id: a, {line}}}]\n")
     assert bool(found) == is_refused, found
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    name: str
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    name: str
+
+
+class Adoption(BaseModel):
+    animal: Annotated[Cat | Dog, Field(discriminator="kind")]
+
+
+def test_kind_of_an_object_may_be_computed():
+    schema = flow_schema.build({}, {"pets.adopt": Offer("Adopt", "", Adoption.model_json_schema())})
+    given = {"$ref": "#/$defs/action-pets.adopt", "$defs": schema["$defs"]}
+    is_valid = Draft202012Validator(given).is_valid
+    assert is_valid({"animal": {"kind": "${{ trigger.kind }}", "name": "Tom"}})
+    assert not is_valid({"animal": {"kind": "cow", "name": "Tom"}})
 
 
 def described(schema: Mapping[str, Any]) -> dict[str, str]:
