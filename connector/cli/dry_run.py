@@ -37,7 +37,7 @@ class Request:
 def dry_run(adapter: Adapter, flow: Flow, decision: Decision, given: Pins, *, is_sample: bool, as_json: bool) -> int:
     """Walk the flow with samples for what is not pinned, and print what each step would do; an exit code."""
     logging.getLogger("connector").setLevel(logging.ERROR)  # what is printed tells of a failure
-    outcome, requests = asyncio.run(_rehearse(adapter, flow, decision, {**_samples(adapter, flow), **given}))
+    outcome, requests = asyncio.run(_rehearse(adapter, flow, decision, {**sample_pins(adapter, flow), **given}))
     run = outcome.run
     assert run is not None  # noqa: S101 - the database was empty, so that neither dedupe nor concurrency says no
     if as_json:
@@ -53,7 +53,7 @@ def dry_run(adapter: Adapter, flow: Flow, decision: Decision, given: Pins, *, is
     return exits.of_kind(run.error.kind) if run.error else exits.DONE
 
 
-def _samples(adapter: Adapter, flow: Flow) -> dict[str, Pin]:
+def sample_pins(adapter: Adapter, flow: Flow) -> dict[str, Pin]:
     """A pin for each step that acts or waits for somebody; an approval is a yes."""
     found = {}
     for path, step in step_paths(flow):

@@ -1,7 +1,9 @@
 """docs/flow-language.md names every word of the language, and its examples check and have the values it says."""
 
+import asyncio
 import re
 import tomllib
+from datetime import UTC, datetime
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -9,15 +11,20 @@ import pytest
 
 from connector import registry, settings
 from connector.adapter import Adapter
+from connector.cli.dry_run import sample_pins
 from connector.flows import calls, check, controls, steps
 from connector.flows.document import Scalar, Source
 from connector.flows.expressions.functions import FUNCTIONS
 from connector.flows.expressions.narrowing import Known
 from connector.flows.expressions.tree import RESERVED
 from connector.flows.folder import Folder
+from connector.flows.parameters import as_input
 from connector.flows.problems import Report, render
+from connector.flows.samples import sample
 from connector.flows.slots import Slots
 from connector.flows.types import ANY
+from connector.runs.events import Decision
+from connector.runs.rehearsal import rehearse
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "flow-language.md").read_text()
@@ -31,11 +38,16 @@ PAIRS = re.findall(r"^\| (`[^|]*`) \| (`[^|]*`) \|$", PAGE.split("| expression |
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The examples in one folder, with the plugins of this package."""
+def adapter(tmp_path_factory):
+    """With the plugins of this package, and a value for what the examples read as `config`."""
     points = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"][registry.GROUP]
     plugins = registry.load([EntryPoint(name, value, registry.GROUP) for name, value in points.items()])
-    adapter = Adapter(plugins, settings.load(tmp_path_factory.mktemp("settings"), environ={}))
+    environ = {"CHATFORGE_CONFIG_OWNER": "cal@example.com"}
+    return Adapter(plugins, settings.load(tmp_path_factory.mktemp("settings"), environ=environ))
+
+
+@pytest.fixture(scope="module")
+def folder(adapter):
     return Folder(FLOWS, adapter.catalogue)
 
 
@@ -43,6 +55,17 @@ def folder(tmp_path_factory):
 def test_example_checks_clean(folder, path):
     checked = folder.check(path)
     assert [render(problem, checked.source) for problem in checked.problems] == []
+
+
+@pytest.mark.parametrize("path", FLOWS)
+def test_example_runs_with_samples_of_what_its_steps_give(adapter, folder, path):
+    flow = folder.check(path).flow
+    given = sample(adapter.catalogue.triggers[flow.trigger.uses].output if flow.trigger else as_input("", flow.inputs))
+    decision = Decision(flow.name, flow, given)
+    outcome = asyncio.run(
+        rehearse(adapter, flow, decision, sample_pins(adapter, flow), datetime(2026, 3, 25, 12, tzinfo=UTC))
+    )
+    assert (outcome.run.status, outcome.run.error) == ("succeeded", None)
 
 
 def evaluate(text):
