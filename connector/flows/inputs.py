@@ -27,6 +27,8 @@ class Inputs:
     def check(self, owner: document.Mapping, uses: str, operation: Operation, known: Known) -> Template | None:
         """The input under `with`, an empty mapping where there is none; None where it is no mapping."""
         node = owner.get("with")
+        if self._keys.is_misspelt(owner, "with"):
+            return None
         if node is None or (isinstance(node, document.Scalar) and node.value is None):
             node = document.Mapping({}, owner.start, owner.start)
         if not isinstance(node, document.Mapping):

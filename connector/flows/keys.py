@@ -95,6 +95,10 @@ class Keys:
         hint = f"write {meant}:" if meant else did_you_mean(key.text, known)
         self.complain(key, "unknown-key", f"{what} has no key {quoted(key.text)}", hint)
 
+    def is_misspelt(self, mapping: Mapping, key: str) -> bool:
+        """Whether another key of the mapping was probably meant to be this one."""
+        return key not in mapping.entries and key in (_meant(word, (key,)) for word in mapping.entries)
+
     def require(self, mapping: Mapping, key: str, what: str, known: Collection[str], example: str) -> Node | None:
         """The value of `key`. Where it is missing for another reason than its spelling, complain."""
         if (node := mapping.get(key)) is None and key not in (_meant(word, known) for word in mapping.entries):

@@ -29,10 +29,11 @@ _ELSEWHERE = {
 _OUTPUT_WORDS = ("output", "outputs", "result")
 
 
-def for_null(shown: str, node: Node, wanted: Type, *, is_whole: bool) -> str:
+def for_null(shown: str, node: Node, actual: Type, wanted: Type, *, is_whole: bool) -> str:
     """Where `node` may be null, and may not. `is_whole` says that it is not part of another expression."""
     defaults: dict[Type, str] = {BOOL: "false", NUMBER: "0", TIME: "'2026-01-01T00:00:00Z'"}
-    default = "[]" if isinstance(wanted, ListOf) else defaults.get(wanted, "'a default'")
+    is_list = any(isinstance(kind, ListOf) for kind in (wanted, types.without_null(actual)))
+    default = "[]" if is_list else defaults.get(wanted, "'a default'")
     part = shown if not isinstance(node, (tree.Binary, tree.Conditional)) or shown[0] == "(" else f"({shown})"
     condition = f", or add the condition {shown} != null" if isinstance(node, (tree.Name, tree.Field)) else ""
     return f"write {part} ?? {default}{condition}" if is_whole else f"write ({part} ?? {default}){condition}"

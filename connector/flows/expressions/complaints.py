@@ -27,7 +27,7 @@ class Complaints:
         if wanted in (types.ZONE, types.PATTERN, types.HOURS):
             self.at(node, "type", *advice.for_written_out(shown, actual, wanted))
         elif types.nullable(actual) and types.assignable(types.without_null(actual), wanted):
-            hint = advice.for_null(shown, node, wanted, is_whole=is_whole)
+            hint = advice.for_null(shown, node, actual, wanted, is_whole=is_whole)
             self.at(node, "nullable", f"{shown} may be null, but {described} is expected", hint)
         else:
             message = f"{shown} is {types.widened(actual)}, but {described} is expected"
