@@ -169,7 +169,7 @@ def read_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Resul
     with _as_store_error(path):
         if not path.exists():
             raise StoreError(f"there is no database at {path}; start the server once, or set CHATFORGE_DATABASE_URL")
-        _refuse_other_file(path)
+        _require_regular(path)
         with closing(connect(path, read_only=True)) as connection, transaction(connection, "BEGIN"):
             return work(connection)
 
@@ -223,11 +223,16 @@ def is_executed(path: Path) -> bool:
     return False
 
 
-def _refuse_other_file(path: Path) -> None:
+def _require_regular(path: Path) -> None:
+    """Without opening the file: to close it would let go the locks that this process has on it elsewhere."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if path.exists() and not path.is_file():  # opening a pipe would wait for its other end
         raise sqlite3.DatabaseError("it is neither a file nor a link to one")
+
+
+def _refuse_other_file(path: Path) -> None:
+    _require_regular(path)
     if path.is_file() and path.stat().st_size:
         with path.open("rb") as file:
             if file.read(16) != b"SQLite format 3\0":

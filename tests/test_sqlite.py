@@ -412,3 +412,22 @@ def test_lock_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"file/x\.sqlite cannot be used"):
         hold(tmp_path / "file" / "x.sqlite")
+
+
+def test_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="it is neither a file nor a link to one"):
+        read_file(tmp_path / "pipe", list)
+
+
+_READ = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM t').fetchall()"
+
+
+def test_reading_leaves_the_locks_of_the_same_process_alone(tmp_path):
+    """Closing any other descriptor of the file would let them go, and a write after another process would fail."""
+    database = Database(tmp_path / "a.sqlite", "CREATE TABLE IF NOT EXISTS t (x)")
+    for _ in range(20):
+        asyncio.run(database.write(lambda connection: connection.execute("INSERT INTO t VALUES (1)")))
+        subprocess.run([sys.executable, "-c", _READ, database.path], check=True)
+        read_file(database.path, lambda connection: connection.execute("SELECT * FROM t").fetchall())
+    database.close()

@@ -58,7 +58,8 @@ def test_answer_lets_the_run_go_on_in_the_process_that_executes_it(scene, waitin
     result = scene("runs", "approve", run.id, "--set", "note=42", "--set", "share=0.5", "--by", "Ann")
     assert result.out.startswith(f"ask of {run.id} was approved by Ann at ")
     assert "chatforge serve" not in result.out
-    out, _ = process.communicate(timeout=10)
+    out, error = process.communicate(timeout=10)
+    assert error == ""
     assert f"Refund ann@example.com? To answer: chatforge runs approve {run.id} ask" in out
     assert out.splitlines()[-1] == "succeeded"
     [done] = scene.runs()

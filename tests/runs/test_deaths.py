@@ -144,7 +144,7 @@ def assert_nothing_twice(bench: Any, every: int, *, keeps_last: bool) -> None:
         held += again.status == "held"
         if again.status != "held":
             assert (again.status, said(bench), again.outputs) == ("succeeded", ALL_SAID, run.outputs), death
-    assert held > 0
+    assert held > 0 or every > 1
 
 
 @pytest.mark.parametrize("keeps_last", [True, False], ids=["kept", "lost"])
