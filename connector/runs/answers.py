@@ -12,19 +12,20 @@ from connector.runs.records import read_time, write_time
 @dataclass(frozen=True, slots=True)
 class Answer:
     approved: bool
-    by: str
+    by: str | None
+    """None where nobody has answered in time."""
     at: datetime
     form: dict[str, Any]
 
 
-def give(connection: sqlite3.Connection, run_id: str, step: str, answer: Answer) -> bool:
-    """Keep the answer and wake the run; False where there is one already, which stays."""
+def give(connection: sqlite3.Connection, run_id: str, step: str, answer: Answer) -> Answer:
+    """Keep the answer and wake the run. Returns the one that counts, which is the first."""
     values = (run_id, step, answer.approved, answer.by, write_time(answer.at), json.dumps(answer.form))
-    kept = connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
+    connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
     connection.execute(
         "UPDATE runs SET wake_at = ? WHERE id = ? AND status = 'waiting'", (write_time(answer.at), run_id)
     )
-    return kept.rowcount == 1
+    return find(connection, run_id, step) or answer
 
 
 def find(connection: sqlite3.Connection, run_id: str, step: str) -> Answer | None:

@@ -67,8 +67,11 @@ def _require_waiting(run_id: str, step: records.Step) -> None:
 
 def answer(connection: sqlite3.Connection, asked: Asked, given: Answer) -> Answer:
     """The answer that counts: the first one. Raises NotAskedError where the time to answer has run out."""
-    if (first := answers.find(connection, asked.run_id, asked.step)) is not None:
-        return first
-    _require_waiting(asked.run_id, Journal(connection).steps(asked.run_id)[asked.step])
-    answers.give(connection, asked.run_id, asked.step, given)
-    return given
+    first = answers.find(connection, asked.run_id, asked.step)
+    step = Journal(connection).steps(asked.run_id)[asked.step]
+    if first is None:
+        _require_waiting(asked.run_id, step)
+    is_late = first is None and step.wake_at is not None and given.at >= step.wake_at
+    if is_late or (first is not None and first.by is None):
+        raise NotAskedError(f"the time to answer {asked.step} of {asked.run_id} is over")
+    return answers.give(connection, asked.run_id, asked.step, given)

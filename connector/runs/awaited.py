@@ -1,6 +1,7 @@
 """Events that steps of runs wait for. Each function works in its caller's transaction."""
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,7 +26,7 @@ def begin(connection: sqlite3.Connection, place: Awaited, since: datetime) -> No
     connection.execute("INSERT INTO awaited VALUES (?, ?, ?, ?)", (*key, *account))
     connection.execute(
         "INSERT INTO offered SELECT ?, ?, id FROM events WHERE id >= ? AND received_at >= ? "
-        "AND connector = ? AND connection = ? AND same_as IS NULL AND id <> (SELECT event_id FROM runs WHERE id = ?)",
+        "AND +connector = ? AND +connection = ? AND same_as IS NULL AND id <> (SELECT event_id FROM runs WHERE id = ?)",
         (*key, first_id("evt", since), write_time(since), *account, place.run_id),
     )
 
@@ -33,7 +34,8 @@ def begin(connection: sqlite3.Connection, place: Awaited, since: datetime) -> No
 def offer(connection: sqlite3.Connection, event_id: str, connector: str, account: str, now: datetime) -> None:
     """A new event: the runs with steps that wait for one of this connection go on and look at it."""
     connection.execute(
-        "INSERT INTO offered SELECT run_id, step, ? FROM awaited WHERE connector = ? AND connection = ?",
+        "INSERT INTO offered SELECT run_id, step, ? FROM awaited JOIN runs ON runs.id = run_id "
+        "WHERE connector = ? AND connection = ? AND status <> 'held'",
         (event_id, connector, account),
     )
     connection.execute(
@@ -65,18 +67,22 @@ def take(connection: sqlite3.Connection, event_id: str, run_id: str, step: str) 
     """Whether the event serves this step, and no other from now on."""
     connection.execute("INSERT INTO taken VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (event_id, run_id, step))
     row = connection.execute("SELECT run_id, step FROM taken WHERE event_id = ?", (event_id,)).fetchone()
-    return (row["run_id"], row["step"]) == (run_id, step)
+    return row is not None and (row["run_id"], row["step"]) == (run_id, step)
 
 
-def look_past(connection: sqlite3.Connection, event_id: str, run_id: str, step: str) -> None:
-    """The event is none for this step."""
-    connection.execute("DELETE FROM offered WHERE run_id = ? AND step = ? AND event_id = ?", (run_id, step, event_id))
+def look_past(connection: sqlite3.Connection, event_ids: Iterable[str], run_id: str, step: str) -> None:
+    """The events are none for this step."""
+    connection.executemany(
+        "DELETE FROM offered WHERE run_id = ? AND step = ? AND event_id = ?",
+        [(run_id, step, event_id) for event_id in event_ids],
+    )
 
 
-def end(connection: sqlite3.Connection, run_id: str, step: str) -> None:
-    """The step waits no more."""
-    connection.execute("DELETE FROM offered WHERE run_id = ? AND step = ?", (run_id, step))
-    connection.execute("DELETE FROM awaited WHERE run_id = ? AND step = ?", (run_id, step))
+def end(connection: sqlite3.Connection, run_id: str, step: str | None = None) -> None:
+    """The step waits no more; without one, no step of the run."""
+    key = {"run": run_id, "step": step}
+    connection.execute("DELETE FROM offered WHERE run_id = :run AND step = coalesce(:step, step)", key)
+    connection.execute("DELETE FROM awaited WHERE run_id = :run AND step = coalesce(:step, step)", key)
 
 
 def is_called(connection: sqlite3.Connection, run_id: str) -> bool:

@@ -13,8 +13,9 @@ from typing import Any
 
 from connector.adapter import Adapter
 from connector.errors import ActionError, ConnectorError, StoreError
+from connector.flows.calls import REPEATABLE
 from connector.flows.expressions.evaluation import Scope
-from connector.flows.expressions.functions import as_time
+from connector.flows.expressions.functions import EvaluationError, as_time
 from connector.flows.flow import Call, Retry, Step
 from connector.runs import records
 from connector.runs.pausing import Paused
@@ -22,7 +23,8 @@ from connector.runs.records import Failure
 from connector.runs.step_writer import StepWriter
 from connector.transport import Purpose
 
-REPEATABLE = ("read", "idempotent")
+_DOUBT = "ambiguous"
+"""The kind of an error after which nobody knows whether the call took effect."""
 
 
 class _TooLate(Exception):  # noqa: N818 - the step is skipped
@@ -34,6 +36,11 @@ def too_late(step: Step, scope: Scope, now: datetime) -> str | None:
     if step.not_after and now > as_time(limit := step.not_after.evaluate(scope)):
         return f"not_after: it is later than {limit}"
     return None
+
+
+def is_in_doubt(record: records.Step) -> bool:
+    """Whether an attempt of the step may have taken effect, and the flow says that it may be made again."""
+    return record.error is not None and record.error.kind == _DOUBT
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +55,17 @@ class Caller:
 
     async def call(self, step: Step, call: Call, path: str, scope: Scope, record: records.Step | None) -> records.Step:
         """Make the call, or go on with it where the journal has begun it. Raises EvaluationError and Paused."""
-        one = _One(self, step, call, path, scope, record.attempts if record else 0)
+        doubt = record is not None and (record.status == "sending" or is_in_doubt(record))
+        is_open = doubt and self.adapter.effect(call.uses) not in REPEATABLE
+        one = _One(self, step, call, path, scope, record.attempts if record else 0, is_open)
         if record and record.wake_at and record.status == "waiting" and self.clock() < record.wake_at:
             raise Paused(record.wake_at)
         if record and record.status == "sending":
             if not self.is_repeatable(call):
-                return await one.leave_open(_UNKNOWN.format(action=call.uses), "ambiguous")
+                return await one.leave_open(_UNKNOWN.format(action=call.uses), _DOUBT)
             if one.attempts >= call.retry.max_attempts:
                 message = f"there is no record of how the call of {call.uses} ended, and it was the last attempt"
-                return await one.fail(message, "ambiguous")
+                return await one.fail(message, _DOUBT)
         given = record.input if record and record.input is not None else call.input.render(scope)
         # An attempt that was started and sent nothing is not counted twice.
         number = one.attempts if record and record.status == "started" else one.attempts + 1
@@ -106,6 +115,8 @@ class _One:
     path: str
     scope: Scope
     attempts: int
+    is_open: bool
+    """Whether an earlier attempt may have acted, which must not be done twice."""
 
     async def attempt(self, given: dict[str, Any]) -> records.Step:
         with self.caller.flight() as take_off:
@@ -117,6 +128,8 @@ class _One:
             await writer.store.start_attempt(writer.run, self.path, uses, given, self.attempts, self.caller.clock())
             output = await self._send(given, take_off)
         except _TooLate as late:
+            if self.is_open:
+                return await self.leave_open(f"an earlier attempt may have taken effect, and {late}", _DOUBT)
             return await writer.finish(self.path, uses, "skipped", reason=str(late))
         except ActionError as error:
             return await self._after(error)
@@ -124,8 +137,11 @@ class _One:
             raise
         except ConnectorError as error:
             return await self.fail(str(error), "settings")
-        if (until := self.does.retry.until) is not None and not until.evaluate({**self.scope, "output": output}):
-            return await self._again(f"until: {until.text} is false", "until", None)
+        try:
+            if (until := self.does.retry.until) is not None and not until.evaluate({**self.scope, "output": output}):
+                return await self._again(f"until: {until.text} is false", "until", None)
+        except EvaluationError as error:
+            return await self.fail(f"until: {error}", "expression")
         return await writer.finish(self.path, uses, "succeeded", output=output)
 
     async def _send(self, given: dict[str, Any], take_off: Callable[[], None]) -> dict[str, Any]:
@@ -149,12 +165,15 @@ class _One:
         """Try again, hold or fail: what is certain, and what repeating would do, decide."""
         if error.processed == "unknown" and not self.caller.is_repeatable(self.does):
             return await self.leave_open(str(error), error.kind)
+        acts_once = self.caller.adapter.effect(self.does.uses) not in REPEATABLE
+        one = replace(self, is_open=self.is_open or (error.processed == "unknown" and acts_once))
         if error.transient or (error.processed == "unknown" and self.does.on_ambiguous == "retry"):
-            return await self._again(str(error), error.kind, error.retry_after)
+            return await one._again(str(error), error.kind, error.retry_after)
         return await self.fail(str(error), error.kind)
 
     async def _again(self, message: str, kind: str, asked: float | None) -> records.Step:
         """Another attempt follows, unless it was the last one."""
+        kind = _DOUBT if self.is_open else kind
         if self.attempts >= self.does.retry.max_attempts:
             return await self.fail(message, kind)
         failure = Failure(self.path, self.does.uses, message, kind, self.attempts)
@@ -172,4 +191,6 @@ class _One:
         return await self.caller.writer.finish(self.path, self.does.uses, "held", error=failure)
 
     async def fail(self, message: str, kind: str) -> records.Step:
+        if self.is_open:
+            return await self.leave_open(f"an earlier attempt may have taken effect, and now {message}", _DOUBT)
         return await self.caller.writer.fail(self.path, self.does.uses, message, kind, self.attempts)

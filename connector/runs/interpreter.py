@@ -21,7 +21,7 @@ from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError
 from connector.flows.flow import MOST_ITEMS, Approve, Call, Each, Flow, Kind, Step, Stop, Switch, Wait, WaitFor
 from connector.runs import pins, records
-from connector.runs.calling import Caller, too_late
+from connector.runs.calling import Caller, is_in_doubt, too_late
 from connector.runs.frames import End, Frame
 from connector.runs.pausing import Paused, Pausing
 from connector.runs.pins import Pin
@@ -53,8 +53,14 @@ class Interpreter:
         try:
             await progress.finish(flow)
         except Paused as paused:
-            if paused.until is not None:
+            if paused.until is None:
+                await self.store.leave_run(run, progress.worked())
+            else:
                 await self.store.pause_run(run, paused.until, progress.worked(), self.clock())
+
+
+def _kind_of(error: EvaluationError | SettingsError) -> str:
+    return "expression" if isinstance(error, EvaluationError) else "settings"
 
 
 def action_of(does: Kind) -> str:
@@ -72,6 +78,8 @@ class _Progress:
         self._journal = journal
         self._pins = self._store.query(pins.load, run.id)
         self._began = self._clock()
+        self._limit: float | None = None
+        """Seconds for which the run may work, also in steps that stand inside others; none in `on_error`."""
         self._writer = StepWriter(self._store, run, self._clock)
         self._caller = Caller(self._adapter, self._writer, self._clock, interpreter.jitter, interpreter.in_flight)
         self._pausing = Pausing(self._adapter, self._writer, self._clock)
@@ -81,6 +89,7 @@ class _Progress:
         return self._run.worked + (self._clock() - self._began).total_seconds()
 
     async def finish(self, flow: Flow) -> None:
+        self._limit = flow.timeout
         try:
             frame = Frame.of(flow, self._run, self._run.trigger, self._adapter.config(flow.config))
             end, outputs = await self._whole(frame)
@@ -98,27 +107,30 @@ class _Progress:
 
     async def _whole(self, frame: Frame) -> tuple[End | None, Any]:
         """The steps of a flow, what it does after a failure, and its outputs."""
-        end = await self._all(frame.flow.steps, frame, frame.flow.timeout)
+        end = await self._all(frame.flow.steps, frame)
         if end is None:
             try:
                 return None, frame.flow.outputs.render(frame.scope) if frame.flow.outputs else None
             except EvaluationError as error:
-                return End("failed", Failure("", "", f"outputs: {error}", "expression", 0)), None
+                end = End("failed", Failure("", "", f"outputs: {error}", "expression", 0))
         if end.failure is None:
             return end, None
         frame.scope["error"] = {**end.failure.as_json(), **({"kind": "held"} if end.is_held else {})}
+        limit, self._limit = self._limit, None
         second = await self._all(frame.flow.on_error, frame)
+        self._limit = limit
         # What may have been done twice comes before what failed.
         return second if second and second.is_held and not end.is_held else end, None
 
-    async def _all(self, steps: Sequence[Step], frame: Frame, limit: float | None = None) -> End | None:
+    async def _all(self, steps: Sequence[Step], frame: Frame) -> End | None:
         """Do the steps; why they ended early."""
         for step in steps:
             path = frame.path(step)
             record = self._journal.get(path)
             if record is None or record.status not in records.FINISHED:
-                if limit is not None and self.worked() > limit:
-                    message = f"the run has worked for {limit:g} s, which is its timeout, and {path} was not begun"
+                if self._limit is not None and self.worked() > self._limit:
+                    limit = f"{self._limit:g} s, which is its timeout"
+                    message = f"the run has worked for more than {limit}, and {path} was not begun"
                     return End("failed", Failure(path, "", message, "timeout", 0))
                 record = self._journal[path] = await self._do(step, frame, record)
             frame.keep(step, record, self._journal)
@@ -150,8 +162,9 @@ class _Progress:
             if reason := self._reason_to_skip(step, frame.scope, record):
                 return await self._writer.finish(path, action, "skipped", reason=reason)
             return await self._control(does, path, frame, record)
-        except EvaluationError as error:
-            return await self._writer.fail(path, action, str(error), "expression", record.attempts if record else 0)
+        except (EvaluationError, SettingsError) as error:
+            attempts = record.attempts if record else 0
+            return await self._writer.fail(path, action, str(error), _kind_of(error), attempts)
 
     async def _control(
         self, does: Wait | WaitFor | Approve | Switch | Stop, path: str, frame: Frame, record: records.Step | None
@@ -170,15 +183,17 @@ class _Progress:
                 return await self._switch(does, path, frame, record)
             case Stop():
                 reason = does.reason.render(frame.scope)
-                return await self._writer.finish(path, "stop", "succeeded", reason=reason)
+                return await self._writer.finish(path, "stop", "succeeded", output={}, reason=reason)
 
     def _reason_to_skip(self, step: Step, scope: Scope, record: records.Step | None) -> str | None:
         if record is None and isinstance(step.does, Call) and self._is_left_out(step.does):
             return "a backfill leaves out what acts on somebody once; --allow-once does it"
         if record is None and step.condition and not step.condition.evaluate(scope):
             return f"if: {why_false(step.condition, scope)}"
-        if record and (record.status == "sending" or (record.wake_at is None and record.attempts == 0)):
-            return None  # it may have acted, or has begun with what stands inside it
+        if record and (record.status == "sending" or is_in_doubt(record)):
+            return None  # it may have acted
+        if record and record.wake_at is None and record.attempts == 0:
+            return None  # it has begun with what stands inside it
         return too_late(step, scope, self._clock())
 
     def _is_left_out(self, call: Call) -> bool:
@@ -217,9 +232,8 @@ class _Progress:
     async def _finish(self, path: str, action: str, end: End | None, output: Any = None) -> records.Step:
         """The outcome of a step by that of the steps inside it."""
         if end is None or end.failure is None:
-            return await self._writer.finish(
-                path, action, "succeeded", output=output, reason=end.reason if end else None
-            )
+            reason = end.reason if end else None
+            return await self._writer.finish(path, action, "succeeded", output=output, reason=reason)
         return await self._writer.finish(path, action, "held" if end.is_held else "failed", error=end.failure)
 
     async def _each(
@@ -256,8 +270,8 @@ class _Progress:
             inside = replace(frame, scope={**frame.scope, "item": item, "index": index})
             try:
                 done = await self._one(step, call, path, inside, record)
-            except EvaluationError as error:
-                done = await self._writer.fail(path, call.uses, str(error), "expression")
+            except (EvaluationError, SettingsError) as error:
+                done = await self._writer.fail(path, call.uses, str(error), _kind_of(error))
         self._journal[path] = done
         return done
 
@@ -268,7 +282,8 @@ class _Progress:
                 raise fault
         pauses = [one for one in done if isinstance(one, Paused)]
         if pauses:
-            raise Paused(min((one.until for one in pauses if one.until is not None), default=None))
+            times = [one.until for one in pauses if one.until is not None]
+            raise Paused(min(times) if len(times) == len(pauses) else None)  # items that were not begun go on at once
         items = [one for one in done if isinstance(one, records.Step)]
         for status in ("held", "failed"):
             for one in items:
@@ -280,7 +295,7 @@ class _Progress:
         value = (record.input or {})["on"] if record else switch.on.evaluate(frame.scope)
         if record is None:
             await self._writer.begin(path, "switch", {"on": value})
-        return await self._finish(path, "switch", await self._all(switch.choose(value), frame))
+        return await self._finish(path, "switch", await self._all(switch.choose(value), frame), {})
 
     async def _approve(self, asked: Approve, path: str, frame: Frame, record: records.Step | None) -> records.Step:
         """Ask by the steps of `notify`, then wait for the answer."""

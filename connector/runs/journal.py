@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from connector.errors import StoreError
 from connector.runs import records
-from connector.runs.records import Failure, read_time
+from connector.runs.records import Failure, read_time, write_time
 
 Record = TypeVar("Record")
 
@@ -72,13 +72,15 @@ class Journal:
         )
         return {row["flow"]: read_time(row["due_at"]) for row in rows}
 
-    def next_wake(self, only: Collection[str] | None = None) -> datetime | None:
-        """When the next waiting run goes on; of `only` where given."""
-        row = self._connection.execute(
-            "SELECT min(wake_at) AS at FROM runs WHERE status = 'waiting' "
-            "AND (:only IS NULL OR id IN (SELECT value FROM json_each(:only)))",
-            {"only": None if only is None else json.dumps(sorted(only))},
-        ).fetchone()
+    def next_wake(self, only: Collection[str] | None = None, after: datetime | None = None) -> datetime | None:
+        """When the next waiting run goes on, of `only` and `after` a time where given."""
+        query = (
+            "SELECT min(wake_at) AS at FROM runs WHERE status = 'waiting' AND wake_at > :after "
+            "AND status IN ('queued', 'running', 'waiting') "  # in these words the index of such runs is used
+            "AND (:only IS NULL OR id IN (SELECT value FROM json_each(:only)))"
+        )
+        names = None if only is None else json.dumps(sorted(only))
+        row = self._connection.execute(query, {"only": names, "after": write_time(after) if after else ""}).fetchone()
         return _time(row["at"])
 
 

@@ -43,34 +43,41 @@ class Pausing:
             await self.writer.pause(path, "wait", until, {"until": from_time(until)})
         if self.clock() < until:
             raise Paused(until)
-        return await self.writer.finish(path, "wait", "succeeded")
+        return await self.writer.finish(path, "wait", "succeeded", output={})
 
     def _end_of(self, wait: Wait, scope: Scope) -> datetime:
         if wait.until is not None:
             return as_time(wait.until.evaluate(scope))
-        return self.clock() + timedelta(seconds=wait.duration)
+        return self._after(wait.duration)
+
+    def _after(self, seconds: float) -> datetime:
+        """In so many seconds, or at the end of the calendar."""
+        now = self.clock()
+        return now + min(timedelta(seconds=seconds), max(NEVER - now, timedelta()))
 
     async def wait_for(self, wanted: WaitFor, path: str, scope: Scope, record: records.Step | None) -> records.Step:
         """Until an event is taken that was stored since the run started; the output is null where the time is over."""
         until = record.wake_at if record else None
         if until is None:
-            until = self.clock() + timedelta(seconds=wanted.timeout)
+            until = self._after(wanted.timeout)
             place = Awaited(self.writer.run.id, path, connector_of(wanted.uses), wanted.connection)
             await self.writer.await_event(place, wanted.uses, until, {"until": from_time(until)})
         if (found := await self._take(wanted, path, scope)) is not None:
-            return await self.writer.finish(path, wanted.uses, "succeeded", output=found)
+            return found
         if self.clock() >= until:
             return await self.writer.finish(path, wanted.uses, "succeeded", reason="no such event came in time")
         raise Paused(until)
 
-    async def _take(self, wanted: WaitFor, path: str, scope: Scope) -> dict[str, Any] | None:
-        """The first event that matches and serves no other step."""
-        store, run_id = self.writer.store, self.writer.run.id
-        for stored in store.query(awaited.candidates, run_id, path):
+    async def _take(self, wanted: WaitFor, path: str, scope: Scope) -> records.Step | None:
+        """The end of the step with the first event that matches and serves no other one."""
+        others = []
+        for stored in self.writer.store.query(awaited.candidates, self.writer.run.id, path):
             seen = self._matching(wanted, stored, scope)
-            if seen is not None and await store.write(awaited.take, stored.id, run_id, path):
-                return seen
-            await store.write(awaited.look_past, stored.id, run_id, path)
+            if seen is not None and (ended := await self.writer.take_event(path, wanted.uses, stored.id, seen)):
+                return ended
+            others.append(stored.id)
+        if others:
+            await self.writer.store.look_past(self.writer.run, path, others)
         return None
 
     def _matching(self, wanted: WaitFor, stored: records.Event, scope: Scope) -> dict[str, Any] | None:
@@ -88,23 +95,25 @@ class Pausing:
     ) -> records.Step:
         """Until somebody has answered, or the time is over; a pin answers at once, as far as it says by a yes."""
         if pin is not None:
-            given = {**self._output(asked, Answer(True, "", self.clock(), {})), "by": None}
+            given = _output(asked, Answer(True, None, self.clock(), {}))
             filled = pin if pin.kind else replace(pin, output={**given, **pin.output})
             return await filled.finish(self.writer, path, "approve")
         until = record.wake_at if record else None
         if until is None:
-            until = self.clock() + timedelta(seconds=asked.timeout) if asked.timeout else NEVER
+            until = self._after(asked.timeout) if asked.timeout else NEVER
             await self.writer.pause(path, "approve", until)
-        answer = self.writer.store.query(answers.find, self.writer.run.id, path)
+        store, run_id = self.writer.store, self.writer.run.id
+        answer = store.query(answers.find, run_id, path)
         if answer is None and self.clock() < until:
             raise Paused(until)
-        if answer is None and asked.on_timeout == "fail":
+        if answer is None:  # from now on nobody else's counts
+            nobody = Answer(asked.on_timeout == "approve", None, self.clock(), {})
+            answer = await store.write(answers.give, run_id, path, nobody)
+        if answer.by is None and asked.on_timeout == "fail":
             return await self.writer.fail(path, "approve", "nobody has answered in time", "timeout")
-        return await self.writer.finish(path, "approve", "succeeded", output=self._output(asked, answer))
+        return await self.writer.finish(path, "approve", "succeeded", output=_output(asked, answer))
 
-    def _output(self, asked: Approve, answer: Answer | None) -> dict[str, Any]:
-        given = answer.form if answer else {}
-        form = {name: given.get(name, field.default) for name, field in asked.form.items()}
-        approved = answer.approved if answer else asked.on_timeout == "approve"
-        at = answer.at if answer else self.clock()
-        return {"approved": approved, "by": answer.by if answer else None, "at": from_time(at), **form}
+
+def _output(asked: Approve, answer: Answer) -> dict[str, Any]:
+    form = {name: answer.form.get(name, field.default) for name, field in asked.form.items()}
+    return {"approved": answer.approved, "by": answer.by, "at": from_time(answer.at), **form}

@@ -23,13 +23,32 @@ def keep(connection: sqlite3.Connection, flow: Flow) -> None:
 
 def load(connection: sqlite3.Connection, revision: str, catalogue: Catalogue) -> Flow | str:
     """The flow, or why it no longer checks. Raises StoreError where it is not there."""
+    return _load(connection, revision, catalogue, {})
+
+
+def _load(
+    connection: sqlite3.Connection, revision: str, catalogue: Catalogue, known: dict[str, Flow | str]
+) -> Flow | str:
+    """`known` are those that were loaded already: several flows may call one."""
+    if revision not in known:
+        known[revision] = _check(connection, revision, catalogue, known)
+    return known[revision]
+
+
+def _check(
+    connection: sqlite3.Connection, revision: str, catalogue: Catalogue, known: dict[str, Flow | str]
+) -> Flow | str:
     row = connection.execute("SELECT * FROM revisions WHERE id = ?", (revision,)).fetchone()
     if row is None:
         raise StoreError(f"the database has no revision {revision!r}; restore it from a backup")
     calls: dict[str, str] = json.loads(row["calls"])
 
     def find(name: str) -> Flow | NoFlow:
-        found = load(connection, calls[name], catalogue) if name in calls else f"the revision of {name!r} is missing"
+        found = (
+            _load(connection, calls[name], catalogue, known)
+            if name in calls
+            else f"the revision of {name!r} is missing"
+        )
         return NoFlow(found, "") if isinstance(found, str) else found
 
     checked = check(json.loads(row["source"]), row["flow"], catalogue, find)

@@ -75,7 +75,7 @@ CREATE TABLE IF NOT EXISTS runs (
     CHECK ((status = 'waiting') = (wake_at IS NOT NULL)),
     CHECK ((status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL))
 );
-CREATE INDEX IF NOT EXISTS runs_by_lane ON runs (flow, lane, id) WHERE lane IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX IF NOT EXISTS runs_by_lane ON runs (flow, lane) WHERE lane IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX IF NOT EXISTS runs_to_do ON runs (status, wake_at) WHERE status IN ('queued', 'running', 'waiting');
 
 -- started → sending → succeeded | failed | held, back to started for the next attempt; skipped at once.
@@ -112,6 +112,7 @@ CREATE TABLE IF NOT EXISTS offered (
     event_id TEXT NOT NULL REFERENCES events (id),
     PRIMARY KEY (run_id, step, event_id)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS offered_events ON offered (event_id);
 CREATE TABLE IF NOT EXISTS taken (
     event_id TEXT PRIMARY KEY REFERENCES events (id),
     run_id   TEXT NOT NULL,
@@ -119,12 +120,12 @@ CREATE TABLE IF NOT EXISTS taken (
     UNIQUE (run_id, step)
 ) WITHOUT ROWID;
 
--- What people answered to steps that ask for their approval.
+-- What people answered to steps that ask for their approval; `by` is null where nobody did in time.
 CREATE TABLE IF NOT EXISTS answers (
     run_id   TEXT NOT NULL REFERENCES runs (id),
     step     TEXT NOT NULL,
     approved INTEGER NOT NULL,
-    by       TEXT NOT NULL,
+    by       TEXT,
     at       TEXT NOT NULL,
     form     TEXT NOT NULL,
     PRIMARY KEY (run_id, step)

@@ -31,6 +31,13 @@ class StepWriter:
         """The step waits for an event, until then at most."""
         await self.store.pause_step(self.run, place.step, action, given, until, self.clock(), place=place)
 
+    async def take_event(self, path: str, action: str, event_id: str, output: Any) -> records.Step | None:
+        """The step ends with the event; None where that serves another one."""
+        now = self.clock()
+        if not await self.store.take_event(self.run, path, action, event_id, output, now):
+            return None
+        return records.Step(path, action, "succeeded", None, output, None, None, 0, now, now)
+
     async def finish(
         self,
         path: str,

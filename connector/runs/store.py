@@ -56,11 +56,14 @@ _CLAIM = """
 UPDATE runs SET status = 'running', wake_at = NULL, epoch = epoch + 1, started_at = coalesce(started_at, :now)
 WHERE id IN (
     SELECT id FROM runs
-    WHERE (status = 'queued' OR (status = 'waiting' AND wake_at <= :now)) AND backfill = :backfill
+    WHERE status IN ('queued', 'running', 'waiting') -- in these words the index of such runs is used
+    AND (status = 'queued' OR (status = 'waiting' AND wake_at <= :now)) AND backfill = :backfill
     AND (:only IS NULL OR id IN (SELECT value FROM json_each(:only)))
-    AND (lane IS NULL OR lane_limit > (
-        SELECT count(*) FROM runs AS before WHERE before.flow = runs.flow AND before.lane = runs.lane
-        AND before.finished_at IS NULL AND before.id < runs.id
+    AND (lane IS NULL OR id IN (
+        SELECT id FROM (
+            SELECT id, lane_limit, row_number() OVER (PARTITION BY flow, lane ORDER BY rowid) AS place
+            FROM runs WHERE lane IS NOT NULL AND finished_at IS NULL
+        ) WHERE place <= lane_limit
     ))
     ORDER BY id LIMIT :limit
 )
@@ -146,7 +149,10 @@ class Store:
         """Give running runs back: those named, or all when the process that ran them has ended."""
 
         def work(connection: sqlite3.Connection) -> int:
-            update = "UPDATE runs SET status = 'queued' WHERE status = 'running'"
+            update = (
+                "UPDATE runs SET status = 'queued' WHERE status = 'running' "
+                "AND status IN ('queued', 'running', 'waiting')"  # in these words the index of such runs is used
+            )
             if run_ids is None:
                 return connection.execute(update).rowcount
             return sum(connection.execute(f"{update} AND id = ?", (run_id,)).rowcount for run_id in run_ids)
@@ -198,19 +204,7 @@ class Store:
 
         def work(connection: sqlite3.Connection) -> None:
             _guard(connection, run)
-            _finish_attempt(connection, run.id, step, now, error.message if error else None)
-            values = {
-                "run": run.id,
-                "step": step,
-                "action": action,
-                "status": status,
-                "output": as_json(output),
-                "reason": as_json(reason),
-                "error": as_json(error.as_json() if error else None),
-                "now": write_time(now),
-            }
-            connection.execute(_FINISH_STEP, values)
-            awaited.end(connection, run.id, step)
+            _finish_step(connection, run, step, action, status, now, output=output, reason=reason, error=error)
 
         await self._database.write(work)
 
@@ -255,6 +249,38 @@ class Store:
 
         await self._database.write(work)
 
+    async def take_event(
+        self, run: records.Run, step: str, action: str, event_id: str, output: Any, now: datetime
+    ) -> bool:
+        """End the wait of the step with the event; False where the event serves another one."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            _guard(connection, run)
+            if not awaited.take(connection, event_id, run.id, step):
+                return False
+            _finish_step(connection, run, step, action, "succeeded", now, output=output)
+            return True
+
+        return await self._database.write(work)
+
+    async def look_past(self, run: records.Run, step: str, event_ids: Sequence[str]) -> None:
+        """The events are none for the step."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            _guard(connection, run)
+            awaited.look_past(connection, event_ids, run.id, step)
+
+        await self._database.write(work)
+
+    async def leave_run(self, run: records.Run, worked: float) -> None:
+        """The process ends while it works on the run; the next one goes on."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            _guard(connection, run)
+            _one(connection, "UPDATE runs SET worked = ? WHERE id = ?", (worked, run.id))
+
+        await self._database.write(work)
+
     async def pause_run(self, run: records.Run, wake_at: datetime, worked: float, now: datetime) -> None:
         """The run holds no task until then; it goes on at once where what it waits for has come meanwhile."""
 
@@ -284,6 +310,8 @@ class Store:
             values = (status, finished, as_json(outputs), failure, as_json(reason), run.id)
             update = "UPDATE runs SET status = ?, finished_at = ?, outputs = ?, error = ?, reason = ? WHERE id = ?"
             _one(connection, update, values)
+            if finished:
+                awaited.end(connection, run.id)
 
         await self._database.write(work)
 
@@ -305,6 +333,33 @@ def _guard(connection: sqlite3.Connection, run: records.Run) -> None:
     row = connection.execute("SELECT epoch, status FROM runs WHERE id = ?", (run.id,)).fetchone()
     if row is None or row["epoch"] != run.epoch or row["status"] != "running":
         raise StaleRunError(f"the run {run.id} was taken over, so this process writes nothing more of it")
+
+
+def _finish_step(
+    connection: sqlite3.Connection,
+    run: records.Run,
+    step: str,
+    action: str,
+    status: records.StepStatus,
+    now: datetime,
+    *,
+    output: Any = None,
+    reason: str | None = None,
+    error: Failure | None = None,
+) -> None:
+    _finish_attempt(connection, run.id, step, now, error.message if error else None)
+    values = {
+        "run": run.id,
+        "step": step,
+        "action": action,
+        "status": status,
+        "output": as_json(output),
+        "reason": as_json(reason),
+        "error": as_json(error.as_json() if error else None),
+        "now": write_time(now),
+    }
+    connection.execute(_FINISH_STEP, values)
+    awaited.end(connection, run.id, step)
 
 
 def _finish_attempt(

@@ -39,7 +39,7 @@ def _before(connection: sqlite3.Connection, run: records.Run) -> Iterator[Waitin
     """The runs that the claim of this one waits for."""
     ids = connection.execute(
         "SELECT b.id FROM runs r JOIN runs b ON b.flow = r.flow AND b.lane = r.lane AND b.finished_at IS NULL "
-        "AND b.id < r.id WHERE r.id = ? ORDER BY b.id",
+        "AND b.rowid < r.rowid WHERE r.id = ? ORDER BY b.rowid",
         (run.id,),
     ).fetchall()
     limit = connection.execute("SELECT lane_limit FROM runs WHERE id = ?", (run.id,)).fetchone()["lane_limit"]

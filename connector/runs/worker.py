@@ -45,6 +45,7 @@ class Worker:
         self._backfills: set[str] = set()
         self._broken: set[str] = set()
         self._something = asyncio.Event()
+        self._claimed_at = clock()
         self._stopping = False
 
     def wake(self) -> None:
@@ -96,7 +97,9 @@ class Worker:
             self._broken.difference_update(broken)
         free = self._parallel - len(self._active)
         backfills = max(1, int(self._parallel * BACKFILL_SHARE)) - len(self._backfills)
-        for run in await self._store.claim(self._clock(), free, only, backfills) if free > 0 else ():
+        if free > 0:
+            self._claimed_at = self._clock()
+        for run in await self._store.claim(self._claimed_at, free, only, backfills) if free > 0 else ():
             if run.backfill:
                 self._backfills.add(run.id)
             self._active[run.id] = asyncio.create_task(self._advance(run), name=run.id)
@@ -110,7 +113,8 @@ class Worker:
         seconds = LOOK_EVERY
         if not failing and len(self._active) < self._parallel:
             with suppress(StoreError):  # the next look reports it
-                if wake_at := self._store.read(lambda journal: journal.next_wake(only)):
+                # What was due then and is not at work has to wait for another run, whose end wakes the worker.
+                if wake_at := self._store.read(lambda journal: journal.next_wake(only, self._claimed_at)):
                     seconds = max(0.0, min(LOOK_EVERY, (wake_at - self._clock()).total_seconds()))
         try:
             async with asyncio.timeout(seconds):
