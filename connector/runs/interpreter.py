@@ -57,6 +57,9 @@ class Interpreter:
                 await self.store.leave_run(run, progress.worked())
             else:
                 await self.store.pause_run(run, paused.until, progress.worked(), self.clock())
+        except asyncio.CancelledError:
+            await self.store.leave_run(run, progress.worked())
+            raise
 
 
 def _kind_of(error: EvaluationError | SettingsError) -> str:

@@ -1,9 +1,12 @@
 """What steps of flows wait for is polled and kept by flows that have no steps of their own, and start nothing."""
 
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 
+from connector.flows.catalogue import Catalogue
 from connector.flows.flow import Flow, TriggerUse, WaitFor
+from connector.runs import revisions
 
 
 def find_listeners(flows: Iterable[Flow]) -> list[Flow]:
@@ -17,3 +20,14 @@ def find_listeners(flows: Iterable[Flow]) -> list[Flow]:
                 owner, name=name, trigger=use, dedupe=None, concurrency=None, steps=(), on_error=(), calls={}
             )
     return list(found.values())
+
+
+def find_pinned(connection: sqlite3.Connection, catalogue: Catalogue, known: Iterable[Flow]) -> list[Flow]:
+    """Those beside the `known` ones that runs wait for which go on with an older text, or whose flow is off."""
+    rows = connection.execute("SELECT DISTINCT r.revision FROM awaited a JOIN runs r ON r.id = a.run_id").fetchall()
+    loaded = [revisions.load(connection, row["revision"], catalogue) for row in rows]
+    flows = [replace(flow, enabled=True) for flow in loaded if isinstance(flow, Flow)]
+    used = [(flow.name, flow.trigger) for flow in known]
+    pinned = [(flow, one) for flow in flows for one in find_listeners([flow])]
+    others = [(flow, one) for flow, one in pinned if (one.name, one.trigger) not in used]
+    return [replace(one, name=f"{one.name}@{flow.revision[:8]}") for flow, one in others]

@@ -20,7 +20,7 @@ from connector.errors import SettingsError, StoreError
 from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.runs.intake import Intake
-from connector.runs.listeners import find_listeners
+from connector.runs.listeners import find_listeners, find_pinned
 from connector.runs.poller import Poller
 from connector.runs.schedules import Scheduler
 from connector.runs.store import Store
@@ -112,7 +112,9 @@ async def _working(adapter: Adapter, settings: Settings, flows: Sequence[Flow]) 
     """The app, and what works behind it."""
     store = Store(settings.database)
     worker = Worker(adapter, store, _now)
-    intake = Intake(adapter, store, [*(flow for flow in flows if flow.trigger), *find_listeners(flows)], worker.wake)
+    listeners = find_listeners(flows)
+    listeners += store.query(find_pinned, adapter.catalogue, listeners)
+    intake = Intake(adapter, store, [*(flow for flow in flows if flow.trigger), *listeners], worker.wake)
     watches = find_watches(adapter, intake.flows, intake.decide)
     poller = Poller(intake, watches, _now)
     intake = replace(intake, watches=watches, arrived=poller.arrived)

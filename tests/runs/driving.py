@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
 
 from connector.runs.records import Run
 from connector.runs.store import Store
 from connector.runs.worker import Worker
+from connector.sqlite import Database
 
 
 @contextlib.asynccontextmanager
@@ -31,3 +34,27 @@ async def until_status(store: Store, run_id: str, *wanted: str) -> Run:
             if run and run.status in wanted:
                 return run
             await asyncio.sleep(0.005)
+
+
+class CountedDatabase:
+    """Counts its writes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database, self.writes = database, 0
+
+    def read(self, work: Callable[..., Any]) -> Any:
+        return self._database.read(work)
+
+    async def write(self, work: Callable[..., Any]) -> Any:
+        self.writes += 1
+        return await self._database.write(work)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+class CountedStore(Store):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.counted = CountedDatabase(self._database)
+        self._database = self.counted  # type: ignore[assignment]

@@ -4,8 +4,10 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from runs.driving import at_work, queue, until_status
 
-from connector.errors import NetworkError
+from connector.errors import NetworkError, NotFoundError
+from connector.runs.worker import Worker
 
 CUT = NetworkError("the connection was cut", processed="unknown", transient=True)
 
@@ -177,3 +179,88 @@ def test_run_that_has_worked_for_too_long_ends_and_waiting_is_no_work(bench):
     run, steps = bench.run(flow)
     assert (run.status, run.error.kind, run.error.step) == ("failed", "timeout", "third")
     assert "third" not in steps
+
+
+@pytest.mark.parametrize("inside", ["switch", "called flow"])
+def test_time_limit_of_the_run_holds_inside_steps_too(bench, inside):
+    async def slow() -> None:
+        bench.now += timedelta(minutes=2)
+
+    bench.answers["put"] = [slow]
+    two = "[{id: first, uses: test.put}, {id: second, uses: test.say}]"
+    other = f"flow: other\ninputs: {{x: {{type: int, default: 1}}}}\nsteps: {two}"
+    steps = {
+        "switch": f"- {{id: a, switch: {{on: trigger.name, cases: {{}}, default: {two}}}}}",
+        "called flow": "- {id: a, uses: flow.other}",
+    }
+    run, _ = bench.run(bench.flow(steps[inside], "timeout: 1m", beside=[other]))
+    assert (run.status, run.error.kind, run.error.step.rpartition("/")[2]) == ("failed", "timeout", "second")
+    assert [action for action, *_ in bench.calls] == ["put"]
+
+
+def test_time_limit_of_the_run_counts_across_processes(bench):
+    flow = bench.flow(
+        "- {id: first, uses: test.put}\n- {id: second, uses: test.put}\n- {id: third, uses: test.put}", "timeout: 1m"
+    )
+
+    async def work():
+        async with bench.working(flow) as (store, intake, worker):
+            run_id = await queue(bench, intake)
+
+            async def slow() -> None:
+                bench.now += timedelta(seconds=40)
+                worker.stop()
+
+            bench.answers["put"] = [slow, slow]
+            await worker.work()
+            async with at_work(Worker(bench.adapter(), store, bench.clock)):
+                return await until_status(store, run_id, "failed", "succeeded")
+
+    assert asyncio.run(work()).error.step == "third"
+
+
+def test_doubt_about_an_attempt_stays_when_the_time_for_another_one_is_over(bench):
+    bench.answers["say"] = [CUT]
+    flow = bench.flow(
+        """
+        - id: say
+          uses: test.say
+          on_ambiguous: retry
+          not_after: add_duration(trigger.at, '1s')
+          retry: {delay: 1h, max_delay: 1h}
+        """
+    )
+    run, steps = bench.run(flow)
+    assert (run.status, steps["say"].status, len(bench.calls)) == ("held", "held", 1)
+    assert steps["say"].error.message.startswith(
+        "an earlier attempt may have taken effect, and not_after: it is later than"
+    )
+
+
+def test_doubt_about_an_attempt_stays_when_a_later_one_is_refused(bench):
+    bench.answers["say"] = [CUT, NotFoundError("gone")]
+    run, steps = bench.run(bench.flow("- {id: say, uses: test.say, on_ambiguous: retry}"))
+    assert (run.status, steps["say"].error.message) == (
+        "held",
+        "an earlier attempt may have taken effect, and now gone",
+    )
+
+
+def test_error_steps_are_done_where_an_output_has_no_value(bench):
+    rest = """
+on_error: [{id: tell, uses: test.put, with: {text: "${{ error.message }}"}}]
+outputs: {rest: "${{ size(steps.look.text) % 0 }}"}
+"""
+    run, _ = bench.run(bench.flow("- {id: look, uses: test.look}", rest))
+    assert run.status == "failed"
+    assert [text for action, text, _ in bench.calls if action == "put"] == [run.error.message]
+
+
+def test_condition_of_a_repetition_that_has_no_value_fails_the_step_after_its_attempt(bench):
+    run, steps = bench.run(bench.flow("- {id: look, uses: test.look, retry: {until: size(output.text) % 0 == 1}}"))
+    assert (run.status, run.error.attempts, steps["look"].error.kind) == ("failed", 1, "expression")
+
+
+def test_step_that_gives_nothing_gives_an_empty_object(bench):
+    flow = bench.flow("- {id: pause, wait: 1m}", "outputs: {nothing: '${{ json(steps.pause) }}'}")
+    assert bench.run(flow)[0].outputs == {"nothing": "{}"}

@@ -4,9 +4,10 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from runs.driving import at_work, until_status
+from runs.driving import CountedStore, at_work, until_status
 
 from connector.errors import NetworkError
+from connector.runs.worker import Worker
 
 STEPS = """
 - {id: first, uses: test.say, with: {text: "${{ trigger.name ?? '' }} first"}}
@@ -83,3 +84,40 @@ def test_other_flow_with_the_same_key_has_its_own_runs(bench, mode):
 
     asyncio.run(work())
     assert [text for _, text, _ in bench.calls] == ["a first", "a first"]
+
+
+def test_run_that_is_stored_later_goes_on_later_whatever_its_id(bench):
+    """Ids order by the time when an event came in, and events are not stored in that order."""
+    flow = bench.flow(STEPS, lanes("queue"))
+
+    async def work():
+        async with bench.working(flow) as (store, intake, _):
+            first = (await intake.accept(bench.delivery(name="a", anything="x"))).starts[0].run_id
+            bench.now -= timedelta(seconds=1)
+            second = (await intake.accept(bench.delivery(name="b", anything="x"))).starts[0].run_id
+            assert second < first
+            return first, [run.id for run in await store.claim(bench.now, 10)]
+
+    first, claimed = asyncio.run(work())
+    assert claimed == [first]
+
+
+def test_worker_rests_while_a_run_that_is_due_has_to_wait_for_another_one(bench):
+    bench.answers["say"] = ["fine", NetworkError("cut", processed="unknown", transient=True)]
+    flow = bench.flow(STEPS, "concurrency: {key: trigger.anything, limit: 2}")
+
+    async def work():
+        async with bench.working(flow) as (store, intake, worker):
+            runs = [(await intake.accept(bench.delivery(name=name, anything="x"))).starts[0].run_id for name in "ab"]
+            async with at_work(worker):
+                await until_status(store, runs[1], "held", "waiting")
+                await until_status(store, runs[0], "held", "waiting")
+            await store.write(lambda connection: connection.execute("UPDATE runs SET lane_limit = 1"))
+            bench.now += timedelta(minutes=10)
+            counting = CountedStore(bench.database)
+            async with at_work(Worker(bench.adapter(), counting, bench.clock)):
+                await asyncio.sleep(0.5)
+            counting.close()
+            return counting.counted.writes
+
+    assert asyncio.run(work()) < 10

@@ -6,6 +6,7 @@ import pytest
 from runs.driving import at_work, queue, until_status
 
 from connector.errors import NetworkError, NotFoundError, ServerError
+from connector.runs.worker import Worker
 
 CUT = NetworkError("the connection was cut", processed="unknown", transient=True)
 GONE = NotFoundError("there is no such thing")
@@ -130,3 +131,24 @@ def test_list_is_the_one_that_was_written_down_also_after_a_crash(bench):
 
     asyncio.run(go_on(asyncio.run(begin())))
     assert texts(bench) == ["number 1", "number 2"]
+
+
+def test_items_that_were_not_begun_go_on_in_the_next_process_at_once(bench):
+    """Another item waits for its next attempt when the process ends."""
+    flow = each(bench, more="retry: {delay: 1h, max_delay: 1h}", names="['a', 'b']")
+
+    async def work():
+        async with bench.working(flow) as (store, intake, worker):
+            run_id = await queue(bench, intake)
+
+            async def fail() -> None:
+                worker.stop()
+                raise BUSY
+
+            bench.answers["put"] = [fail]
+            await worker.work()
+            async with at_work(Worker(bench.adapter(), store, bench.clock, jitter=lambda: 1.0)):
+                await until_status(store, run_id, "waiting")
+            return texts(bench)
+
+    assert asyncio.run(work()) == ["0 a", "1 b"]

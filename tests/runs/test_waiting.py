@@ -5,13 +5,15 @@ import json
 from datetime import timedelta
 
 import pytest
-from runs.driving import at_work, queue, until_status
+from runs.driving import CountedStore, at_work, queue, until_status
 
 from connector.adapter import Delivery
 from connector.declare import Event
-from connector.runs import answers
+from connector.runs import answers, approvals
 from connector.runs.answers import Answer
 from connector.runs.intake import Intake
+from connector.runs.pausing import NEVER
+from connector.runs.worker import Worker
 
 WAIT = """
 - {id: before, uses: test.say, with: {text: before}}
@@ -195,8 +197,9 @@ def answer(bench, *, given=None, approved=True, hours=0, text=ASK):
                 if given is not None:
                     now = bench.now + timedelta(minutes=5)
                     bench.now = now
-                    assert await store.write(answers.give, run_id, "ask", Answer(approved, "Cal", now, given))
-                    assert not await store.write(answers.give, run_id, "ask", Answer(not approved, "Dan", now, {}))
+                    first, second = Answer(approved, "Cal", now, given), Answer(not approved, "Dan", now, {})
+                    assert await store.write(answers.give, run_id, "ask", first) == first
+                    assert await store.write(answers.give, run_id, "ask", second) == first
                 bench.now += timedelta(hours=hours)
                 worker.wake()
                 run = await until_status(store, run_id, "succeeded", "failed")
@@ -254,3 +257,55 @@ def test_approval_whose_request_fails_fails(bench):
     bench.answers["say"] = [ValueError("a fault of the plugin")]
     run, steps = bench.run(bench.flow(ASK))
     assert (run.status, steps["ask"].status) == ("held", "held")
+
+
+def test_answer_after_the_time_to_give_it_is_refused(bench):
+    """Also where nobody has looked at the run since."""
+    flow = bench.flow(ASK)
+
+    async def work():
+        async with bench.working(flow) as (store, intake, worker):
+            run_id = await queue(bench, intake)
+            async with at_work(worker):
+                await until_status(store, run_id, "waiting")
+            asked = store.query(approvals.find, bench.adapter().catalogue, run_id, None)
+            bench.now += timedelta(hours=1)
+            with pytest.raises(approvals.NotAskedError, match=r"the time to answer ask of run_\w+ is over"):
+                await store.write(approvals.answer, asked, Answer(True, "Cal", bench.now, {"note": "late"}))
+            async with at_work(worker_of(bench, store)):
+                await until_status(store, run_id, "succeeded")
+            with pytest.raises(approvals.NotAskedError, match="is over"):
+                await store.write(approvals.answer, asked, Answer(True, "Cal", bench.now, {"note": "late"}))
+
+    asyncio.run(work())
+
+
+def test_events_that_do_not_match_are_looked_past_in_one_write(bench):
+    flow = bench.flow(REPLY)
+
+    async def work():
+        async with bench.working(flow) as (store, intake, worker):
+            listening = Intake(intake.adapter, store, [], worker.wake)
+            run_id = (await intake.accept(bench.delivery(name="Ann"))).starts[0].run_id
+            async with at_work(worker):
+                await until_status(store, run_id, "waiting")
+            for _ in range(20):
+                await listening.accept(event(bench, name="Bob"))
+            counting = CountedStore(bench.database)
+            async with at_work(worker_of(bench, counting)):
+                await until_status(counting, run_id, "waiting")
+            counting.close()
+            return counting.counted.writes
+
+    assert asyncio.run(work()) < 12
+
+
+def test_wait_beyond_the_calendar_ends_with_it(bench):
+    flow = bench.flow("- {id: pause, wait: 36500d}\n- {id: again, wait: 36500d}")
+    bench.now = NEVER - timedelta(days=1)
+    run, _ = bench.run(flow)
+    assert run.status == "succeeded"
+
+
+def worker_of(bench, store) -> Worker:
+    return Worker(bench.adapter(), store, bench.clock)

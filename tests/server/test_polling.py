@@ -103,8 +103,9 @@ outputs: {second: "${{ steps.second?.visitor_email }}"}
 """
 
 
+@pytest.mark.parametrize("text", ["same", "edited"])
 def test_lead_that_a_step_waits_for_is_polled_also_when_it_came_while_the_server_was_down(
-    make_server, sandbox, tmp_path
+    make_server, sandbox, tmp_path, text
 ):
     (tmp_path / "flow.yaml").write_text(WAITING)
     httpx.patch(f"{sandbox.control_url}/settings", json={"rate_limit": 10_000}).raise_for_status()
@@ -112,9 +113,10 @@ def test_lead_that_a_step_waits_for_is_polled_also_when_it_came_while_the_server
     first = make_server(**settings).start("--port", "0")
     first.wait_for(lambda: first.query("SELECT 1 FROM polls WHERE swept_at IS NOT NULL"))
     visit(sandbox, "ann", webhook=False)
-    first.wait_for(lambda: [run.status for run in first.runs()] == ["waiting"])
+    [waiting] = first.wait_for(lambda: [run.id for run in first.runs() if run.status == "waiting"])
     first.stop(signal.SIGKILL)
+    (tmp_path / "flow.yaml").write_text(WAITING if text == "same" else FLOW.replace("greet", "pair"))
     visit(sandbox, "ben", webhook=False)
     second = make_server(**settings).start("--port", "0")
-    [run] = second.wait_for(lambda: [run for run in second.runs() if run.status == "succeeded"])
+    [run] = second.wait_for(lambda: [run for run in second.runs() if run.id == waiting and run.status == "succeeded"])
     assert run.outputs == {"second": "ben@example.com"}
