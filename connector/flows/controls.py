@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from connector.flows import document, parameters, types
 from connector.flows.catalogue import Catalogue
 from connector.flows.document import Node
+from connector.flows.expressions import tree
 from connector.flows.expressions.narrowing import Known, Path, path_of
 from connector.flows.flow import Approve, Kind, OnTimeout, Step, Stop, Switch, Wait, WaitFor
 from connector.flows.inputs import Inputs
@@ -79,6 +80,10 @@ class Controls:
         match = None
         if (at := self._keys.require(keys, "match", "wait_for", WAIT_FOR_KEYS, "event.FIELD == …")) is not None:
             match = self._slots.expression(at, known.with_names({"event": event}), BOOL)
+        is_any = match is not None and isinstance(match.tree, tree.Literal)  # `true` takes whatever comes
+        if match is not None and at is not None and not is_any and not tree.reads(match.tree, "event"):
+            message = "match reads nothing of the event, so that anybody's would match"
+            self._keys.complain(at, "comparison", message, "compare a field of it, as in event.FIELD == …")
         limit = self._keys.require(keys, "timeout", "wait_for", WAIT_FOR_KEYS, "1d")
         timeout = self._keys.duration(limit, "timeout", 0.0)
         output = types.union([event, NULL])

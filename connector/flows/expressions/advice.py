@@ -163,7 +163,7 @@ def for_name(name: str, known: Known) -> str | None:
     """Where there is no such name."""
     if name in FUNCTIONS or name in MACROS:
         return f"{name} is a function: write {name}(…)"
-    for owner in ("trigger", "inputs", "steps", "vars", "config", "item", "run", "error"):
+    for owner in ("event", "item", "output", "trigger", "inputs", "steps", "vars", "config", "run", "error"):
         if isinstance(kind := known.names.get(owner), Object) and name in kind.fields:
             return f"write {owner}.{name}"
     if known.names and name in _ELSEWHERE:
