@@ -4,12 +4,24 @@ from typing import Any
 
 from connector.errors import SettingsError
 from connector.flows import values
-from connector.flows.parameters import Parameter
+from connector.flows.parameters import Parameter, Parameters
 from connector.settings import Settings, config_variable
 
 
-def find(settings: Settings, name: str, declared: Parameter) -> Any:
-    """The value, as JSON. Raises SettingsError."""
+def find_all(settings: Settings, declared: Parameters) -> dict[str, Any]:
+    """The values, as JSON. Raises SettingsError with all that is wrong."""
+    found, faults = {}, []
+    for name, parameter in declared.items():
+        try:
+            found[name] = _find(settings, name, parameter)
+        except SettingsError as error:
+            faults.append(str(error))
+    if faults:
+        raise SettingsError("; ".join(faults))
+    return found
+
+
+def _find(settings: Settings, name: str, declared: Parameter) -> Any:
     if (text := settings.config_text(name)) is not None:
         try:
             return values.read_text(text, declared.type)

@@ -6,6 +6,7 @@ from pathlib import Path
 from connector import registry, settings
 from connector.adapter import Adapter
 from connector.declare import connector_of
+from connector.errors import SettingsError
 from connector.flows.flow import Flow, TriggerUse, WaitFor
 from connector.settings import Settings
 
@@ -39,10 +40,19 @@ def _require_trigger(adapter: Adapter, used: TriggerUse | WaitFor) -> None:
         adapter.require_connection(connector, used.connection)
 
 
+def require_config(adapter: Adapter, flow: Flow) -> None:
+    """Raise SettingsError unless what the flow, and those that it calls, read as `config` has values that fit."""
+    for owner in {one.name: one for one, _ in flow.all_steps()}.values():
+        try:
+            adapter.config(owner.config)
+        except SettingsError as error:
+            raise SettingsError(f"the flow {owner.name!r} has not all it needs: {error}") from error
+
+
 def require_steps(adapter: Adapter, flow: Flow) -> None:
     """Raise SettingsError unless the flow's configuration, and each connection of its steps, has what it needs."""
-    for owner, step in flow.all_steps():
-        adapter.config(owner.config)
+    require_config(adapter, flow)
+    for _, step in flow.all_steps():
         if isinstance(step.does, WaitFor):
             _require_trigger(adapter, step.does)
     for _, call in flow.calls_of_actions():

@@ -1,7 +1,5 @@
 """`chatforge run`."""
 
-import json
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,21 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.adapter import Adapter, Delivery
+from connector.adapter import Adapter
 from connector.cli import execution, output, timeline
 from connector.cli.dry_run import EVENT_IS_SAMPLE, dry_run
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows, require_file
-from connector.cli.input_files import read_input, read_object
-from connector.cli.loading import load_adapter, load_settings, require_steps
+from connector.cli.loading import load_adapter, load_settings, require_config, require_steps
 from connector.cli.pin_options import read_pins
 from connector.cli.run_inputs import read_inputs
-from connector.cli.send_event import sample
-from connector.declare import Event, connector_of
-from connector.errors import ConnectorError, WebhookError
-from connector.flows.flow import Flow, TriggerUse
-from connector.runs.events import BY_HAND, Decision, Stored
-from connector.runs.intake import Intake, decide_event
+from connector.cli.run_trigger import ByHand, read_by_hand
+from connector.errors import ConnectorError
+from connector.flows.flow import Flow
+from connector.runs import events
+from connector.runs.events import Decision, NewEvent, Stored
+from connector.runs.intake import Intake, decide_event, decide_trigger
 from connector.runs.pins import Pins
 from connector.runs.store import Store
 
@@ -39,13 +36,13 @@ def run(
         str | None,
         typer.Option(
             metavar="JSON",
-            help="The event's payload, or the inputs of a flow that has inputs, as JSON or @FILE; without it a sample "
-            "of the trigger as of now. See: chatforge show TRIGGER --json",
+            help="What the flow reads as `trigger`, a webhook, or the inputs of a flow that has inputs, as JSON or "
+            "@FILE; without it a sample of the trigger as of now.",
         ),
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change the sample, or give an input, as in agent_id=ID."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Change `trigger`, or give an input, as in agent_id=ID."),
     ] = None,
     pinned: Annotated[
         list[str] | None,
@@ -66,6 +63,7 @@ def run(
     adapter, database = load_adapter(file), load_settings(file).database
     [flow] = load_flows(file, adapter.catalogue)
     flow = replace(flow, enabled=True)  # who names it wants it
+    require_config(adapter, flow)
     pins = read_pins(flow, pinned or (), adapter.catalogue)
     begin = _read_start(adapter, flow, input, changes or (), pins)
     is_sample = flow.trigger is not None and input is None and not as_json
@@ -91,19 +89,26 @@ class _Start:
     adapter: Adapter
     flow: Flow
     pins: Pins
-    given: Delivery | Mapping[str, Any]
+    given: ByHand | Mapping[str, Any]
 
     async def queue(self, store: Store) -> Stored:
         intake = Intake(self.adapter, store, [self.flow])
-        if isinstance(self.given, Delivery):
-            return await intake.accept(self.given, self.pins)
-        return await intake.start(self.flow, self.given, datetime.now(UTC), self.pins)
+        if not isinstance(self.given, ByHand):
+            return await intake.start(self.flow, self.given, datetime.now(UTC), self.pins)
+        if self.given.trigger is None:
+            return await intake.accept(self.given.delivery, self.pins)
+        decision = replace(self.decide(), pins=self.pins)
+        return await store.write(events.add_event, NewEvent.of(self.given.delivery), [decision])
 
     def decide(self) -> Decision:
         """What the flow makes of it. Raises StartedNothingError."""
-        if not isinstance(self.given, Delivery):
+        if not isinstance(self.given, ByHand):
             return Decision(self.flow.name, self.flow, self.given)
-        decision = decide_event(self.adapter, self.flow, self.given, self.given.received_at)
+        delivery, trigger = self.given.delivery, self.given.trigger
+        if trigger is None:
+            decision = decide_event(self.adapter, self.flow, delivery, delivery.received_at)
+        else:
+            decision = decide_trigger(self.adapter, self.flow, trigger, delivery.received_at)
         if decision is None or decision.trigger is None:
             raise _nothing(decision.reason if decision else None)
         return decision
@@ -113,32 +118,9 @@ def _read_start(adapter: Adapter, flow: Flow, input: str | None, changes: Sequen
     if input is not None and changes:
         what = "changes the sample, and --input gives another event" if flow.trigger else "and --input give the inputs"
         raise UsageError(f"--set {what}; give one of them")
-    given = _delivery(adapter, flow.trigger, input, changes) if flow.trigger else read_inputs(flow, input, changes)
-    return _Start(adapter, flow, pins, given)
-
-
-def _delivery(adapter: Adapter, trigger: TriggerUse, input: str | None, changes: Sequence[str]) -> Delivery:
-    """The given event, or the trigger's sample as of now with the changes."""
-    now = datetime.now(UTC)
-    event, text = _event(adapter, trigger.uses, input, changes, now)
-    # Each manual run is an event of its own, also with the same input.
-    event = replace(event, identity=f"{BY_HAND}{secrets.token_hex(16)}")
-    return Delivery(connector_of(trigger.uses), trigger.connection, event, text, now)
-
-
-def _event(
-    adapter: Adapter, trigger: str, input: str | None, changes: Sequence[str], now: datetime
-) -> tuple[Event, str]:
-    example = adapter.registry.trigger(trigger).sample
-    text = read_input(input) if input else json.dumps(sample(example.payload, now, changes=changes))
-    if example.source == "webhook":
-        webhook = adapter.registry.connections[connector_of(trigger)].webhook
-        assert webhook is not None  # noqa: S101 - the registry has seen to it
-        try:
-            return webhook.parse(text), text
-        except WebhookError as error:
-            raise UsageError(f"--input: {error}") from error
-    return replace(example, occurred_at=now, payload=read_object(text, example.payload)), text
+    if flow.trigger is None:
+        return _Start(adapter, flow, pins, read_inputs(flow, input, changes))
+    return _Start(adapter, flow, pins, read_by_hand(adapter, flow.trigger, input, changes, datetime.now(UTC)))
 
 
 def _started(stored: Stored) -> str:

@@ -93,3 +93,44 @@ def test_server_says_that_others_start_the_flow(scene):
         server.terminate()
         server.communicate(timeout=20)
     assert lines[2] == "flow      refund, called by others, or with chatforge run\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--set", "visitor_emial=x"], "--set visitor_emial: there is no such field; did you mean 'visitor_email'?"),
+        (["--set", "source=webhok"], "--set source=webhok: expected 'webhook' | 'poll', not 'webhok'"),
+        (
+            ["--input", '{"agent_id": "a"}'],
+            "needs the field 'captured_at' (time); give what the flow reads as `trigger`",
+        ),
+    ],
+)
+def test_what_the_flow_cannot_read_as_trigger_is_refused(chatforge, flow, arguments, words):
+    result = chatforge("run", flow, "--dry-run", *arguments)
+    assert result.code == 2
+    assert words in result.error
+
+
+TRIGGER = {
+    "agent_id": "a1",
+    "captured_at": "2026-03-25T10:30:00Z",
+    "source": "webhook",
+    "visitor_email": "ann@example.com",
+}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--set", "visitor_email=ann@example.com", "--set", "agent_id=a1"],
+        [
+            "--input",
+            '{"agent_id": "a1", "captured_at": "2026-03-25T10:30:00Z", "source": "webhook", "visitor_email": "ann@example.com"}',
+        ],
+    ],
+    ids=["changed", "given"],
+)
+def test_flow_reads_what_a_person_gives_as_trigger(chatforge, flow, arguments):
+    shown = json.loads(chatforge("run", flow, "--dry-run", "--json", *arguments).out)
+    assert (shown["trigger"]["visitor_email"], shown["trigger"]["agent_id"]) == ("ann@example.com", "a1")
