@@ -57,7 +57,7 @@ class _Comparison:
     def whole(self, value: Any, kind: Type, path: str, depth: int) -> str | None:
         if depth > DEEPEST:
             return f"{shortened(path)} is nested too deeply, in more than {DEEPEST} levels"
-        possible = [part for part in types.parts(kind) if _may_be(value, part)]
+        possible = [part for part in types.parts(kind) if _may_be(value, part)] or _only_holder(value, kind)
         reasons = [self._part(value, part, path, depth) for part in possible]
         if None in reasons:
             return None
@@ -100,6 +100,13 @@ def _may_be(value: Any, kind: Type) -> bool:
         return isinstance(kind, ListOf) and isinstance(value, list)
     told = [name for name, field in kind.fields.items() if name in value and types.has_words(field)]
     return all(any(_may_be(value[name], part) for part in types.parts(kind.fields[name])) for name in told)
+
+
+def _only_holder(value: Any, kind: Type) -> list[Type]:
+    """The one object or list that the value was probably meant to be."""
+    wanted = Object if isinstance(value, dict) else ListOf if isinstance(value, list) else None
+    found: list[Type] = [part for part in types.parts(kind) if wanted is not None and isinstance(part, wanted)]
+    return found if len(found) == 1 else []
 
 
 def _has_form(value: Any, kind: Simple) -> bool:

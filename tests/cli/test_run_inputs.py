@@ -124,10 +124,7 @@ TRIGGER = {
     "arguments",
     [
         ["--set", "visitor_email=ann@example.com", "--set", "agent_id=a1"],
-        [
-            "--input",
-            '{"agent_id": "a1", "captured_at": "2026-03-25T10:30:00Z", "source": "webhook", "visitor_email": "ann@example.com"}',
-        ],
+        ["--input", json.dumps(TRIGGER)],
     ],
     ids=["changed", "given"],
 )

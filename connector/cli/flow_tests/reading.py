@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from connector.cli.exits import UsageError
 from connector.cli.flow_tests.cases import Case, Expectation, RunWord, StepExpectation, StepWord
 from connector.cli.pin_options import check_pin
 from connector.errors import FlowError
@@ -66,6 +67,8 @@ def read_tests(
 def _flow_of(path: Path, root: document.Mapping, keys: Keys) -> Path:
     """The file of the flow that the test file names, or the one beside it."""
     named = keys.text(root.get("flow"), "flow")
+    if named and Path(named).name != named:
+        raise UsageError(f"{path}: `flow` is the name of a file in the same folder, not {quoted(named)}")
     return path.with_name(named) if named else path.with_name(path.name.replace(".test.", "."))
 
 
@@ -124,8 +127,8 @@ class _Reader:
             return self._parameters(node, "inputs", self._flow.inputs)
         kind = self._catalogue.triggers[self._flow.trigger.uses].output
         given = with_nulls(plain(node), kind)
-        if (refused := values.refuse(given, kind)) is not None:
-            self._keys.complain(node, "type", f"the trigger does not fit: {refused}")
+        if (refused := values.refuse(given, kind, "trigger")) is not None:
+            self._keys.complain(node, "type", refused)
         return given if isinstance(given, dict) else {}
 
     def _config(self, keys: document.Mapping, case: Node) -> Mapping[str, Any]:
