@@ -26,7 +26,17 @@ def flow_paths(paths: Sequence[Path]) -> list[Path]:
         if not _exists(path):
             raise UsageError(f"there is no file {quoted_path(path)}; give a flow file or a folder of them")
         found += _in_folder(path) if path.is_dir() else [path]
+    for path in found:
+        _refuse_other_kind(path)
     return found
+
+
+def _refuse_other_kind(path: Path) -> None:
+    """Raise UsageError where a file that lies beside flows was given as one."""
+    if path.name == "connections.yaml":
+        raise UsageError(f"{quoted_path(path)} holds accounts and config, and is no flow; see: chatforge doctor")
+    if path.suffix in (".yaml", ".yml") and path.stem.endswith(".test"):
+        raise UsageError(f"{quoted_path(path)} is a test file; run it with: chatforge test {path}")
 
 
 def require_file(path: Path) -> None:
@@ -35,6 +45,7 @@ def require_file(path: Path) -> None:
         raise UsageError(f"there is no file {quoted_path(path)}; give a flow file")
     if path.is_dir():
         raise UsageError(f"{quoted_path(path)} is a folder; give one flow file")
+    _refuse_other_kind(path)
 
 
 def _exists(path: Path) -> bool:
