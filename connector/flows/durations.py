@@ -18,6 +18,18 @@ def seconds(text: str) -> float | None:
     return None if amount is None or amount > _LONGEST else amount
 
 
+_WORDS = re.compile(r"([0-9]{1,6}) ?(s|sec|secs|second|m|min|mins|minute|h|hr|hrs|hour|d|day|w|week)s?", re.IGNORECASE)
+
+
+def meant(text: str) -> str | None:
+    """The duration that people write as `1 hour`, `90 min` or `1w`."""
+    match = _WORDS.fullmatch(text.strip())
+    if match is None:
+        return None
+    amount, unit = int(match[1]), match[2][0].lower()
+    return f"{7 * amount}d" if unit == "w" else f"{amount}{unit}"
+
+
 def render(amount: float) -> str:
     """The shortest text that stands for so many seconds."""
     for unit, length in reversed(_UNITS.items()):

@@ -182,6 +182,8 @@ class Keys:
             return seconds
         message = f"{what} must be longer than {text}" if seconds == 0 else f"{quoted(text)} is not a duration"
         hint = f"write {text}s for seconds" if text.isdecimal() else durations.EXPECTED
+        if (meant := durations.meant(text)) is not None and meant != text:
+            hint = f"write {meant}"
         self.complain(node, "duration", message, hint)
         return default
 

@@ -34,9 +34,21 @@ def read(keys: Keys, node: Node | None, what: str) -> dict[str, Parameter]:
     found = {}
     for name, entry in node.entries.items():
         keys.word(entry.key, f"a name of {what}", WORD, "expected lower-case letters, digits and _")
-        text = entry.value.text if isinstance(entry.value, Scalar) and entry.value.value is not None else "str"
-        found[name] = _parameter(keys, entry.value, f"{what}.{name}", f"write {name}: {{type: {text}}}")
+        example = f"write {name}: {{{_meant(entry.value)}}}"
+        found[name] = _parameter(keys, entry.value, f"{what}.{name}", example)
     return found
+
+
+def _meant(node: Node) -> str:
+    """What was probably meant by a value that stands where `{type: TYPE}` should."""
+    if not isinstance(node, Scalar) or node.value is None:
+        return "type: str"
+    try:
+        type_texts.parse(node.text)
+    except type_texts.TypeTextProblem:
+        word = type_texts.OTHER_WORDS.get(node.text.lower())
+        return f"type: {word}" if word else f"type: str, default: {node.text}"
+    return f"type: {node.text}"
 
 
 def _parameter(keys: Keys, node: Node, what: str, example: str) -> Parameter:

@@ -94,6 +94,8 @@ class Slots:
             nullable = types.nullable(given.type) and types.assignable(types.without_null(given.type), STR)
             shown = "may be null" if nullable else f"is {types.widened(given.type)}"
             hint = _hint_for_text(given, nullable=nullable)
+            if given.type == types.NULL:
+                hint = f"write a text behind `{what}:`"
             rule: Rule = "nullable" if nullable else "type"
             self._report.add(self._source.of(node), rule, f"{what} {shown}, but str is expected", hint)
         return given

@@ -28,7 +28,7 @@ NAMES: dict[str, Type] = {
 CONTAINERS = ("list", "map")
 EXPECTED = "expected str, int, number, bool, time, duration, any, list[…], map[…], a 'word' or null"
 
-_OTHER_WORDS = {
+OTHER_WORDS = {
     **dict.fromkeys("string text char varchar".split(), "str"),
     **dict.fromkeys("integer long".split(), "int"),
     **dict.fromkeys("float double decimal num numeric".split(), "number"),
@@ -139,7 +139,7 @@ class _Parser:
         if token.text in ("true", "false"):
             return literal(token.text == "true")
         word = token.text.lower()
-        meant = _OTHER_WORDS.get(word) or closest(word, [*NAMES, *CONTAINERS])
+        meant = OTHER_WORDS.get(word) or closest(word, [*NAMES, *CONTAINERS])
         if word == "optional" and self._token.text == "[":
             self._fail("there is no type 'optional'", "write T | null", token)
         hint = f"did you mean {meant!r}?" if meant else f"for a word write it in quotes: {token.text!r}; {EXPECTED}"

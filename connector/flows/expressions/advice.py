@@ -9,7 +9,21 @@ from connector.flows.expressions.functions import FUNCTIONS, OTHER_WORDS, Functi
 from connector.flows.expressions.narrowing import Known, Path
 from connector.flows.expressions.tree import MACROS, RESERVED, Node
 from connector.flows.problems import Rule, closest, did_you_mean, quoted, shortened
-from connector.flows.types import BOOL, DURATION, HOURS, INT, NUMBER, PATTERN, STR, TIME, ZONE, ListOf, Object, Type
+from connector.flows.types import (
+    ANY,
+    BOOL,
+    DURATION,
+    HOURS,
+    INT,
+    NUMBER,
+    PATTERN,
+    STR,
+    TIME,
+    ZONE,
+    ListOf,
+    Object,
+    Type,
+)
 
 _ELSEWHERE = {
     "error": "only the steps under on_error can read it",
@@ -51,6 +65,13 @@ def for_null_field(shown: str, path: Path | None, name: str, known: Known) -> st
 def for_type(shown: str, node: Node, actual: Type, wanted: Type) -> str | None:
     """Where `node` is of another type than it should be."""
     present = types.without_null(actual)
+    if isinstance(present, Object):
+        field = _only_field(present, wanted)
+        return f"write {shown}.{field}" if field else None
+    return _for_part(shown, node, actual, present, wanted)
+
+
+def _for_part(shown: str, node: Node, actual: Type, present: Type, wanted: Type) -> str | None:
     word = types.constant(actual)
     if words := types.words_of(wanted):
         return did_you_mean(str(word), words) if word is not None else None
@@ -76,6 +97,12 @@ def for_type(shown: str, node: Node, actual: Type, wanted: Type) -> str | None:
     if isinstance(present, ListOf) and types.assignable(STR, wanted):
         return f"write first({shown}) for its first item, or PART in {shown} to look for one"
     return None
+
+
+def _only_field(owner: Object, wanted: Type) -> str | None:
+    """The one field that is of the type, and is meant by who writes the object itself."""
+    fits = [name for name, kind in owner.fields.items() if kind != ANY and types.assignable(kind, wanted)]
+    return fits[0] if len(fits) == 1 and (wanted == BOOL or isinstance(wanted, ListOf)) else None
 
 
 def _as_list_for(shown: str, present: ListOf, wanted: ListOf) -> str | None:
