@@ -10,7 +10,7 @@ from connector.runs import records
 from connector.runs.pausing import NEVER
 from connector.runs.waits import Waiting
 
-GOES_ON = "the run goes on when a process executes the database: chatforge serve"
+GOES_ON = "nothing works on the run now; start: chatforge serve"
 
 
 def describe(run: records.Run, waits: Sequence[Waiting]) -> str:

@@ -21,11 +21,11 @@ class Answer:
 def give(connection: sqlite3.Connection, run_id: str, step: str, answer: Answer) -> Answer:
     """Keep the answer and wake the run. Returns the one that counts, which is the first."""
     values = (run_id, step, answer.approved, answer.by, write_time(answer.at), json.dumps(answer.form))
-    connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
+    kept = connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
     connection.execute(
         "UPDATE runs SET wake_at = ? WHERE id = ? AND status = 'waiting'", (write_time(answer.at), run_id)
     )
-    return find(connection, run_id, step) or answer
+    return answer if kept.rowcount else find(connection, run_id, step) or answer
 
 
 def find(connection: sqlite3.Connection, run_id: str, step: str) -> Answer | None:

@@ -70,7 +70,7 @@ def test_answer_without_a_process_is_kept_for_the_next_one(scene, waiting):
     run, process = waiting()
     leave(process)
     result = scene("runs", "approve", run.id, "ask", "--reject")
-    assert "the run goes on when a process executes the database: chatforge serve" in result.out
+    assert "nothing works on the run now; start: chatforge serve" in result.out
     assert "ask was rejected by" in scene("runs", "show", run.id).out
     with scene.serving():
         scene.wait_for(lambda: scene.runs()[0].status == "succeeded")
@@ -115,7 +115,7 @@ def test_step_that_waits_for_no_approval_says_how_it_stands(scene, waiting):
     result = scene("runs", "approve", run.id, "--set", "note=late")
     assert (result.code, result.error) == (
         1,
-        f"error: the step ask of {run.id} is succeeded and waits for no approval\n",
+        f"error: the time to answer ask of {run.id} is over\n",
     )
     assert "has no approval 'keep'; expected ask" in scene("runs", "approve", run.id, "keep").error
     unknown = scene("runs", "approve", "run_0")
