@@ -117,6 +117,9 @@ def _show(adapter: Adapter, run: records.Run, outcome: Outcome, requests: Mappin
     output.line(output.status(run.status), f": {why}" if why else "")
     if run.outputs is not None:
         output.line("outputs    ", _json(run.outputs))
+    for reason in dict.fromkeys(request.reason for request in requests.values() if request.reason):
+        output.line("")
+        output.line(f"what is sent is not known: {reason}")
 
 
 def _details(step: records.Step, request: Request | None) -> Iterator[tuple[str, str]]:
@@ -127,7 +130,7 @@ def _details(step: records.Step, request: Request | None) -> Iterator[tuple[str,
         if request.preview.body:
             yield "body", request.preview.body
     elif request and request.reason:
-        yield "sends", f"unknown: {request.reason}"
+        yield "sends", "unknown, see the end"
     if step.error:
         yield "error", step.error.message
     if step.output is not None:

@@ -1,6 +1,6 @@
 """Checks and compiles steps with `uses`: calls of actions and of other flows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.flows import document, parameters, types
@@ -56,6 +56,8 @@ class Called:
     uses: str
     operation: Operation | None
     flow: Flow | None = None
+    strays: Sequence[str] = ()
+    """Inputs that stand beside `with`."""
 
 
 class Calls:
@@ -68,8 +70,18 @@ class Calls:
         self.flows: dict[str, Flow] = {}
         """The flows that are called, by name."""
 
-    def find(self, keys: document.Mapping) -> Called:
-        """The action or flow that the step uses."""
+    def find(self, keys: document.Mapping, other_keys: Collection[str]) -> Called:
+        """The action or flow that the step uses. It may have `other_keys` beside those of a call."""
+        called = self._find(keys)
+        inputs = called.operation.input.fields if called.operation else {}
+        strays = [name for name in keys.entries if name in inputs and name not in (*CALL_KEYS, *other_keys)]
+        for name in strays:
+            message = f"{name!r} is an input of {called.uses}"
+            self._keys.complain(keys.entries[name].key, "unknown-key", message, "indent it below `with:`")
+        # What is missing in `with` then is told already.
+        return Called(called.uses, None, called.flow, strays) if strays else called
+
+    def _find(self, keys: document.Mapping) -> Called:
         uses = self._keys.text(keys.get("uses"), "uses")
         if uses is None:
             return Called("", None)

@@ -156,9 +156,10 @@ class Steps:
         kind = self._kind(found)
         # Where it is of two kinds, that is said already.
         others = [other for other in KINDS if other in found.entries and other not in KINDS[kind]]
-        keys = self._keys.mapping(found, _called(kind), (*STEP_KEYS, *KINDS[kind], *others)) or found
+        called = self._calls.find(found, STEP_KEYS) if kind == "uses" else None
+        strays = called.strays if called else ()
+        keys = self._keys.mapping(found, _called(kind), (*STEP_KEYS, *KINDS[kind], *others, *strays)) or found
         step_id = self._id(keys)
-        called = self._calls.find(keys) if kind == "uses" else None
         each, names = self._calls.each(keys, self._seen_by(around)) if called else (None, {})
         around = around.with_names(names)
         condition = self._expression(keys, "if", self._seen_by(around), BOOL)

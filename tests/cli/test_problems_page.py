@@ -38,3 +38,9 @@ def test_unknown_rule_is_told_with_the_one_that_was_meant(chatforge):
         2,
         "error: there is no rule 'unknown-feld'; did you mean 'unknown-field'?\n",
     )
+
+
+def test_explain_without_a_rule_lists_them(chatforge):
+    shown = chatforge("explain").out
+    assert [rule for rule in get_args(Rule) if f"\n{rule} " not in shown] == []
+    assert "A `#` after a space starts a comment" in shown
