@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from connector.flows import document, parameters, types
 from connector.flows.catalogue import Catalogue, Operation
-from connector.flows.expressions.narrowing import Known, Path, facts
+from connector.flows.expressions.narrowing import Known, facts
 from connector.flows.flow import Call, Each, Flow, OnAmbiguous, Retry
 from connector.flows.inputs import DEFAULT_CONNECTION, Inputs
 from connector.flows.keys import Keys
 from connector.flows.problems import Rule, did_you_mean, quoted
 from connector.flows.slots import Slots, Template
-from connector.flows.types import ANY, BOOL, INT, ListOf, Object, Type
+from connector.flows.types import ANY, BOOL, INT, ListOf, Type
 
 CALL_KEYS = (
     "uses",
@@ -176,16 +176,7 @@ def _proved(output: Type, retry: Retry) -> Type:
     """`output` as it is where `until` is true."""
     if retry.until is None:
         return output
-    for path in facts(retry.until.tree, when=True):
-        if path[0] == "output":
-            output = _with(output, path[1:])
+    paths = [path[1:] for path in facts(retry.until.tree, when=True) if path[0] == "output"]
+    for path in sorted(paths, key=len):
+        output = types.refined(output, path)
     return output
-
-
-def _with(kind: Type, path: Path) -> Type:
-    """The type of a value in which there is something at `path`."""
-    present = types.without_null(kind)
-    if not path or not isinstance(present, Object) or not isinstance(path[0], str) or path[0] not in present.fields:
-        return present if not path else kind
-    fields = {**present.fields, path[0]: _with(present.read(path[0]) or ANY, path[1:])}
-    return Object(present.name, fields, present.required | {path[0]}, present.extra)
