@@ -11,16 +11,19 @@ from connector.flows.types import Object, Type
 from connector.flows.values import read_text
 
 
-def read_arguments(input: Type, arguments: Sequence[str], option: str = "--arg") -> dict[str, Any]:
+def read_arguments(
+    input: Type, arguments: Sequence[str], option: str = "--arg", *, nulls: bool = False
+) -> dict[str, Any]:
     """The input that the arguments make, by its type. Raises UsageError, whose sentence starts with the option.
 
-    A dotted name is a field of an object: `address.city=Paris`.
+    A dotted name is a field of an object: `address.city=Paris`. With `nulls` the text `null` is null also where the
+    type takes any text.
     """
     given: dict[str, Any] = {}
     faults = []
     for argument in arguments:
         try:
-            _read(input, argument, given)
+            _read(input, argument, given, nulls=nulls)
         except ValueError as error:
             faults.append(f"{option} {error}")
     if faults:
@@ -28,7 +31,7 @@ def read_arguments(input: Type, arguments: Sequence[str], option: str = "--arg")
     return given
 
 
-def _read(input: Type, argument: str, given: dict[str, Any]) -> None:
+def _read(input: Type, argument: str, given: dict[str, Any], *, nulls: bool) -> None:
     """Put the value of one argument into `given`. Raises ValueError."""
     path, equals, text = argument.partition("=")
     parts = path.split(".")
@@ -39,7 +42,8 @@ def _read(input: Type, argument: str, given: dict[str, Any]) -> None:
     kind = input
     for depth, part in enumerate(parts):
         kind = _field(kind, parts[:depth], part)
-    _put(given, parts, _convert(kind, path, text))
+    is_null = nulls and text == "null" and types.nullable(kind)
+    _put(given, parts, None if is_null else _convert(kind, path, text))
 
 
 def _put(given: dict[str, Any], parts: Sequence[str], value: Any) -> None:

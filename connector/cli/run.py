@@ -1,7 +1,5 @@
 """`chatforge run`."""
 
-import json
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,21 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.adapter import Adapter, Delivery
+from connector.adapter import Adapter
 from connector.cli import execution, output, timeline
 from connector.cli.dry_run import EVENT_IS_SAMPLE, dry_run
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows, require_file
-from connector.cli.input_files import read_input, read_object
 from connector.cli.loading import load_adapter, load_settings, require_steps
 from connector.cli.pin_options import read_pins
+from connector.cli.run_event import Given, read_event
 from connector.cli.run_inputs import read_inputs
-from connector.cli.send_event import sample
-from connector.declare import Event, connector_of
-from connector.errors import ConnectorError, WebhookError
-from connector.flows.flow import Flow, TriggerUse
-from connector.runs.events import BY_HAND, Decision, Stored
-from connector.runs.intake import Intake, decide_event
+from connector.errors import ConnectorError
+from connector.flows.flow import Flow
+from connector.runs.events import Decision, Stored
+from connector.runs.intake import Intake, decide_event, decide_trigger
 from connector.runs.pins import Pins
 from connector.runs.store import Store
 
@@ -39,13 +35,15 @@ def run(
         str | None,
         typer.Option(
             metavar="JSON",
-            help="The event's payload, or the inputs of a flow that has inputs, as JSON or @FILE; without it a sample "
-            "of the trigger as of now. See: chatforge show TRIGGER --json",
+            help="What the flow reads as trigger, the body of an event, or the inputs of a flow that has inputs, as "
+            "JSON or @FILE; without it a sample of the trigger as of now. See: chatforge show TRIGGER",
         ),
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change the sample, or give an input, as in agent_id=ID."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Change what the flow reads as trigger, or give an input: agent_id=ID."
+        ),
     ] = None,
     pinned: Annotated[
         list[str] | None,
@@ -91,19 +89,25 @@ class _Start:
     adapter: Adapter
     flow: Flow
     pins: Pins
-    given: Delivery | Mapping[str, Any]
+    given: Given | Mapping[str, Any]
 
     async def queue(self, store: Store) -> Stored:
         intake = Intake(self.adapter, store, [self.flow])
-        if isinstance(self.given, Delivery):
-            return await intake.accept(self.given, self.pins)
-        return await intake.start(self.flow, self.given, datetime.now(UTC), self.pins)
+        if not isinstance(self.given, Given):
+            return await intake.start(self.flow, self.given, datetime.now(UTC), self.pins)
+        if self.given.trigger is not None:
+            return await intake.start_with(self.flow, self.given.trigger, self.given.delivery, self.pins)
+        return await intake.accept(self.given.delivery, self.pins)
 
     def decide(self) -> Decision:
         """What the flow makes of it. Raises StartedNothingError."""
-        if not isinstance(self.given, Delivery):
+        if not isinstance(self.given, Given):
             return Decision(self.flow.name, self.flow, self.given)
-        decision = decide_event(self.adapter, self.flow, self.given, self.given.received_at)
+        now, trigger = self.given.delivery.received_at, self.given.trigger
+        if trigger is not None:
+            decision: Decision | None = decide_trigger(self.adapter, self.flow, dict(trigger), now)
+        else:
+            decision = decide_event(self.adapter, self.flow, self.given.delivery, now)
         if decision is None or decision.trigger is None:
             raise _nothing(decision.reason if decision else None)
         return decision
@@ -113,32 +117,8 @@ def _read_start(adapter: Adapter, flow: Flow, input: str | None, changes: Sequen
     if input is not None and changes:
         what = "changes the sample, and --input gives another event" if flow.trigger else "and --input give the inputs"
         raise UsageError(f"--set {what}; give one of them")
-    given = _delivery(adapter, flow.trigger, input, changes) if flow.trigger else read_inputs(flow, input, changes)
+    given = read_event(adapter, flow.trigger, input, changes) if flow.trigger else read_inputs(flow, input, changes)
     return _Start(adapter, flow, pins, given)
-
-
-def _delivery(adapter: Adapter, trigger: TriggerUse, input: str | None, changes: Sequence[str]) -> Delivery:
-    """The given event, or the trigger's sample as of now with the changes."""
-    now = datetime.now(UTC)
-    event, text = _event(adapter, trigger.uses, input, changes, now)
-    # Each manual run is an event of its own, also with the same input.
-    event = replace(event, identity=f"{BY_HAND}{secrets.token_hex(16)}")
-    return Delivery(connector_of(trigger.uses), trigger.connection, event, text, now)
-
-
-def _event(
-    adapter: Adapter, trigger: str, input: str | None, changes: Sequence[str], now: datetime
-) -> tuple[Event, str]:
-    example = adapter.registry.trigger(trigger).sample
-    text = read_input(input) if input else json.dumps(sample(example.payload, now, changes=changes))
-    if example.source == "webhook":
-        webhook = adapter.registry.connections[connector_of(trigger)].webhook
-        assert webhook is not None  # noqa: S101 - the registry has seen to it
-        try:
-            return webhook.parse(text), text
-        except WebhookError as error:
-            raise UsageError(f"--input: {error}") from error
-    return replace(example, occurred_at=now, payload=read_object(text, example.payload)), text
 
 
 def _started(stored: Stored) -> str:

@@ -70,7 +70,9 @@ POLLED = "flow: polled\ntrigger: {uses: chatforge.new_lead}\nsteps: [{id: agents
         pytest.param(
             "run leads.yaml --input {} --set x=y", BOTH, 2, "--set changes the sample, and --input gives", id="both"
         ),
-        pytest.param("run leads.yaml --input {", BOTH, 2, "--input: the body is not JSON", id="input is not JSON"),
+        pytest.param(
+            "run leads.yaml --input {", BOTH, 2, "--input: this is not JSON, at line 1", id="input is not JSON"
+        ),
         pytest.param(
             'run leads.yaml --input {"event":"x"}', BOTH, 1, "the event started nothing", id="input is not wanted"
         ),
