@@ -13,7 +13,7 @@ from connector.cli import execution, output, timeline
 from connector.cli.dry_run import EVENT_IS_SAMPLE, dry_run
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows, require_file
-from connector.cli.loading import load_adapter, load_settings, require_steps
+from connector.cli.loading import load_adapter, load_settings, require_config, require_steps
 from connector.cli.pin_options import read_pins
 from connector.cli.run_event import Given, read_event
 from connector.cli.run_inputs import read_inputs
@@ -65,6 +65,7 @@ def run(
     [flow] = load_flows(file, adapter.catalogue)
     flow = replace(flow, enabled=True)  # who names it wants it
     pins = read_pins(flow, pinned or (), adapter.catalogue)
+    require_config(adapter, [flow])
     begin = _read_start(adapter, flow, input, changes or (), pins)
     is_sample = flow.trigger is not None and input is None and not as_json
     if dry:
