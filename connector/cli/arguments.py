@@ -36,7 +36,9 @@ def _read(input: Type, argument: str, given: dict[str, Any], *, nulls: bool) -> 
     path, equals, text = argument.partition("=")
     parts = path.split(".")
     if not equals or not all(parts):
-        raise ValueError(f"{quoted(argument)}: expected NAME=VALUE, such as limit=5")
+        known = list(input.fields) if isinstance(input, Object) else []
+        name = path if path in known else next(iter(known), "name")
+        raise ValueError(f"{quoted(argument)}: expected NAME=VALUE, such as {name}=…")
     if len(parts) > DEEPEST:
         raise ValueError(f"{shortened(path)}: it is nested too deeply, in more than {DEEPEST} levels")
     kind = input

@@ -16,8 +16,11 @@ _PAGE = Path(__file__).parent / "templates" / "problems.md"
 
 def explain(
     rule: Annotated[
-        str, typer.Argument(help="The rule, as it stands in brackets after a problem.", show_default=False)
-    ],
+        str | None,
+        typer.Argument(
+            help="The rule, as it stands in brackets after a problem; without it all are listed.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Explain a rule of `chatforge check`.
 
@@ -26,6 +29,11 @@ def explain(
     Example: chatforge explain unknown-field
     """
     sections = _sections()
+    if rule is None:
+        for name in sections:
+            output.line(name)
+        output.line("more on one: chatforge explain RULE")
+        return
     if rule not in sections:
         hint = did_you_mean(rule, sections) or "see the end of a problem that `chatforge check` prints"
         raise UsageError(f"there is no rule {quoted(rule)}; {hint}")

@@ -67,7 +67,7 @@ def run(
     pins = read_pins(flow, pinned or (), adapter.catalogue)
     require_config(adapter, [flow])
     begin = _read_start(adapter, flow, input, changes or (), pins)
-    is_sample = flow.trigger is not None and input is None and not as_json
+    is_sample = input is None and not as_json and _has_sample(adapter, flow)
     if dry:
         return dry_run(adapter, flow, begin.decide(), pins, is_sample=is_sample, as_json=as_json)
     require_steps(adapter, flow)
@@ -112,6 +112,11 @@ class _Start:
         if decision is None or decision.trigger is None:
             raise _nothing(decision.reason if decision else None)
         return decision
+
+
+def _has_sample(adapter: Adapter, flow: Flow) -> bool:
+    """Whether the flow reads of its trigger what a person may want to change."""
+    return flow.trigger is not None and adapter.registry.trigger(flow.trigger.uses).sources != ("manual",)
 
 
 def _read_start(adapter: Adapter, flow: Flow, input: str | None, changes: Sequence[str], pins: Pins) -> _Start:
