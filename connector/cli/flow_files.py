@@ -42,7 +42,7 @@ def _meant(path: Path) -> str | None:
     """The file of a flow that is given by its name, here or in the folder flows."""
     folders, names = (path.parent, path.parent / "flows"), (path.name, f"{path.name}.yaml", f"{path.name}.yml")
     found = (folder / name for folder in folders for name in names)
-    return next((f"did you mean {quoted_path(one)}?" for one in found if _exists(one)), None)
+    return next((f"did you mean {quoted_path(one)}?" for one in found if _exists(one) and one.is_file()), None)
 
 
 def _exists(path: Path) -> bool:

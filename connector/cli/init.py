@@ -72,8 +72,9 @@ def _list() -> None:
 
 def _another(into: Path) -> str:
     """A folder beside it that is not there."""
-    free = next(number for number in itertools.count(2) if not into.with_name(f"{into.name}{number}").exists())
-    return shlex.quote(str(into.with_name(f"{into.name}{free}")))
+    folder = into if into.name else into / "flows"
+    numbered = (folder.with_name(f"{folder.name}{number}") for number in itertools.count(2))
+    return shlex.quote(str(next(one for one in numbered if not one.exists())))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,7 +1,6 @@
 """`chatforge schema`."""
 
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +8,6 @@ from typing import Annotated
 import typer
 
 from connector import flow_schema, registry
-from connector.cli.exits import UsageError
-from connector.cli.input_files import quoted_path
 from connector.cli.output_files import write_file
 
 
@@ -26,12 +23,10 @@ def schema(
 
     Example: chatforge schema -o flows/flow.schema.json
     """
-    if path is not None and path.is_dir():
-        raise UsageError(f"{quoted_path(path)} is a folder; write -o {shlex.quote(str(path / 'flow.schema.json'))}")
     plugins = registry.load()
     built = flow_schema.build(flow_schema.offers(plugins.triggers), flow_schema.offers(plugins.actions))
     text = json.dumps(built, indent=2, ensure_ascii=False) + "\n"
     if path is None:
         sys.stdout.write(text)
     else:
-        write_file(path, text)
+        write_file(path, text, "-o", "flow.schema.json")

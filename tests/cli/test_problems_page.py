@@ -38,3 +38,9 @@ def test_unknown_rule_is_told_with_the_one_that_was_meant(chatforge):
         2,
         "error: there is no rule 'unknown-feld'; did you mean 'unknown-field'?\n",
     )
+
+
+def test_explain_without_a_rule_lists_them(chatforge):
+    result = chatforge("explain")
+    assert (result.code, result.error) == (0, "")
+    assert result.out.splitlines() == [*(section.rule for section in SECTIONS), "more on one: chatforge explain RULE"]
