@@ -57,13 +57,23 @@ def _change(adapter: Adapter, trigger: TriggerUse, made: Delivery, changes: Sequ
     """What the trigger makes of its sample, with the changes: they may make of it what the trigger wants."""
     kind = _kind(adapter, trigger.uses)
     given = read_arguments(kind, changes, "--set", nulls=True)
-    wanted = adapter.select(trigger.uses, trigger.input, made.event, made.received_at)
-    output = wanted or adapter.select(trigger.uses, {}, made.event, made.received_at) or {}
+    output = _output(adapter, trigger, made)
     for change in changes:
         _put(output, given, change.partition("=")[0].split("."))
     if (refused := values.refuse(output, kind)) is not None:
         raise UsageError(f"--set: what the flow reads as trigger does not fit: {refused}")
     return output
+
+
+def _output(adapter: Adapter, trigger: TriggerUse, made: Delivery) -> dict[str, Any]:
+    """What the trigger makes of its sample; where its input does not want that, what it makes of it without input."""
+    for input in (trigger.input, {}):
+        with suppress(EventError):
+            if (output := adapter.select(trigger.uses, input, made.event, made.received_at)) is not None:
+                return output
+    raise UsageError(
+        f"the flow does not want the sample of {trigger.uses}, so --set has nothing to change; give --input"
+    )
 
 
 def _put(output: dict[str, Any], given: Mapping[str, Any], path: Sequence[str]) -> None:

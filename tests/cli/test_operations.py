@@ -380,7 +380,7 @@ def test_manifest_replaces_nothing_but_files(tmp_path, name, reason):
 
 
 def test_manifest_is_not_written_over_a_folder():
-    with pytest.raises(UsageError, match="^'/' is a folder; write --write /manifest.yaml$"):
+    with pytest.raises(UsageError, match=r"^'/' is a folder; write --write /manifest\.yaml$"):
         write_manifest(Path("/"))
 
 
