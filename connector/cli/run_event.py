@@ -67,9 +67,9 @@ def _change(adapter: Adapter, trigger: TriggerUse, made: Delivery, changes: Sequ
 
 def _output(adapter: Adapter, trigger: TriggerUse, made: Delivery) -> dict[str, Any]:
     """What the trigger makes of its sample; where its input does not want that, what it makes of it without input."""
-    for input in (trigger.input, {}):
+    for wanted in (trigger.input, {}):
         with suppress(EventError):
-            if (output := adapter.select(trigger.uses, input, made.event, made.received_at)) is not None:
+            if (output := adapter.select(trigger.uses, wanted, made.event, made.received_at)) is not None:
                 return output
     raise UsageError(
         f"the flow does not want the sample of {trigger.uses}, so --set has nothing to change; give --input"
