@@ -122,9 +122,9 @@ class Adapter:
     def config(self, declared: Parameters) -> dict[str, Any]:
         """What a flow reads as `config`: the environment's values, those of connections.yaml, or the defaults.
 
-        Raises SettingsError with all that are missing or of another type.
+        Raises SettingsError, which names all that are missing or of another type.
         """
-        return config_values.find_all(self._settings, declared)
+        return config_values.find(self._settings, declared)
 
     def connection(self, connector: str, name: str = DEFAULT) -> BaseModel:
         """The values of a connection. Raises SettingsError or UnknownOperationError."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from connector import sqlite
-from connector.cli import exits, output, waits
+from connector.cli import exits, output
 from connector.cli.arguments import read_arguments
 from connector.cli.exits import UsageError
 from connector.cli.loading import load_adapter, load_settings
@@ -24,11 +24,19 @@ from connector.runs.answers import Answer
 from connector.runs.approvals import Asked, NotAskedError
 from connector.runs.journal import Journal
 from connector.runs.store import Store
+from connector.runs.waits import find_waits
 from connector.sqlite import read_file
+
+_MOST = 10_000  # runs that are looked at
 
 
 def approve(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.", show_default=False)],
+    run_id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN", help="The id of a run; without it those that ask are listed.", show_default=False
+        ),
+    ] = None,
     step: Annotated[
         str | None, typer.Argument(help="The step that asks; not needed where only one does.", show_default=False)
     ] = None,
@@ -47,6 +55,9 @@ def approve(
     Example: chatforge runs approve run_019af1e2b3c4d5e6f7a8 --set note=fine
     """
     adapter, database = load_adapter(), load_settings().database
+    if run_id is None:
+        _list(database)
+        return exits.DONE
     if read_file(database, lambda connection: Journal(connection).run(run_id)) is None:
         raise UsageError(f"there is no run {run_id!r}; see: chatforge runs list")
     asked = read_file(database, lambda connection: approvals.find(connection, adapter.catalogue, run_id, step))
@@ -59,8 +70,26 @@ def approve(
     if kept is not answer:
         raise NotAskedError("the first answer counts, and this one was not kept")
     if not _is_executed(database):
-        output.line(waits.GOES_ON)
+        output.line("nothing works on this run now; start: chatforge serve --flows DIR")
     return exits.DONE
+
+
+def _list(database: Path) -> None:
+    """The runs that wait for an answer."""
+    asking = read_file(
+        database,
+        lambda connection: [
+            (run.id, run.flow, wait.step, (wait.asked or {}).get("title", ""))
+            for run in Journal(connection).runs(_MOST, status="waiting")
+            for wait in find_waits(connection, run)
+            if wait.what == "approval" and wait.answer is None
+        ],
+    )
+    if not asking:
+        output.line("no run waits for an approval")
+        return
+    output.table(("run", "flow", "step", "asks"), asking)
+    output.line("answer one: chatforge runs approve RUN")
 
 
 def _read_form(asked: Asked, changes: Sequence[str], *, approved: bool) -> dict[str, Any]:

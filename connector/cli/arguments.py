@@ -11,16 +11,19 @@ from connector.flows.types import Object, Type
 from connector.flows.values import read_text
 
 
-def read_arguments(input: Type, arguments: Sequence[str], option: str = "--arg") -> dict[str, Any]:
+def read_arguments(
+    input: Type, arguments: Sequence[str], option: str = "--arg", *, nulls: bool = False
+) -> dict[str, Any]:
     """The input that the arguments make, by its type. Raises UsageError, whose sentence starts with the option.
 
-    A dotted name is a field of an object: `address.city=Paris`.
+    A dotted name is a field of an object: `address.city=Paris`. With `nulls` the text `null` is null also where the
+    type takes any text.
     """
     given: dict[str, Any] = {}
     faults = []
     for argument in arguments:
         try:
-            _read(input, argument, given)
+            _read(input, argument, given, nulls=nulls)
         except ValueError as error:
             faults.append(f"{option} {error}")
     if faults:
@@ -28,18 +31,21 @@ def read_arguments(input: Type, arguments: Sequence[str], option: str = "--arg")
     return given
 
 
-def _read(input: Type, argument: str, given: dict[str, Any]) -> None:
+def _read(input: Type, argument: str, given: dict[str, Any], *, nulls: bool) -> None:
     """Put the value of one argument into `given`. Raises ValueError."""
     path, equals, text = argument.partition("=")
     parts = path.split(".")
     if not equals or not all(parts):
-        raise ValueError(f"{quoted(argument)}: expected NAME=VALUE, such as limit=5")
+        known = list(input.fields) if isinstance(input, Object) else []
+        name = path if path in known else next(iter(known), "name")
+        raise ValueError(f"{quoted(argument)}: expected NAME=VALUE, such as {name}=…")
     if len(parts) > DEEPEST:
         raise ValueError(f"{shortened(path)}: it is nested too deeply, in more than {DEEPEST} levels")
     kind = input
     for depth, part in enumerate(parts):
         kind = _field(kind, parts[:depth], part)
-    _put(given, parts, _convert(kind, path, text))
+    is_null = nulls and text == "null" and types.nullable(kind)
+    _put(given, parts, None if is_null else _convert(kind, path, text))
 
 
 def _put(given: dict[str, Any], parts: Sequence[str], value: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.adapter import Adapter
 from connector.cli import exits, output, timeline
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, SettingsError
 from connector.flows.flow import Approve, Call, Flow
 from connector.flows.paths import find_step, output_type, step_paths
 from connector.flows.samples import sample
@@ -32,6 +32,8 @@ class Request:
 
     preview: Preview | None = None
     reason: str | None = None
+    lacks_setting: bool = False
+    """Whether the reason is a setting, which other steps lack too."""
 
 
 def dry_run(adapter: Adapter, flow: Flow, decision: Decision, given: Pins, *, is_sample: bool, as_json: bool) -> int:
@@ -85,7 +87,7 @@ async def _request(adapter: Adapter, call: Call, given: Mapping[str, Any]) -> Re
     try:
         preview = await adapter.preview(call.uses, given, connection=call.connection)
     except ConnectorError as error:
-        return Request(reason=str(error))
+        return Request(reason=str(error), lacks_setting=isinstance(error, SettingsError))
     return Request(preview)
 
 
@@ -117,9 +119,9 @@ def _show(adapter: Adapter, run: records.Run, outcome: Outcome, requests: Mappin
     output.line(output.status(run.status), f": {why}" if why else "")
     if run.outputs is not None:
         output.line("outputs    ", _json(run.outputs))
-    for reason in dict.fromkeys(request.reason for request in requests.values() if request.reason):
+    for reason in dict.fromkeys(one.reason for one in requests.values() if one.lacks_setting and one.reason):
         output.line("")
-        output.line(f"what is sent is not known: {reason}")
+        output.line("to know what is sent: ", reason)
 
 
 def _details(step: records.Step, request: Request | None) -> Iterator[tuple[str, str]]:
@@ -129,8 +131,10 @@ def _details(step: records.Step, request: Request | None) -> Iterator[tuple[str,
         yield "sends", f"{request.preview.method} {request.preview.url}"
         if request.preview.body:
             yield "body", request.preview.body
-    elif request and request.reason:
+    elif request and request.lacks_setting:
         yield "sends", "unknown, see the end"
+    elif request and request.reason:
+        yield "sends", f"unknown: {request.reason}"
     if step.error:
         yield "error", step.error.message
     if step.output is not None:

@@ -15,6 +15,8 @@ from connector.runs.journal import Journal
 from connector.runs.store import Store
 from connector.runs.worker import Worker
 
+_WAITS = "waiting; Ctrl-C leaves the run, and chatforge serve goes on with it"
+
 Queue = Callable[[Store], Awaitable[Sequence[str]]]
 """Queues runs in one transaction, and returns their ids."""
 
@@ -92,7 +94,7 @@ async def _finish_left(adapter: Adapter, database: Path, run_id: str) -> None:
 def _begin(database: Path, run_id: str, *, quiet: bool) -> timeline.Timeline:
     if not quiet:
         output.line(output.styled(run_id, "bold"))
-    return timeline.Timeline(database, run_id, quiet=quiet)
+    return timeline.Timeline(database, run_id, quiet=quiet, pause=_WAITS)
 
 
 def _end(run: records.Run) -> None:

@@ -17,30 +17,28 @@ _PAGE = Path(__file__).parent / "templates" / "problems.md"
 def explain(
     rule: Annotated[
         str | None,
-        typer.Argument(help="The rule, as it stands in brackets after a problem; all without it.", show_default=False),
+        typer.Argument(
+            help="The rule, as it stands in brackets after a problem; without it all are listed.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Explain a rule of `chatforge check`.
 
-    What it means, an example, and what to write instead; without a rule, what each is about.
+    What it means, an example, and what to write instead.
 
     Example: chatforge explain unknown-field
     """
     sections = _sections()
     if rule is None:
-        rows = ((name, _first_sentence(section)) for name, section in sections.items())
-        output.table(("rule", "what it is about"), rows)
+        for name in sections:
+            output.line(name)
+        output.line("more on one: chatforge explain RULE")
         return
     if rule not in sections:
         hint = did_you_mean(rule, sections) or "see the end of a problem that `chatforge check` prints"
         raise UsageError(f"there is no rule {quoted(rule)}; {hint}")
     for line in sections[rule].splitlines():
         output.line(line)
-
-
-def _first_sentence(section: str) -> str:
-    paragraph = section.split("\n\n")[1].replace("\n", " ")
-    return paragraph.partition(". ")[0].rstrip(".") + "."
 
 
 def _sections() -> Mapping[str, str]:

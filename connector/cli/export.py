@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +16,10 @@ from connector.cli.exits import UsageError
 from connector.cli.flow_tests.exporting import make_test
 from connector.cli.flow_tests.reading import read_tests
 from connector.cli.flow_tests.running import run_case
-from connector.cli.loading import load_settings
+from connector.cli.loading import load_settings, require_config
 from connector.cli.yaml_text import write_yaml
-from connector.errors import StoreError
+from connector.errors import SettingsError, StoreError
+from connector.flows.flow import Flow
 from connector.runs import revisions
 from connector.runs.waits import read_view
 from connector.sqlite import read_file
@@ -36,7 +38,7 @@ def export(
     Example: chatforge runs export run_019af1e2b3c4d5e6f7a8 --as-test > flows/lead-to-crm.test.yaml
     """
     if not as_test:
-        raise UsageError("say as what the run shall be printed: --as-test")
+        raise UsageError(f"say as what the run shall be printed: chatforge runs export {shlex.quote(run_id)} --as-test")
     logging.getLogger("connector").setLevel(logging.ERROR)  # that the test fails as its run did is no news
     plugins, settings = registry.load(), load_settings()
     adapter = Adapter(plugins, settings)
@@ -47,6 +49,7 @@ def export(
     flow = read_file(settings.database, lambda connection: revisions.load(connection, revision, adapter.catalogue))
     if isinstance(flow, str):
         raise StoreError(f"the run {run_id} cannot be read: {flow}")
+    _require_config(adapter, flow)
     text = _HEAD + write_yaml(make_test(adapter, replace(flow, enabled=True), view))
     _, [case] = read_tests(text, Path(f"{run_id}.test.yaml"), lambda _: flow, adapter.catalogue)
     found = asyncio.run(run_case(plugins, settings, flow, case))
@@ -54,3 +57,11 @@ def export(
     for one in found:
         output.fail(f"the test does not pass, change it: {one.path}: {one.note or f'{one.expected}, but {one.got}'}")
     return exits.FAILED if found else exits.DONE
+
+
+def _require_config(adapter: Adapter, flow: Flow) -> None:
+    try:
+        require_config(adapter, [flow])
+    except SettingsError as error:
+        what = "the test needs the flow's config, which the run does not keep: set it and export again"
+        raise SettingsError(f"{what}; {error}") from error

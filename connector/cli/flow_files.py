@@ -24,7 +24,8 @@ def flow_paths(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if not _exists(path):
-            raise UsageError(f"there is no file {quoted_path(path)}; give a flow file or a folder of them")
+            hint = _meant(path) or "give a flow file or a folder of them"
+            raise UsageError(f"there is no file {quoted_path(path)}; {hint}")
         found += _in_folder(path) if path.is_dir() else [path]
     for path in found:
         _refuse_other_kind(path)
@@ -42,10 +43,17 @@ def _refuse_other_kind(path: Path) -> None:
 def require_file(path: Path) -> None:
     """Raise UsageError where there is no file, or it is a folder."""
     if not _exists(path):
-        raise UsageError(f"there is no file {quoted_path(path)}; give a flow file")
+        raise UsageError(f"there is no file {quoted_path(path)}; {_meant(path) or 'give a flow file'}")
     if path.is_dir():
         raise UsageError(f"{quoted_path(path)} is a folder; give one flow file")
     _refuse_other_kind(path)
+
+
+def _meant(path: Path) -> str | None:
+    """The file of a flow that is given by its name, here or in the folder flows."""
+    folders, names = (path.parent, path.parent / "flows"), (path.name, f"{path.name}.yaml", f"{path.name}.yml")
+    found = (folder / name for folder in folders for name in names)
+    return next((f"did you mean {quoted_path(one)}?" for one in found if _exists(one) and one.is_file()), None)
 
 
 def _exists(path: Path) -> bool:

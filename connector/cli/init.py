@@ -1,5 +1,6 @@
 """`chatforge init`."""
 
+import itertools
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +28,9 @@ chatforge serve --flows {folder}"""
 
 
 def init(
-    name: Annotated[str, typer.Argument(help=f"A flow to start with: {one_of(_NAMES)}.", show_default=False)],
+    name: Annotated[
+        str | None, typer.Argument(help=f"A flow to start with: {one_of(_NAMES)}.", show_default=False)
+    ] = None,
     into: Annotated[Path, typer.Option(help="The folder to write to; made where it is not there.")] = Path("flows"),
 ) -> None:
     """Write a flow to start with, its test, and examples of the settings.
@@ -36,6 +39,9 @@ def init(
 
     Example: chatforge init lead-to-crm --into flows
     """
+    if name is None:
+        _list()
+        return
     if name not in _NAMES:
         raise UsageError(f"there is no flow {quoted(name)} to start with; {did_you_mean(name, _NAMES)}")
     files = {
@@ -46,7 +52,7 @@ def init(
     }
     if there := [quoted_path(path) for path in files if path.exists()]:
         would = f"{', '.join(there)} would be overwritten"
-        raise UsageError(f"{would}; nothing was written, give another --into")
+        raise UsageError(f"{would}; nothing was written, give another --into, such as --into {_another(into)}")
     for path, template in files.items():
         _write(path, (TEMPLATES / template).read_bytes())
         output.line(f"wrote {path}")
@@ -55,6 +61,20 @@ def init(
     flow, test, _, env = (shlex.quote(str(path)) for path in files)
     for line in _NEXT.format(flow=flow, test=test, env=env, folder=shlex.quote(str(into))).splitlines():
         output.line(f"  {line}")
+
+
+def _list() -> None:
+    output.line("flows to start with")
+    for name in _NAMES:
+        output.line(f"  {name}")
+    output.line("write one: chatforge init NAME")
+
+
+def _another(into: Path) -> str:
+    """A folder beside it that is not there."""
+    folder = into if into.name else into / "flows"
+    numbered = (folder.with_name(f"{folder.name}{number}") for number in itertools.count(2))
+    return shlex.quote(str(next(one for one in numbered if not one.exists())))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -59,7 +59,8 @@ def read_value(text: str, option: str) -> Any:
         return read_json(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise UsageError(f"{option}: this is not JSON: {error.msg}, {place}") from error
+        how = 'write such as {"created": false}, in single quotes for the shell'
+        raise UsageError(f"{option}: this is not JSON, at {place}; {how}") from error
     except RefusedJSONError as error:
         raise UsageError(f"{option}: this is not read: {error}") from error
 

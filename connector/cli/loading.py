@@ -25,6 +25,7 @@ def load_adapter(flows: Path | None = None) -> Adapter:
 
 def require_connections(adapter: Adapter, flows: Sequence[Flow]) -> None:
     """Raise SettingsError unless each connection that the flows use, those that are on, has what it needs."""
+    require_config(adapter, [flow for flow in flows if flow.enabled])
     for flow in flows:
         if flow.enabled:
             if flow.trigger is not None:
@@ -40,23 +41,27 @@ def _require_trigger(adapter: Adapter, used: TriggerUse | WaitFor) -> None:
         adapter.require_connection(connector, used.connection)
 
 
-def require_config(adapter: Adapter, flow: Flow) -> None:
-    """Raise SettingsError unless what the flow, and those that it calls, read as `config` has values that fit."""
-    for owner in {one.name: one for one, _ in flow.all_steps()}.values():
-        try:
-            adapter.config(owner.config)
-        except SettingsError as error:
-            raise SettingsError(f"the flow {owner.name!r} has not all it needs: {error}") from error
-
-
 def require_steps(adapter: Adapter, flow: Flow) -> None:
     """Raise SettingsError unless the flow's configuration, and each connection of its steps, has what it needs."""
-    require_config(adapter, flow)
+    require_config(adapter, [flow])
     for _, step in flow.all_steps():
         if isinstance(step.does, WaitFor):
             _require_trigger(adapter, step.does)
     for _, call in flow.calls_of_actions():
         adapter.require_connection(connector_of(call.uses), call.connection)
+
+
+def require_config(adapter: Adapter, flows: Sequence[Flow]) -> None:
+    """Raise SettingsError with all that the flows, and those that they call, read as `config` and that has no value."""
+    owners = {owner.name: owner for flow in flows for owner in (flow, *(one for one, _ in flow.all_steps()))}
+    faults = []
+    for name, owner in sorted(owners.items()):
+        try:
+            adapter.config(owner.config)
+        except SettingsError as error:
+            faults.append(f"the flow {name!r}: {error}")
+    if faults:
+        raise SettingsError("; ".join(faults))
 
 
 def pause_of(adapter: Adapter, flow: Flow) -> float | None:

@@ -47,7 +47,7 @@ def manifest(
         return _compare(old, built)
     text = manifests.render(built)
     if write:
-        write_file(path or Path("manifest.yaml"), text)
+        write_file(path or Path("manifest.yaml"), text, "--write", "manifest.yaml")
     else:
         sys.stdout.write(text)
     return exits.DONE

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import stat
 from pathlib import Path
 
@@ -10,14 +11,17 @@ from connector.cli.exits import UsageError
 from connector.cli.input_files import quoted_path
 
 
-def write_file(path: Path, text: str) -> None:
+def write_file(path: Path, text: str, option: str, name: str) -> None:
     """Replace the file at once, and say so; a link stays one, and the file keeps its mode.
 
-    Raises UsageError where it cannot be written or is something else, such as a folder.
+    Raises UsageError where it cannot be written or is something else; of a folder it says that `option` takes the file
+    `name` in it.
     """
     try:
         target = Path(os.path.realpath(path))
         mode = _mode_of(target)
+        if mode is not None and stat.S_ISDIR(mode):
+            raise UsageError(f"{quoted_path(path)} is a folder; write {option} {shlex.quote(str(path / name))}")
         if mode is not None and not stat.S_ISREG(mode):
             raise UsageError(
                 f"the file {quoted_path(path)} cannot be written: it is no regular file; give another path"

@@ -15,12 +15,11 @@ from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows, require_file
 from connector.cli.loading import load_adapter, load_settings, require_config, require_steps
 from connector.cli.pin_options import read_pins
+from connector.cli.run_event import Given, read_event
 from connector.cli.run_inputs import read_inputs
-from connector.cli.run_trigger import ByHand, read_by_hand
 from connector.errors import ConnectorError
 from connector.flows.flow import Flow
-from connector.runs import events
-from connector.runs.events import Decision, NewEvent, Stored
+from connector.runs.events import Decision, Stored
 from connector.runs.intake import Intake, decide_event, decide_trigger
 from connector.runs.pins import Pins
 from connector.runs.store import Store
@@ -36,13 +35,15 @@ def run(
         str | None,
         typer.Option(
             metavar="JSON",
-            help="What the flow reads as `trigger`, a webhook, or the inputs of a flow that has inputs, as JSON or "
-            "@FILE; without it a sample of the trigger as of now.",
+            help="What the flow reads as trigger, the body of an event, or the inputs of a flow that has inputs, as "
+            "JSON or @FILE; without it a sample of the trigger as of now. See: chatforge show TRIGGER",
         ),
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change `trigger`, or give an input, as in agent_id=ID."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Change what the flow reads as trigger, or give an input: agent_id=ID."
+        ),
     ] = None,
     pinned: Annotated[
         list[str] | None,
@@ -63,10 +64,10 @@ def run(
     adapter, database = load_adapter(file), load_settings(file).database
     [flow] = load_flows(file, adapter.catalogue)
     flow = replace(flow, enabled=True)  # who names it wants it
-    require_config(adapter, flow)
     pins = read_pins(flow, pinned or (), adapter.catalogue)
+    require_config(adapter, [flow])
     begin = _read_start(adapter, flow, input, changes or (), pins)
-    is_sample = flow.trigger is not None and input is None and not as_json
+    is_sample = input is None and not as_json and _has_sample(adapter, flow)
     if dry:
         return dry_run(adapter, flow, begin.decide(), pins, is_sample=is_sample, as_json=as_json)
     require_steps(adapter, flow)
@@ -89,38 +90,41 @@ class _Start:
     adapter: Adapter
     flow: Flow
     pins: Pins
-    given: ByHand | Mapping[str, Any]
+    given: Given | Mapping[str, Any]
 
     async def queue(self, store: Store) -> Stored:
         intake = Intake(self.adapter, store, [self.flow])
-        if not isinstance(self.given, ByHand):
+        if not isinstance(self.given, Given):
             return await intake.start(self.flow, self.given, datetime.now(UTC), self.pins)
-        if self.given.trigger is None:
-            return await intake.accept(self.given.delivery, self.pins)
-        decision = replace(self.decide(), pins=self.pins)
-        return await store.write(events.add_event, NewEvent.of(self.given.delivery), [decision])
+        if self.given.trigger is not None:
+            return await intake.start_with(self.flow, self.given.trigger, self.given.delivery, self.pins)
+        return await intake.accept(self.given.delivery, self.pins)
 
     def decide(self) -> Decision:
         """What the flow makes of it. Raises StartedNothingError."""
-        if not isinstance(self.given, ByHand):
+        if not isinstance(self.given, Given):
             return Decision(self.flow.name, self.flow, self.given)
-        delivery, trigger = self.given.delivery, self.given.trigger
-        if trigger is None:
-            decision = decide_event(self.adapter, self.flow, delivery, delivery.received_at)
+        now, trigger = self.given.delivery.received_at, self.given.trigger
+        if trigger is not None:
+            decision: Decision | None = decide_trigger(self.adapter, self.flow, dict(trigger), now)
         else:
-            decision = decide_trigger(self.adapter, self.flow, trigger, delivery.received_at)
+            decision = decide_event(self.adapter, self.flow, self.given.delivery, now)
         if decision is None or decision.trigger is None:
             raise _nothing(decision.reason if decision else None)
         return decision
+
+
+def _has_sample(adapter: Adapter, flow: Flow) -> bool:
+    """Whether the flow reads of its trigger what a person may want to change."""
+    return flow.trigger is not None and adapter.registry.trigger(flow.trigger.uses).sources != ("manual",)
 
 
 def _read_start(adapter: Adapter, flow: Flow, input: str | None, changes: Sequence[str], pins: Pins) -> _Start:
     if input is not None and changes:
         what = "changes the sample, and --input gives another event" if flow.trigger else "and --input give the inputs"
         raise UsageError(f"--set {what}; give one of them")
-    if flow.trigger is None:
-        return _Start(adapter, flow, pins, read_inputs(flow, input, changes))
-    return _Start(adapter, flow, pins, read_by_hand(adapter, flow.trigger, input, changes, datetime.now(UTC)))
+    given = read_event(adapter, flow.trigger, input, changes) if flow.trigger else read_inputs(flow, input, changes)
+    return _Start(adapter, flow, pins, given)
 
 
 def _started(stored: Stored) -> str:

@@ -29,4 +29,4 @@ def schema(
     if path is None:
         sys.stdout.write(text)
     else:
-        write_file(path, text)
+        write_file(path, text, "-o", "flow.schema.json")

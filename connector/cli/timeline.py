@@ -51,10 +51,14 @@ def step_as_json(step: records.Step) -> dict[str, Any]:
 
 
 class Timeline:
-    """Prints the steps of one run as they end, unless `quiet`. Another process may write the database."""
+    """Prints the steps of one run as they end, unless `quiet`, and `pause` once when it first waits.
 
-    def __init__(self, database: Path, run_id: str, *, quiet: bool = False) -> None:
+    Another process may write the database.
+    """
+
+    def __init__(self, database: Path, run_id: str, *, quiet: bool = False, pause: str = "") -> None:
         self._quiet = quiet
+        self._pause = pause
         self._database = database
         self._run_id = run_id
         self._shown: dict[str, str] = {}
@@ -69,6 +73,9 @@ class Timeline:
             if self._shown.get(step.id) != state:
                 show_step(run, step)
                 self._shown[step.id] = state
+        if run.status == "waiting" and self._pause and not self._quiet:
+            output.line(self._pause)
+            self._pause = ""
         return run, steps
 
     def follow(self, until: Callable[[View], bool], seconds: float = math.inf) -> records.Run:
@@ -92,7 +99,8 @@ def has_ended(view: View) -> bool:
 
 def show_step(run: records.Run, step: records.Step) -> None:
     """`+0.03 s  contact   succeeded  contacts.upsert  {"id": …}`."""
-    offset = ((step.finished_at or datetime.now(UTC)) - run.created_at).total_seconds()
+    moment = step.started_at if step.status == "waiting" else step.finished_at or datetime.now(UTC)
+    offset = (moment - run.created_at).total_seconds()
     start = Text.assemble(
         (f"  +{offset:5.2f} s  ", "dim"),
         (f"{step.id:<10} ", "bold"),

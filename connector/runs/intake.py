@@ -68,7 +68,20 @@ class Intake:
         """Queue a run of a flow that has inputs, which fit it, and no trigger. Raises StoreError."""
         identity = f"{BY_HAND}{secrets.token_hex(16)}"
         new = NewEvent(BY_PERSON, flow.name, identity, "inputs", now, now, json.dumps(inputs), "manual")
-        stored = await self.store.write(events.add_event, new, [Decision(flow.name, flow, inputs, pins=pinned)])
+        return await self._keep(new, Decision(flow.name, flow, inputs, pins=pinned))
+
+    async def start_with(
+        self, flow: Flow, trigger: Mapping[str, Any], delivery: Delivery, pinned: Pins = pins.NONE
+    ) -> Stored:
+        """Store an event that a person made, and queue a run that reads `trigger`, which fits the flow, in its place.
+
+        Raises StoreError.
+        """
+        decision = decide_trigger(self.adapter, flow, dict(trigger), delivery.received_at)
+        return await self._keep(NewEvent.of(delivery), replace(decision, pins=pinned))
+
+    async def _keep(self, new: NewEvent, decision: Decision) -> Stored:
+        stored = await self.store.write(events.add_event, new, [decision])
         self.wake()
         return stored
 

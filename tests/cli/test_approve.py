@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import signal
 from datetime import UTC, datetime
 
@@ -57,11 +58,12 @@ def test_answer_lets_the_run_go_on_in_the_process_that_executes_it(scene, waitin
     run, process = waiting()
     result = scene("runs", "approve", run.id, "--set", "note=42", "--set", "share=0.5", "--by", "Ann")
     assert result.out.startswith(f"ask of {run.id} was approved by Ann at ")
-    assert "chatforge serve" not in result.out
+    assert "nothing works on this run" not in result.out
     out, error = process.communicate(timeout=10)
     assert error == ""
     assert f"Refund ann@example.com? To answer: chatforge runs approve {run.id} ask" in out
     assert out.splitlines()[-1] == "succeeded"
+    assert out.count("waiting; Ctrl-C leaves the run, and chatforge serve goes on with it\n") == 1
     [done] = scene.runs()
     assert done.outputs == {"note": "42", "share": 0.5, "by": "Ann"}
 
@@ -70,7 +72,7 @@ def test_answer_without_a_process_is_kept_for_the_next_one(scene, waiting):
     run, process = waiting()
     leave(process)
     result = scene("runs", "approve", run.id, "ask", "--reject")
-    assert "nothing works on the run now; start: chatforge serve" in result.out
+    assert result.out.endswith("\nnothing works on this run now; start: chatforge serve --flows DIR\n")
     assert "ask was rejected by" in scene("runs", "show", run.id).out
     with scene.serving():
         scene.wait_for(lambda: scene.runs()[0].status == "succeeded")
@@ -78,6 +80,22 @@ def test_answer_without_a_process_is_kept_for_the_next_one(scene, waiting):
     steps = scene.read(lambda journal: journal.steps(run.id))
     assert steps["keep"].status == "skipped"
     assert done.outputs == {"note": None, "share": 1, "by": pwd.getpwuid(os.getuid()).pw_name}
+
+
+def test_runs_that_ask_are_listed_until_they_have_an_answer(scene, waiting):
+    run, process = waiting()
+    leave(process)
+    asking = scene("runs", "approve").out
+    assert re.search(rf"^{run.id} +refund +ask +Refund ann@example.com\?$", asking, re.MULTILINE)
+    scene("runs", "approve", run.id, "--reject")
+    assert scene("runs", "approve").out == "no run waits for an approval\n"
+
+
+def test_step_that_waits_is_shown_with_the_time_of_its_beginning(scene, waiting):
+    run, process = waiting()
+    leave(process)
+    began = scene.read(lambda journal: journal.steps(run.id))["ask"].started_at - run.created_at
+    assert f"+{began.total_seconds():5.2f} s  ask " in scene("runs", "show", run.id).out
 
 
 def test_second_answer_is_refused_and_the_first_one_shown(scene, waiting):

@@ -56,7 +56,8 @@ def test_argument_becomes_what_the_input_says(arguments, given):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        pytest.param(["text"], "--arg 'text': expected NAME=VALUE, such as limit=5", id="no value"),
+        pytest.param(["text"], "--arg 'text': expected NAME=VALUE, such as text=…", id="no value"),
+        pytest.param(["note"], "--arg 'note': expected NAME=VALUE, such as text=…", id="no value and no field"),
         pytest.param([".=1"], "--arg '.=1': expected NAME=VALUE", id="no name"),
         pytest.param(["tekst=a"], "--arg tekst: there is no such field; did you mean 'text'?", id="field"),
         pytest.param(["address.zip=a"], "--arg address.zip: there is no such field; expected", id="inside"),

@@ -100,11 +100,19 @@ def test_server_says_what_starts_a_flow(settings, tmp_path, trigger, start):
 
 def test_run_without_input_says_that_the_event_is_a_sample_also_of_a_flow_that_is_off(chatforge, settings, tmp_path):
     (tmp_path / "off.yaml").write_text(
-        "flow: off\nenabled: false\ntrigger: {uses: manual}\nsteps: [{id: agents, uses: chatforge.list_agents}]\n"
+        "flow: off\nenabled: false\ntrigger: {uses: chatforge.event}\nsteps: [{id: all, uses: contacts.list}]\n"
     )
     result = chatforge("run", "off.yaml", **settings)
     assert result.code == 0, result.error
     assert result.out.startswith("the event is a sample of the trigger; change it with --set, or ")
+
+
+def test_run_of_a_flow_that_people_start_speaks_of_no_sample(chatforge, tmp_path):
+    (tmp_path / "one.yaml").write_text("flow: one\ntrigger: {uses: manual}\nsteps: [{id: all, uses: contacts.list}]\n")
+    for options in ([], ["--dry-run"]):
+        result = chatforge("run", "one.yaml", *options)
+        assert result.code == 0, result.error
+        assert "a sample of the trigger" not in result.out
 
 
 def test_sample_of_a_run_can_be_changed(chatforge, settings, tmp_path):
@@ -119,7 +127,11 @@ def test_payload_that_is_not_the_trigger_s_is_named(chatforge, settings, tmp_pat
         "flow: polled\ntrigger: {uses: chatforge.new_lead}\nsteps: [{id: agents, uses: chatforge.list_agents}]\n"
     )
     result = chatforge("run", "polled.yaml", "--input", '{"visitor_email": "ann@example.com"}', **settings)
-    assert "the event 'lead.listed' has no agent_id and lead; expected {agent_id: …, lead: {…}}" in result.error
+    assert result.code == 2
+    assert (
+        "trigger (CapturedLead needs the field 'agent_id' (str)) nor an event (the event 'lead.listed' has no agent_id"
+        in result.error
+    )
 
 
 def test_account_beside_the_flows_is_found_without_naming_them(chatforge, sandbox, settings, tmp_path):

@@ -61,7 +61,9 @@ def test_dry_run_hides_secrets_in_what_would_be_sent(scene):
 def test_dry_run_without_a_key_says_why_the_request_is_unknown(scene, greet):
     result = scene("run", "flows/greet.yaml", "--dry-run", CHATFORGE_API_KEY="")
     assert result.code == 0
-    assert result.out.count("what is sent is not known: the ChatForge API key is missing") == 1
+    assert result.out.count("sends    unknown, see the end") == 2
+    assert result.out.count("the ChatForge API key is missing") == 1
+    assert result.out.splitlines()[-1].startswith("to know what is sent: the ChatForge API key is missing")
 
 
 def test_dry_run_of_an_event_that_is_not_wanted_says_why(chatforge, flow):

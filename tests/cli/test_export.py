@@ -117,7 +117,7 @@ def test_what_a_test_cannot_show_is_told_with_the_test(scene):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["RUN"], "say as what the run shall be printed: --as-test"),
+        (["run_0"], "say as what the run shall be printed: chatforge runs export run_0 --as-test"),
         (["run_0", "--as-test"], "there is no run 'run_0'; see: chatforge runs list"),
     ],
     ids=["no form", "no run"],

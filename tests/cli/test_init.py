@@ -28,7 +28,10 @@ def test_file_that_is_there_is_named_and_nothing_is_written(chatforge, tmp_path,
     (tmp_path / "flows" / name).write_text("mine")
     result = chatforge("init", "lead-to-crm")
     assert (result.code, result.out) == (2, "")
-    assert f"'flows/{name}' would be overwritten; nothing was written, give another --into" in result.error
+    assert (
+        f"'flows/{name}' would be overwritten; nothing was written, give another --into, such as --into flows2"
+        in result.error
+    )
     assert [path.name for path in (tmp_path / "flows").iterdir()] == [name]
     assert (tmp_path / "flows" / name).read_text() == "mine"
 
@@ -45,3 +48,16 @@ def test_init_that_cannot_be_done_says_why(chatforge, tmp_path, arguments, sente
     result = chatforge("init", *arguments)
     assert result.code == 2
     assert sentence in result.error
+
+
+def test_init_without_a_name_lists_the_flows(chatforge, tmp_path):
+    result = chatforge("init")
+    assert (result.code, result.error) == (0, "")
+    assert result.out == "flows to start with\n  lead-to-crm\nwrite one: chatforge init NAME\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_that_is_proposed_is_not_there(chatforge, tmp_path):
+    for name in ("flows", "flows2"):
+        assert chatforge("init", "lead-to-crm", "--into", name).code == 0
+    assert chatforge("init", "lead-to-crm").error.endswith("such as --into flows3\n")

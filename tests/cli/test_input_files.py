@@ -15,7 +15,11 @@ PIPED = b'{"a": 1}'
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        pytest.param("{", "--input: this is not JSON: Expecting property name", id="not JSON"),
+        pytest.param(
+            "{",
+            '--input: this is not JSON, at line 1, column 2; write such as {"created": false}, in single quotes',
+            id="not JSON",
+        ),
         pytest.param("[1]", "--input: expected a JSON object, such as {}, not [1]", id="list"),
         pytest.param("[" * 100_000, "--input: this is not read: it is nested too deeply", id="too deep for Python"),
         pytest.param('{"a": ' * 101 + "1" + "}" * 101, "nested too deeply, in more than 100 levels", id="too deep"),

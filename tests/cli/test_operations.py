@@ -365,7 +365,6 @@ def test_manifest_with_the_longest_name_of_a_file_is_written(tmp_path):
     [
         pytest.param("pipe", "it is no regular file; give another path", id="pipe"),
         pytest.param("to-pipe", "it is no regular file; give another path", id="link to a pipe"),
-        pytest.param("/", "it is no regular file; give another path", id="root"),
         pytest.param("loop", "Too many levels of symbolic links", id="loop"),
         pytest.param("x" * 5000, "File name too long", id="long name"),
     ],
@@ -378,6 +377,11 @@ def test_manifest_replaces_nothing_but_files(tmp_path, name, reason):
     with pytest.raises(UsageError, match=f"^the file '.{{1,250}} cannot be written: {reason}$"):
         write_manifest(tmp_path / name)
     assert {path: path.lstat().st_mode for path in tmp_path.iterdir()} == before
+
+
+def test_manifest_is_not_written_over_a_folder():
+    with pytest.raises(UsageError, match=r"^'/' is a folder; write --write /manifest\.yaml$"):
+        write_manifest(Path("/"))
 
 
 def test_manifest_to_compare_with_is_read_up_to_a_limit(tmp_path):

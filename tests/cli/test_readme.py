@@ -1,6 +1,7 @@
 """The README shows what the commands print."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,15 @@ def test_test_of_the_page_passes(chatforge, tmp_path):
 def test_each_word_of_a_test_file_is_on_the_page(key):
     page = (ROOT / "docs" / "trying-flows.md").read_text()
     assert re.search(rf"`[^`\n]*\b{key}\b[^`\n]*`", page)
+
+
+PAGE_COMMANDS = re.findall(r"^\$ chatforge (run .*)$", (ROOT / "docs" / "trying-flows.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("option", ["--set", "--input", "--pin"])
+def test_command_of_the_page_does_what_it_is_shown_for(chatforge, option):
+    chatforge("init", "lead-to-crm")
+    [command] = [shlex.split(one) for one in PAGE_COMMANDS if option in one]
+    result = chatforge(*command)
+    assert (result.code, result.error) == (0, "")
+    assert "ann@example.com" in result.out

@@ -18,5 +18,5 @@ def test_folder_is_refused_with_a_sentence(chatforge, tmp_path):
     result = chatforge("schema", "-o", "flows")
     assert (result.code, result.error) == (
         2,
-        "error: the file 'flows' cannot be written: it is no regular file; give another path\n",
+        "error: 'flows' is a folder; write -o flows/flow.schema.json\n",
     )

@@ -28,6 +28,10 @@ POLLED = "flow: polled\ntrigger: {uses: chatforge.new_lead}\nsteps: [{id: agents
         pytest.param("check", {}, 2, "Missing argument 'files'; see: chatforge check --help", id="no file"),
         pytest.param("chekc x", {}, 2, "Did you mean 'check'?; see: chatforge --help", id="no such command"),
         pytest.param("check nope.yaml", {}, 2, "there is no file 'nope.yaml'", id="no such file"),
+        pytest.param(
+            "run lead", BOTH, 2, "there is no file 'lead'; did you mean 'flows/lead.yaml'?", id="name of a flow"
+        ),
+        pytest.param("check leads", {}, 2, "no file 'leads'; did you mean 'leads.yaml'?", id="file without its ending"),
         pytest.param("check .git", {}, 2, "there is no flow file (*.yaml) in the folder '.git'", id="empty folder"),
         pytest.param("serve --flows leads.yaml", KEY, 2, "set CHATFORGE_WEBHOOK_SECRET", id="no webhook secret"),
         pytest.param("serve --flows leads.yaml", SECRET, 2, "set CHATFORGE_API_KEY", id="no API key"),
@@ -70,7 +74,9 @@ POLLED = "flow: polled\ntrigger: {uses: chatforge.new_lead}\nsteps: [{id: agents
         pytest.param(
             "run leads.yaml --input {} --set x=y", BOTH, 2, "--set changes the sample, and --input gives", id="both"
         ),
-        pytest.param("run leads.yaml --input {", BOTH, 2, "--input: the body is not JSON", id="input is not JSON"),
+        pytest.param(
+            "run leads.yaml --input {", BOTH, 2, "--input: this is not JSON, at line 1", id="input is not JSON"
+        ),
         pytest.param(
             'run leads.yaml --input {"event":"x"}', BOTH, 1, "the event started nothing", id="input is not wanted"
         ),
@@ -92,6 +98,8 @@ POLLED = "flow: polled\ntrigger: {uses: chatforge.new_lead}\nsteps: [{id: agents
 def test_wrong_use_gets_one_sentence(chatforge, flow, tmp_path, arguments, environment, code, sentence):
     (tmp_path / ".git").mkdir()
     (tmp_path / "polled.yaml").write_text(POLLED)
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "lead.yaml").write_text(POLLED)
     result = chatforge(*arguments.split(), **environment)
     assert sentence in result.error
     assert result.code == code
