@@ -46,7 +46,6 @@ def require_file(path: Path) -> None:
         raise UsageError(f"there is no file {quoted_path(path)}; {_meant(path) or 'give a flow file'}")
     if path.is_dir():
         raise UsageError(f"{quoted_path(path)} is a folder; give one flow file")
-    _refuse_other_kind(path)
 
 
 def _meant(path: Path) -> str | None:
