@@ -39,6 +39,3 @@ class Complaints:
 
     def at(self, node: Node, rule: Rule, message: str, hint: str | None = None) -> None:
         self.add(node.start, node.end, rule, message, hint)
-
-    def in_brackets(self, node: Node) -> bool:
-        return self.text[node.start] == "("
