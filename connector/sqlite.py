@@ -164,6 +164,14 @@ def connect(
     return connection
 
 
+def open_memory(schema: str) -> sqlite3.Connection:
+    """A database that nobody else sees, gone when it is closed."""
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    connection.executescript(schema)
+    return connection
+
+
 def read_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Result:
     """Read one state of a database that another process may be writing. Raises StoreError where there is none."""
     with _as_store_error(path):

@@ -30,7 +30,7 @@ from connector.runs.backfills import Backfill, Query, Selection
 from connector.runs.intake import decide_event
 from connector.runs.interpreter import ONCE
 from connector.runs.listings import Listing
-from connector.runs.store import Store, open_empty
+from connector.runs.store import SCHEMA, Store
 from connector.runs.watches import Watch, find_watches
 from connector.runs.worker import Worker
 
@@ -157,7 +157,7 @@ def _reading(database: Path) -> Iterator[Query]:
     if database.exists():
         yield lambda work: sqlite.read_file(database, work)
         return
-    with closing(open_empty()) as empty:
+    with closing(sqlite.open_memory(SCHEMA)) as empty:
         yield lambda work: work(empty)
 
 

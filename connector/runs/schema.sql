@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS revisions (
 -- queued → running → succeeded | failed | held | cancelled
 --          running ⇄ waiting, and back to queued when its process ends
 -- `epoch` grows with each claim; a write of an older epoch changes nothing. `worked` are seconds without those of waits.
--- Of the runs of a flow with the same `lane` that have not finished, the oldest `lane_limit` go on.
+-- Of the runs of a flow with the same `lane` that have not finished, the first `lane_limit` by their `lane_place` go on.
 CREATE TABLE IF NOT EXISTS runs (
     id          TEXT PRIMARY KEY,
     flow        TEXT NOT NULL,
@@ -71,11 +71,12 @@ CREATE TABLE IF NOT EXISTS runs (
     reason      TEXT,
     lane        TEXT,
     lane_limit  INTEGER,
+    lane_place  INTEGER,
     UNIQUE (flow, event_id),
     CHECK ((status = 'waiting') = (wake_at IS NOT NULL)),
     CHECK ((status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL))
 );
-CREATE INDEX IF NOT EXISTS runs_by_lane ON runs (flow, lane) WHERE lane IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX IF NOT EXISTS runs_by_lane ON runs (flow, lane, lane_place) WHERE lane IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX IF NOT EXISTS runs_to_do ON runs (status, wake_at) WHERE status IN ('queued', 'running', 'waiting');
 
 -- started → sending → succeeded | failed | held, back to started for the next attempt; skipped at once.
