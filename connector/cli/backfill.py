@@ -30,7 +30,8 @@ from connector.runs.backfills import Backfill, Query, Selection
 from connector.runs.intake import decide_event
 from connector.runs.interpreter import ONCE
 from connector.runs.listings import Listing
-from connector.runs.store import SCHEMA, Store
+from connector.runs.migrations import SCHEMA
+from connector.runs.store import Store
 from connector.runs.watches import Watch, find_watches
 from connector.runs.worker import Worker
 

@@ -1,52 +1,22 @@
-"""The journal on SQLite: each method of `Store` is one transaction, and one step in the life of a run."""
+"""The journal: each method of `Store` is one transaction, and one step in the life of a run."""
 
 import json
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from connector.database import Connection, Row
+from connector import engines
+from connector.database import Connection, Failpoint, Row
+from connector.engines import Address
 from connector.errors import StoreError
 from connector.runs import awaited, records
 from connector.runs.awaited import Awaited
 from connector.runs.journal import DamagedRowError, Journal, run_of
+from connector.runs.migrations import upgrade
 from connector.runs.records import Failure, as_json, write_time
-from connector.sqlite import Database
-
-SCHEMA = files("connector.runs").joinpath("schema.sql").read_text("utf-8")
 
 Result = TypeVar("Result")
 P = ParamSpec("P")
-
-
-_ADDED = (
-    ("starts", "held", "INTEGER NOT NULL DEFAULT 0"),
-    ("runs", "without_once", "INTEGER NOT NULL DEFAULT 0"),
-    ("runs", "backfill", "INTEGER NOT NULL DEFAULT 0"),
-    ("events", "source", "TEXT NOT NULL DEFAULT 'webhook'"),
-    ("events", "same_as", "TEXT"),
-    ("aliases", "wrong", "INTEGER NOT NULL DEFAULT 0"),
-    ("runs", "worked", "REAL NOT NULL DEFAULT 0"),
-    ("runs", "reason", "TEXT"),
-    ("runs", "lane", "TEXT"),
-    ("runs", "lane_limit", "INTEGER"),
-    ("runs", "lane_place", "INTEGER"),
-    ("steps", "wake_at", "TEXT"),
-    ("revisions", "calls", "TEXT NOT NULL DEFAULT '{}'"),
-    ("polls", "due_at", "TEXT"),
-    ("polls", "stretch", "REAL NOT NULL DEFAULT 1"),
-    ("polls", "unwatched_at", "TEXT"),
-)
-"""Columns that databases of earlier versions do not have."""
-
-
-def _add_columns(connection: Connection) -> None:
-    """Bring an older database up to SCHEMA."""
-    for table, column, kind in _ADDED:
-        if column not in {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}:
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
 
 class StaleRunError(StoreError):
@@ -94,8 +64,9 @@ WHERE steps.status IN ('started', 'sending', 'waiting')
 class Store:
     """Each method is one transaction: when it returns, it is committed and synced. Raises StoreError."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, SCHEMA, upgrade=_add_columns)
+    def __init__(self, address: Address, hold: Any = None, failpoint: Failpoint | None = None) -> None:
+        """Open the database and bring it up to date; `hold` is what `engines.exclusive` gave."""
+        self._database = engines.open_database(address, upgrade, hold, failpoint)
 
     def close(self) -> None:
         self._database.close()

@@ -9,12 +9,14 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import postgres
 import pytest
 from pydantic import BaseModel
 
 from connector import settings
 from connector.adapter import Adapter, Delivery
 from connector.declare import ActionContext, ConnectionType, Event, Trigger, action
+from connector.engines import Address
 from connector.flows.flow import Flow
 from connector.flows.folder import Folder
 from connector.plugins.starts import SCHEDULE
@@ -43,6 +45,7 @@ class Bench:
     """`answers` are what the next calls of an action do: return a text, or raise."""
 
     folder: Path
+    database: Address
     now: datetime = START
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     """(action, text, idempotency key) of each call."""
@@ -55,10 +58,6 @@ class Bench:
 
     def clock(self) -> datetime:
         return self.now
-
-    @property
-    def database(self) -> Path:
-        return self.folder / "runs.sqlite"
 
     def adapter(self) -> Adapter:
         actions = {declared.name: declared for declared in self._actions()}
@@ -183,9 +182,14 @@ class NoInput(BaseModel):
 PING = Trigger("test.ping", "Ping", "A ping.", NoInput, Ping, _select, {})
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    return Bench(tmp_path)
+@pytest.fixture(params=["sqlite", "postgres"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    """One on each kind of database."""
+    if request.param == "sqlite":
+        yield Bench(tmp_path, tmp_path / "runs.sqlite")
+        return
+    with postgres.schema(request.getfixturevalue("postgres_server")) as url:
+        yield Bench(tmp_path, url)
 
 
 def later(**duration: float) -> datetime:
