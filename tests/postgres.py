@@ -4,13 +4,15 @@ import os
 import secrets
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
 
 from connector.database import PostgresUrl
+from connector.postgres import translate
 
 
 @contextmanager
@@ -40,6 +42,20 @@ def schema(server: PostgresUrl) -> Iterator[PostgresUrl]:
         finally:
             connection.execute("SET client_min_messages = warning")
             connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+def change(url: PostgresUrl, statement: str, values: Sequence[Any] = ()) -> None:
+    with psycopg.connect(url.url, cursor_factory=psycopg.ClientCursor) as connection:
+        connection.execute(translate(statement), values or None)
+
+
+def empty(url: PostgresUrl) -> None:
+    """Drop the tables of the schema."""
+    with psycopg.connect(url.url) as connection:
+        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()
+        connection.execute("SET client_min_messages = warning")
+        for (table,) in rows:
+            connection.execute(f"DROP TABLE {table} CASCADE")
 
 
 def _with(url: str, **parameters: str) -> str:

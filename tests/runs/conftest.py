@@ -1,8 +1,9 @@
 """A bench to run flows on: a real store, the real adapter, and a few actions that do what a test tells them."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,9 @@ import postgres
 import pytest
 from pydantic import BaseModel
 
-from connector import settings
+from connector import engines, settings
 from connector.adapter import Adapter, Delivery
+from connector.database import Connection, PostgresUrl
 from connector.declare import ActionContext, ConnectionType, Event, Trigger, action
 from connector.engines import Address
 from connector.flows.flow import Flow
@@ -58,6 +60,25 @@ class Bench:
 
     def clock(self) -> datetime:
         return self.now
+
+    def look(self, work: Callable[[Connection], Any]) -> Any:
+        return engines.read(self.database, work)
+
+    def change(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """As no program of ours would."""
+        if isinstance(self.database, PostgresUrl):
+            postgres.change(self.database, statement, values)
+            return
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.execute(statement, values)
+
+    def empty(self) -> None:
+        """Begin with a new database."""
+        if isinstance(self.database, PostgresUrl):
+            postgres.empty(self.database)
+            return
+        for path in self.folder.glob(f"{self.database.name}*"):
+            path.unlink()
 
     def adapter(self) -> Adapter:
         actions = {declared.name: declared for declared in self._actions()}
@@ -180,6 +201,10 @@ class NoInput(BaseModel):
 
 
 PING = Trigger("test.ping", "Ping", "A ping.", NoInput, Ping, _select, {})
+
+
+ON_A_FILE = pytest.mark.parametrize("bench", ["sqlite"], indirect=True)
+"""For tests of what only a file has."""
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
