@@ -41,6 +41,20 @@ def exclusive(address: Address) -> AbstractContextManager[Any]:
     return held
 
 
+def is_executed(address: Address) -> bool:
+    """Whether a process has `exclusive`."""
+    if isinstance(address, Path):
+        return sqlite.is_executed(address)
+    return bool(_postgres().is_executed(address))
+
+
+def exists(address: Address) -> bool:
+    """Whether there is something to read. Raises StoreError where the server cannot be asked."""
+    if isinstance(address, Path):
+        return address.exists()
+    return bool(_postgres().exists(address))
+
+
 def _postgres() -> ModuleType:
     """Only where it is used: psycopg need not be installed."""
     try:

@@ -36,7 +36,7 @@ _WRITE = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('chatforge ' || current_s
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _EXECUTE = "SELECT pg_try_advisory_lock(hashtext('chatforge ' || current_schema()), 1) AS held"
 _OWNER = """
-SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+SELECT application_name FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND classid::bigint = hashtext('chatforge ' || current_schema())::bit(32)::bigint
 AND objid = 1 AND objsubid = 2 AND granted
 """
@@ -128,6 +128,16 @@ def exclusive(url: PostgresUrl) -> Iterator[Hold]:
         yield hold
     finally:
         hold.let_go()
+
+
+def is_executed(url: PostgresUrl) -> bool:
+    """Whether a process has `exclusive`."""
+    return read(url, lambda connection: connection.execute(_OWNER).fetchone() is not None)
+
+
+def exists(url: PostgresUrl) -> bool:
+    """Whether there are tables."""
+    return read(url, lambda connection: bool(connection.columns("schema_version")))
 
 
 class _Connection:
