@@ -8,7 +8,7 @@ import struct
 import traceback
 import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -370,6 +370,25 @@ def test_full_pool_is_not_processed(engine: Engine) -> None:
                 task.cancel()
             await asyncio.gather(*hanging, return_exceptions=True)
             await transport.aclose()
+
+    run(scenario)
+
+
+@engines
+def test_connection_that_is_never_made_is_not_processed(engine: Engine) -> None:
+    async def scenario() -> None:
+        slots = Slots()
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+            for _ in range(3):  # as many as the machine keeps for whoever listens; it answers nobody else
+                caller = waiting.enter_context(socket.socket())
+                caller.setblocking(False)
+                caller.connect_ex(full.getsockname())
+            url = f"http://127.0.0.1:{full.getsockname()[1]}"
+            async with client_to(url, engine, slots, connect_timeout=0.2) as client:
+                with pytest.raises(NetworkError, match="no connection in time") as caught:
+                    await client.post("", content=b"x")
+        assert (caught.value.processed, caught.value.transient) == ("no", True)
+        assert slots.ends == ["not seen"]
 
     run(scenario)
 

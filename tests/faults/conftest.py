@@ -61,13 +61,13 @@ class Site:
         assert run_id
         return run_id
 
-    async def finish(self, run_id: str, between: Callable[[], Awaitable[None]]) -> records.Run:
-        """Work until the run has ended. Whenever it waits, `between` is called, and the time is over."""
+    async def finish(self, run_id: str, between: Callable[[float], Awaitable[None]]) -> records.Run:
+        """Work until the run has ended. Where it waits, `between` is called with the seconds, and they are over."""
         finishing = asyncio.create_task(self.worker.finish([run_id]))
         while not finishing.done():
             run = self.run(run_id)
             if run.status == "waiting" and run.wake_at and run.wake_at > self.clock.now:
-                await between()
+                await between((run.wake_at - self.clock.now).total_seconds())
                 self.clock.now = run.wake_at
                 self.worker.wake()
             await asyncio.sleep(0.001)

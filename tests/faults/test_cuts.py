@@ -115,11 +115,11 @@ async def run_each(sites: Any, engine: Engine, cases: Iterable[Case]) -> set[str
     return held
 
 
-def moves(proxy: Any, case: Case) -> Callable[[], Awaitable[None]]:
+def moves(proxy: Any, case: Case) -> Callable[[float], Awaitable[None]]:
     """What is done while the run rests, before the request that is to be cut, and before another attempt."""
     rested = False
 
-    async def move() -> None:
+    async def move(_seconds: float) -> None:
         nonlocal rested
         if rested:
             await proxy.listen()
