@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import SecretStr
 
+from connector.database import PostgresUrl
 from connector.errors import SettingsError
 
 DEFAULT_BASE_URL = "https://chatforge.aiedge247.com/api/dashboard.js"  # the vendor's reference, "Base URL"
@@ -115,8 +116,10 @@ class Settings:
     """CHATFORGE_BASE_URL"""
     webhook_secrets: tuple[SecretStr, ...]
     """CHATFORGE_WEBHOOK_SECRET, several separated by commas"""
-    database: Path
-    """CHATFORGE_DATABASE_URL, `sqlite:///PATH`"""
+    database: Path | PostgresUrl
+    """CHATFORGE_DATABASE_URL, `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`"""
+    state_folder: Path
+    """Where files lie that have no place of their own"""
     rate_limit: int
     """CHATFORGE_RATE_LIMIT, requests a minute"""
     budget_file: Path | None
@@ -127,6 +130,10 @@ class Settings:
     config: Mapping[str, Any] = field(default_factory=dict)
     """What connections.yaml has below `config`."""
     environment: Environment = field(default=Environment(()), repr=False, compare=False)
+
+    def beside_database(self, name: str) -> Path:
+        """A file in the folder of the database, or in that for state where the database is on a server."""
+        return (self.database.parent if isinstance(self.database, Path) else self.state_folder) / name
 
     def config_text(self, name: str) -> str | None:
         """The value of `config.NAME` that the environment has."""
@@ -154,6 +161,7 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
         base_url=_url("CHATFORGE_BASE_URL", environment.get("CHATFORGE_BASE_URL") or DEFAULT_BASE_URL),
         webhook_secrets=tuple(SecretStr(secret.strip()) for secret in secrets if secret.strip()),
         database=_database(environment.get("CHATFORGE_DATABASE_URL"), folder, state),
+        state_folder=state,
         rate_limit=_rate_limit(environment.get("CHATFORGE_RATE_LIMIT")),
         budget_file=folder / (environment.get("CHATFORGE_BUDGET_FILE") or state / "budget.sqlite"),
         public_url=_url("CHATFORGE_PUBLIC_URL", public_url) if public_url else None,
@@ -191,16 +199,33 @@ def _rate_limit(value: str | None) -> int:
     return int(value)
 
 
-def _database(url: str | None, folder: Path, state: Path) -> Path:
+def _database(url: str | None, folder: Path, state: Path) -> Path | PostgresUrl:
     if url is None:
         return state / "chatforge.sqlite"
+    if url.startswith(("postgresql://", "postgres://")):
+        return _postgres(url)
     path = url.removeprefix("sqlite:///")
     if path in (url, "", ":memory:") or path.endswith("/") or re.search(r"[?#\0]", path):
         raise SettingsError(
             f"CHATFORGE_DATABASE_URL is {_shown(url)!r}: expected sqlite:///PATH, "
-            "such as sqlite:///chatforge.sqlite or sqlite:////var/lib/chatforge/chatforge.sqlite"
+            "such as sqlite:///chatforge.sqlite or sqlite:////var/lib/chatforge/chatforge.sqlite, "
+            "or postgresql://USER:PASSWORD@HOST/DATABASE"
         )
     return folder / path
+
+
+def _postgres(url: str) -> PostgresUrl:
+    try:
+        parts = urlsplit(url)
+        good = len(parts.path) > 1 and not re.search(r"[\s\0]", url) and (parts.port or True)
+    except ValueError:
+        good = False
+    if not good:
+        raise SettingsError(
+            f"CHATFORGE_DATABASE_URL is {_shown(url)!r}: expected postgresql://USER:PASSWORD@HOST/DATABASE, "
+            "with %40 for an @ in the password"
+        )
+    return PostgresUrl(url)
 
 
 def _state_folder(environment: Environment, folder: Path) -> Path:

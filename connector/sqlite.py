@@ -1,30 +1,27 @@
 """Opens SQLite: write-ahead log, full synchronisation, one writer with group commit, plain readers.
 
 `synchronous=FULL` because NORMAL may lose committed work on power loss; where that is no harm, NORMAL can be chosen,
-which does not wait for the disk. Writes that wait together share one
-fsync: the writer thread runs each in a savepoint of one transaction, and nobody is told before the commit.
+which does not wait for the disk.
 """
 
-import asyncio
 import errno
 import fcntl
 import os
-import queue
 import re
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
+from connector import database
+from connector.database import Failpoint, Prepare, split_script
 from connector.errors import StoreError, StoreLockedError
 
 PATIENCE = 10.0
 """Seconds to wait for another process that writes."""
 
-_GROUP = 256  # writes a commit at most, so that the first one of a burst does not wait for the last
 _ADVICE = {
     sqlite3.SQLITE_BUSY: "another process keeps writing to it; see which one, and try again",
     sqlite3.SQLITE_FULL: "make room on its disk",
@@ -36,109 +33,73 @@ _STATEMENT_FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.D
 
 Synchronous = Literal["FULL", "NORMAL"]
 Result = TypeVar("Result")
-Work = Callable[[sqlite3.Connection], Any]
 Identity = tuple[int, int]
-Outcome = tuple[Any, BaseException | None]
 
 
-class Database:
-    """One SQLite file: `await write(work)` on its writer thread, `read(work)` on a plain connection."""
+class Database(database.Database):
+    """One SQLite file."""
 
     def __init__(
         self,
         path: Path,
-        schema: str,
+        schema: str = "",
         patience: float = PATIENCE,
         synchronous: Synchronous = "FULL",
-        upgrade: Work = lambda _connection: None,
+        *,
+        prepare: Prepare | None = None,
+        failpoint: Failpoint | None = None,
     ) -> None:
-        """Open `path`, creating it from `schema` (statements with IF NOT EXISTS) where it is new.
-
-        `upgrade` is called in a transaction, to bring an older file up to the schema.
-        """
+        """Open `path`, creating it from `schema` (statements with IF NOT EXISTS) or by `prepare` where it is new."""
         self.path = path
-        self._queue: queue.SimpleQueue[tuple[Work, asyncio.Future[Any]] | None] = queue.SimpleQueue()
-        self._closing = threading.Lock()
-        self._closed = False
         with _as_store_error(path), ExitStack() as opened:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = opened.enter_context(closing(connect(path, patience=patience, synchronous=synchronous)))
-            self._reader = opened.enter_context(closing(connect(path, patience=patience)))
-            self._reader.execute("PRAGMA query_only=ON")
-            self._writer.executescript(f"BEGIN IMMEDIATE; {schema}; COMMIT;")
-            with transaction(self._writer):
-                upgrade(self._writer)
+            writer = opened.enter_context(closing(connect(path, patience=patience, synchronous=synchronous)))
+            reader = opened.enter_context(closing(connect(path, patience=patience)))
+            reader.execute("PRAGMA query_only=ON")
+            with transaction(writer):
+                _prepare(writer, schema, prepare)
             self.identity = find_identity(path)
             opened.pop_all()
-        self._thread = threading.Thread(target=self._write_all, name=f"writer of {path.name}", daemon=True)
-        self._thread.start()
+        writing = _Driver(writer, path, "BEGIN IMMEDIATE", self.identity)
+        super().__init__(str(path), writing, _Driver(reader, path, "BEGIN"), failpoint)
 
-    async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run `work` in a transaction and return its result once that is committed and synced.
 
-        What `work` raises is raised here, SQLite's errors as StoreError; then nothing of it was kept.
-        """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        with self._closing:
-            if self._closed:
-                raise StoreError(f"the database {self.path} is closed; open it again")
-            self._queue.put((work, future))
-        # A cancelled waiter must not cancel the write, which may be committed already.
-        return await asyncio.shield(future)
+class _Driver:
+    """A connection to a file. Whoever writes gives its `identity`."""
 
-    def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run `work`, which only reads and sees one state of the database, on the calling thread."""
-        with _as_store_error(self.path), transaction(self._reader, "BEGIN"):
-            return work(self._reader)
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, begin: str, identity: Identity | None = None
+    ) -> None:
+        self._connection, self._path, self._begin, self._identity = connection, path, begin, identity
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        with self.explained(), transaction(self._connection, self._begin):
+            yield self._connection
+            if self._identity is not None:
+                self._require_file()
+
+    def explained(self) -> AbstractContextManager[None]:
+        return _as_store_error(self._path)
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
 
     def close(self) -> None:
-        """Finish the writes that wait, then close the file."""
-        with self._closing:
-            self._closed = True
-            self._queue.put(None)
-        self._thread.join()
-        self._reader.close()
-        self._writer.close()
-
-    def _write_all(self) -> None:
-        closing = False
-        while not closing:
-            group = [self._queue.get()]
-            while len(group) < _GROUP and not self._queue.empty():
-                group.append(self._queue.get())
-            closing = group[-1] is None  # nothing is queued after it
-            if writes := [item for item in group if item is not None]:
-                self._commit(writes)
-
-    def _commit(self, group: list[tuple[Work, asyncio.Future[Any]]]) -> None:
-        try:
-            with _as_store_error(self.path), transaction(self._writer):
-                outcomes = [self._attempt(work) for work, _ in group]
-                self._require_file()
-        except Exception as error:  # whatever it is, the thread must go on
-            outcomes = [(None, error)] * len(group)
-        for (_, future), (result, error_or_none) in zip(group, outcomes, strict=True):
-            _tell(future, result, error_or_none)
-
-    def _attempt(self, work: Work) -> Outcome:
-        """Run one write; where it fails, undo it alone."""
-        self._writer.execute("SAVEPOINT work")
-        try:
-            with _as_store_error(self.path):
-                result = work(self._writer)
-        except Exception as error:  # whatever it is, it belongs to the caller that waits
-            if not self._writer.in_transaction:
-                raise  # SQLite has undone the whole group
-            self._writer.execute("ROLLBACK TO work")
-            self._writer.execute("RELEASE work")
-            return None, error
-        self._writer.execute("RELEASE work")
-        return result, None
+        self._connection.close()
 
     def _require_file(self) -> None:
         """SQLite would go on writing to a file that has lost its name, and a restart would not find it."""
-        if find_identity(self.path) != self.identity:
-            raise StoreError(f"the database {self.path} was moved or deleted while in use; restart this process")
+        if find_identity(self._path) != self._identity:
+            raise StoreError(f"the database {self._path} was moved or deleted while in use; restart this process")
+
+
+def _prepare(connection: sqlite3.Connection, schema: str, prepare: Prepare | None) -> None:
+    for statement in split_script(schema):
+        connection.execute(statement)
+    if prepare is not None:
+        prepare(connection, lambda table: {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")})
 
 
 def connect(
@@ -161,6 +122,14 @@ def connect(
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def open_memory(schema: str) -> sqlite3.Connection:
+    """A database that nobody else sees, gone when it is closed."""
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    connection.executescript(schema)
     return connection
 
 
@@ -250,14 +219,6 @@ def _use_wal(connection: sqlite3.Connection, end: float) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def _tell(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    with suppress(RuntimeError):  # the event loop is closed, and nobody waits any more
-        if error is None:
-            future.get_loop().call_soon_threadsafe(future.set_result, result)
-        else:
-            future.get_loop().call_soon_threadsafe(future.set_exception, error)
 
 
 @contextmanager

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import postgres
 import pytest
 
 from connector import settings
 from connector.adapter import Adapter
+from connector.database import PostgresUrl
 from connector.registry import GROUP, Registry, load
 from connector.sandbox import Sandbox
 from connector.sandbox.server import running
@@ -43,6 +45,12 @@ def make_adapter(tmp_path: Path, built_in: Registry) -> Callable[..., Adapter]:
         return Adapter(registry, settings.load(tmp_path, environ=environ), lambda: NOW)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresUrl]:
+    with postgres.running() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ LAYERS = [
     answers unreached
     transport
     sqlite
+    database
     declare
     flows
     hookspecs

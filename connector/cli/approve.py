@@ -7,17 +7,16 @@ import pwd
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from connector import sqlite
+from connector import engines
 from connector.cli import exits, output
 from connector.cli.arguments import read_arguments
 from connector.cli.exits import UsageError
 from connector.cli.loading import load_adapter, load_settings
-from connector.errors import StoreLockedError
+from connector.engines import Address
 from connector.flows import parameters
 from connector.runs import approvals
 from connector.runs.answers import Answer
@@ -25,7 +24,6 @@ from connector.runs.approvals import Asked, NotAskedError
 from connector.runs.journal import Journal
 from connector.runs.store import Store
 from connector.runs.waits import find_waits
-from connector.sqlite import read_file
 
 _MOST = 10_000  # runs that are looked at
 
@@ -58,9 +56,9 @@ def approve(
     if run_id is None:
         _list(database)
         return exits.DONE
-    if read_file(database, lambda connection: Journal(connection).run(run_id)) is None:
+    if engines.read(database, lambda connection: Journal(connection).run(run_id)) is None:
         raise UsageError(f"there is no run {run_id!r}; see: chatforge runs list")
-    asked = read_file(database, lambda connection: approvals.find(connection, adapter.catalogue, run_id, step))
+    asked = engines.read(database, lambda connection: approvals.find(connection, adapter.catalogue, run_id, step))
     form = _read_form(asked, changes or (), approved=not reject)
     answer = Answer(not reject, by or _user(), datetime.now(UTC), form)
     kept = asyncio.run(_give(database, asked, answer))
@@ -69,14 +67,14 @@ def approve(
     output.line(f"{asked.step} of {run_id} was {word} by {kept.by} at {output.moment(kept.at)}{filled}")
     if kept is not answer:
         raise NotAskedError("the first answer counts, and this one was not kept")
-    if not _is_executed(database):
+    if not engines.is_executed(database):
         output.line("nothing works on this run now; start: chatforge serve --flows DIR")
     return exits.DONE
 
 
-def _list(database: Path) -> None:
+def _list(database: Address) -> None:
     """The runs that wait for an answer."""
-    asking = read_file(
+    asking = engines.read(
         database,
         lambda connection: [
             (run.id, run.flow, wait.step, (wait.asked or {}).get("title", ""))
@@ -102,7 +100,7 @@ def _read_form(asked: Asked, changes: Sequence[str], *, approved: bool) -> dict[
     return given
 
 
-async def _give(database: Path, asked: Asked, answer: Answer) -> Answer:
+async def _give(database: Address, asked: Asked, answer: Answer) -> Answer:
     """The answer that counts. Raises NotAskedError where the time to answer has run out meanwhile."""
     store = Store(database)
     try:
@@ -116,11 +114,3 @@ def _user() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container may run as a user without a name
         return f"uid {os.getuid()}"
-
-
-def _is_executed(database: Path) -> bool:
-    try:
-        with sqlite.exclusive(database):
-            return False
-    except StoreLockedError:
-        return True

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from connector import sqlite
+from connector import engines, sqlite
 from connector.adapter import Adapter
 from connector.cli import exits, output
 from connector.cli.backfill_report import preview, show_progress, summarize
@@ -23,6 +23,7 @@ from connector.cli.flow_files import check_files, load_flows, require_file
 from connector.cli.loading import load_adapter, load_settings, require_steps
 from connector.cli.paragraphs import write_wrapped
 from connector.declare import connector_of
+from connector.engines import Address
 from connector.errors import FlowError, StoreError, StoreLockedError
 from connector.flows.flow import Flow
 from connector.flows.problems import one_of, quoted
@@ -30,7 +31,8 @@ from connector.runs.backfills import Backfill, Query, Selection
 from connector.runs.intake import decide_event
 from connector.runs.interpreter import ONCE
 from connector.runs.listings import Listing
-from connector.runs.store import Store, open_empty
+from connector.runs.migrations import SCHEMA
+from connector.runs.store import Store
 from connector.runs.watches import Watch, find_watches
 from connector.runs.worker import Worker
 
@@ -63,11 +65,12 @@ def backfill(
         return exits.DONE
     logging.getLogger("connector").setLevel(logging.ERROR)  # the summary tells of runs that fail
     try:
-        with sqlite.exclusive(database):
-            return asyncio.run(_work(adapter, database, selection, limit, here=True))
+        with engines.exclusive(database) as hold:
+            return asyncio.run(_work(adapter, Store(database, hold), selection, limit))
     except StoreLockedError:
         output.line("another process executes the database and does the runs")
-        return asyncio.run(_work(adapter, database, selection, limit, here=False))
+        executed = partial(_require_executed, database)
+        return asyncio.run(_work(adapter, Store(database), selection, limit, executed))
 
 
 def _load(file: Path, since: datetime | None, *, with_once: bool) -> tuple[Adapter, Selection]:
@@ -152,12 +155,12 @@ def _read_since(text: str | None) -> datetime | None:
 
 
 @contextmanager
-def _reading(database: Path) -> Iterator[Query]:
+def _reading(database: Address) -> Iterator[Query]:
     """Asks the database, or an empty one where there is none yet; nothing is written."""
-    if database.exists():
-        yield lambda work: sqlite.read_file(database, work)
+    if engines.exists(database):
+        yield lambda work: engines.read(database, work)
         return
-    with closing(open_empty()) as empty:
+    with closing(sqlite.open_memory(SCHEMA)) as empty:
         yield lambda work: work(empty)
 
 
@@ -166,11 +169,16 @@ async def _preview(adapter: Adapter, selection: Selection, query: Query, limit: 
         await preview(selection, query, limit)
 
 
-async def _work(adapter: Adapter, database: Path, selection: Selection, limit: int | None, *, here: bool) -> int:
-    """Do the backfill; its runs are done in this process if it is `here`."""
-    store, interrupted = Store(database), False
-    check_executed = (lambda: None) if here else partial(_require_executed, database)
-    filling = Backfill(store, selection, limit, check_executed)
+async def _work(
+    adapter: Adapter,
+    store: Store,
+    selection: Selection,
+    limit: int | None,
+    check_executed: Callable[[], None] | None = None,
+) -> int:
+    """Do the backfill; its runs are done in this process, unless `check_executed` looks after the one that does."""
+    here, interrupted = check_executed is None, False
+    filling = Backfill(store, selection, limit, check_executed or (lambda: None))
     try:
         async with adapter, show_progress(filling, partial(_waits, adapter, selection)):
             interrupted = await _fill(filling, Worker(adapter, store, _now) if here else None)
@@ -214,9 +222,9 @@ def _waits(adapter: Adapter, selection: Selection) -> bool:
     return any(find_wait(adapter, *connection, _now()) for connection in used)
 
 
-def _require_executed(database: Path) -> None:
+def _require_executed(database: Address) -> None:
     """Raise StoreError where no process executes the database."""
-    with suppress(StoreLockedError), sqlite.exclusive(database):
+    with suppress(StoreLockedError), engines.exclusive(database):
         raise StoreError(
             "the process that executed the database has ended, and runs are left; the same command does them here"
         )

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+from connector import engines
 from connector.cli import output
 from connector.cli.exits import UsageError
 from connector.cli.loading import load_settings
 from connector.cli.resend import print_starts, resend
 from connector.runs import records
 from connector.runs.journal import Journal
-from connector.sqlite import read_file
 
 app = typer.Typer(help="Look at events, and decide one anew.", rich_markup_mode=None)
 
@@ -24,7 +24,7 @@ def list_events(
 ) -> None:
     """List events, newest first."""
     wanted = "held" if held else None
-    events = read_file(load_settings().database, lambda connection: Journal(connection).events(limit, status=wanted))
+    events = engines.read(load_settings().database, lambda connection: Journal(connection).events(limit, status=wanted))
     if as_json:
         output.write_json([_as_json(event) for event in events])
     elif not events:
@@ -51,7 +51,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Show one event: its body, and what each flow made of it."""
-    event, starts, waiting = read_file(
+    event, starts, waiting = engines.read(
         load_settings().database,
         lambda connection: (
             Journal(connection).event(event_id),

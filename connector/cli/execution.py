@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Any
 
-from connector import sqlite
+from connector import engines
 from connector.adapter import Adapter
 from connector.cli import exits, output, timeline
+from connector.engines import Address
 from connector.errors import StoreError, StoreLockedError
 from connector.runs import records
 from connector.runs.journal import Journal
@@ -21,11 +22,11 @@ Queue = Callable[[Store], Awaitable[Sequence[str]]]
 """Queues runs in one transaction, and returns their ids."""
 
 
-def finish(adapter: Adapter, database: Path, queue: Queue, *, quiet: bool = False) -> list[records.Run]:
+def finish(adapter: Adapter, database: Address, queue: Queue, *, quiet: bool = False) -> list[records.Run]:
     """Queue runs, and wait until each has ended or waits for a person. Prints them unless `quiet`."""
     try:
-        with sqlite.exclusive(database):
-            run_ids = asyncio.run(_execute(adapter, database, queue, quiet=quiet))
+        with engines.exclusive(database) as hold:
+            run_ids = asyncio.run(_execute(adapter, database, hold, queue, quiet=quiet))
     except StoreLockedError:
         run_ids = asyncio.run(_leave(database, queue))
         for run_id in run_ids:
@@ -38,8 +39,8 @@ def code_of(runs: Sequence[records.Run]) -> int:
     return next((exits.of_kind(run.error.kind) for run in runs if run.error), exits.DONE)
 
 
-async def _execute(adapter: Adapter, database: Path, queue: Queue, *, quiet: bool) -> Sequence[str]:
-    store = Store(database)
+async def _execute(adapter: Adapter, database: Address, hold: Any, queue: Queue, *, quiet: bool) -> Sequence[str]:
+    store = Store(database, hold)
     try:
         async with adapter:
             worker = Worker(adapter, store, _now)
@@ -55,7 +56,7 @@ async def _execute(adapter: Adapter, database: Path, queue: Queue, *, quiet: boo
         store.close()
 
 
-async def _leave(database: Path, queue: Queue) -> Sequence[str]:
+async def _leave(database: Address, queue: Queue) -> Sequence[str]:
     """Queue the runs for the process that executes the database."""
     store = Store(database)
     try:
@@ -64,25 +65,24 @@ async def _leave(database: Path, queue: Queue) -> Sequence[str]:
         store.close()
 
 
-async def _show(database: Path, run_ids: Sequence[str]) -> None:
+async def _show(database: Address, run_ids: Sequence[str]) -> None:
     """One run after the other, as it goes on."""
     for run_id in run_ids:
         shown = _begin(database, run_id, quiet=False)
         _end(await shown.watch())
 
 
-def _follow(adapter: Adapter, database: Path, run_id: str, *, quiet: bool) -> None:
+def _follow(adapter: Adapter, database: Address, run_id: str, *, quiet: bool) -> None:
     """Watch the process that executes the database do the run; where that process has left, do it here."""
     shown = _begin(database, run_id, quiet=quiet)
     while (run := shown.follow(timeline.has_ended, seconds=1)).status not in records.ENDED:
-        with suppress(StoreLockedError), sqlite.exclusive(database):
-            asyncio.run(_finish_left(adapter, database, run_id))
+        with suppress(StoreLockedError), engines.exclusive(database) as hold:
+            asyncio.run(_finish_left(adapter, Store(database, hold), run_id))
     if not quiet:
         _end(run)
 
 
-async def _finish_left(adapter: Adapter, database: Path, run_id: str) -> None:
-    store = Store(database)
+async def _finish_left(adapter: Adapter, store: Store, run_id: str) -> None:
     try:
         async with adapter:
             await store.requeue([run_id])
@@ -91,7 +91,7 @@ async def _finish_left(adapter: Adapter, database: Path, run_id: str) -> None:
         store.close()
 
 
-def _begin(database: Path, run_id: str, *, quiet: bool) -> timeline.Timeline:
+def _begin(database: Address, run_id: str, *, quiet: bool) -> timeline.Timeline:
     if not quiet:
         output.line(output.styled(run_id, "bold"))
     return timeline.Timeline(database, run_id, quiet=quiet, pause=_WAITS)
@@ -101,8 +101,8 @@ def _end(run: records.Run) -> None:
     output.line(output.status(run.status), f": {run.error.message}" if run.error else "")
 
 
-def _read(database: Path, run_id: str) -> records.Run:
-    run = sqlite.read_file(database, lambda connection: Journal(connection).run(run_id))
+def _read(database: Address, run_id: str) -> records.Run:
+    run = engines.read(database, lambda connection: Journal(connection).run(run_id))
     if run is None:
         raise StoreError(f"the run {run_id} has vanished from {database}")
     return run

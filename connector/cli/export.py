@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from connector import registry
+from connector import engines, registry
 from connector.adapter import Adapter
 from connector.cli import exits, output
 from connector.cli.exits import UsageError
@@ -22,7 +22,6 @@ from connector.errors import SettingsError, StoreError
 from connector.flows.flow import Flow
 from connector.runs import revisions
 from connector.runs.waits import read_view
-from connector.sqlite import read_file
 
 _HEAD = "# Keep it beside the flow, under its name: leads.test.yaml for leads.yaml. Run it with: chatforge test\n"
 
@@ -42,11 +41,11 @@ def export(
     logging.getLogger("connector").setLevel(logging.ERROR)  # that the test fails as its run did is no news
     plugins, settings = registry.load(), load_settings()
     adapter = Adapter(plugins, settings)
-    view = read_file(settings.database, lambda connection: read_view(connection, run_id))
+    view = engines.read(settings.database, lambda connection: read_view(connection, run_id))
     if view is None:
         raise UsageError(f"there is no run {run_id!r}; see: chatforge runs list")
     revision = view.run.revision
-    flow = read_file(settings.database, lambda connection: revisions.load(connection, revision, adapter.catalogue))
+    flow = engines.read(settings.database, lambda connection: revisions.load(connection, revision, adapter.catalogue))
     if isinstance(flow, str):
         raise StoreError(f"the run {run_id} cannot be read: {flow}")
     _require_config(adapter, flow)

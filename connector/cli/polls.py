@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from connector import engines
 from connector.cli import output
 from connector.cli.doctor.budget import find_wait
 from connector.cli.loading import load_adapter, load_settings
@@ -21,7 +22,6 @@ from connector.runs.poll_states import (
     read_polls,
     read_waiting,
 )
-from connector.sqlite import is_executed, read_file
 
 LATE_AFTER = timedelta(seconds=5)
 """A request takes a moment, and is not late for that."""
@@ -60,8 +60,8 @@ def polls(
     wait for their entry.
     """
     path = load_settings().database
-    executed = is_executed(path)
-    found = read_file(
+    executed = engines.is_executed(path)
+    found = engines.read(
         path, lambda opened: _Polls(executed, read_polls(opened), read_partition_failures(opened), read_waiting(opened))
     )
     if as_json:

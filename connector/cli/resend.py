@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from connector import engines
 from connector.adapter import Adapter
 from connector.cli import execution, exits, output, timeline
 from connector.cli.exits import UsageError
@@ -24,7 +25,6 @@ from connector.runs.journal import Journal
 from connector.runs.resends import Wanted
 from connector.runs.store import Store
 from connector.runs.watches import find_watches
-from connector.sqlite import read_file
 
 
 class NothingHeldError(ConnectorError):
@@ -63,7 +63,7 @@ def resend(
 def _load(path: Path, event_id: str, name: str | None) -> tuple[Adapter, records.Event, list[Flow]]:
     """The event, and the flows that shall decide it anew. Raises ConnectorError."""
     adapter = load_adapter(path)
-    event, starts = read_file(
+    event, starts = engines.read(
         load_settings(path).database,
         lambda connection: (Journal(connection).event(event_id), Journal(connection).starts(event_id)),
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from connector import engines
 from connector.cli import output, timeline, waits
 from connector.cli.approve import approve
 from connector.cli.exits import UsageError
@@ -15,7 +16,6 @@ from connector.runs import records
 from connector.runs.journal import Journal
 from connector.runs.records import RunStatus
 from connector.runs.waits import RunView, Waiting, find_waits, read_view
-from connector.sqlite import read_file
 
 app = typer.Typer(help="Look at runs, and answer what they ask.", rich_markup_mode=None)
 
@@ -28,7 +28,7 @@ def list_runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """List runs, newest first."""
-    runs = read_file(
+    runs = engines.read(
         load_settings().database,
         lambda connection: [
             (run, find_waits(connection, run)) for run in Journal(connection).runs(limit, flow=flow, status=status)
@@ -61,7 +61,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Show one run: its steps, what went in and what came out."""
-    found = read_file(load_settings().database, lambda connection: read_view(connection, run_id))
+    found = engines.read(load_settings().database, lambda connection: read_view(connection, run_id))
     if found is None:
         raise UsageError(f"there is no run {run_id!r}; see: chatforge runs list")
     if as_json:

@@ -6,15 +6,15 @@ import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
+from connector import engines
 from connector.cli import output
+from connector.engines import Address
 from connector.runs import records
 from connector.runs.journal import Journal
-from connector.sqlite import read_file
 
 LOOK_EVERY = 0.03  # seconds; fine enough to show steps that take a tenth of one
 
@@ -56,7 +56,7 @@ class Timeline:
     Another process may write the database.
     """
 
-    def __init__(self, database: Path, run_id: str, *, quiet: bool = False, pause: str = "") -> None:
+    def __init__(self, database: Address, run_id: str, *, quiet: bool = False, pause: str = "") -> None:
         self._quiet = quiet
         self._pause = pause
         self._database = database
@@ -65,7 +65,7 @@ class Timeline:
 
     def look(self) -> View:
         """Print what is new, and return what there is."""
-        run, steps = read_file(self._database, lambda connection: _view(Journal(connection), self._run_id))
+        run, steps = engines.read(self._database, lambda connection: _view(Journal(connection), self._run_id))
         for step in steps.values():
             state = f"{step.status} {step.attempts}"
             if self._quiet or step.status in ("started", "sending"):

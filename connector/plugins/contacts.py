@@ -257,7 +257,7 @@ def register_connections(register: Callable[[ConnectionType], None]) -> None:
             model=ContactsConnection,
             title="Contacts",
             help="`database` is the SQLite file; without it the file lies beside the runs' database",
-            default=lambda settings: {"database": settings.database.with_name("contacts.sqlite")},
+            default=lambda settings: {"database": settings.beside_database("contacts.sqlite")},
         )
     )
 

@@ -4,10 +4,10 @@ Each function works in its caller's transaction.
 """
 
 import json
-import sqlite3
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from connector.database import Connection, Row
 from connector.runs import events
 from connector.runs.events import Decision
 from connector.runs.records import write_time
@@ -17,17 +17,17 @@ UNSERVED = timedelta(hours=1)
 MOST = 100
 """Waits that are ended in one transaction."""
 
-Row = sqlite3.Row
+Row = Row
 
 
-def drop(connection: sqlite3.Connection, flow: str, now: datetime) -> None:
+def drop(connection: Connection, flow: str, now: datetime) -> None:
     """The flow is off: what waits starts nothing."""
     rows = connection.execute("SELECT event_id, flow FROM waiting_starts WHERE flow = ?", (flow,)).fetchall()
     for row in rows:
         _end(connection, row, Decision(flow, reason="the flow was turned off while the webhook waited"), now)
 
 
-def find(connection: sqlite3.Connection, served: Collection[str], now: datetime) -> list[Row]:
+def find(connection: Connection, served: Collection[str], now: datetime) -> list[Row]:
     """At most MOST waits that have been over for UNSERVED, of flows that are not `served`."""
     return connection.execute(
         "SELECT event_id, flow FROM waiting_starts WHERE flow NOT IN (SELECT value FROM json_each(?)) AND due_at <= ? "
@@ -36,7 +36,7 @@ def find(connection: sqlite3.Connection, served: Collection[str], now: datetime)
     ).fetchall()
 
 
-def hold(connection: sqlite3.Connection, served: Collection[str], now: datetime) -> list[str]:
+def hold(connection: Connection, served: Collection[str], now: datetime) -> list[str]:
     """Hold what `find` finds, for a person to resend. Returns a sentence for each."""
     rows = find(connection, served, now)
     for row in rows:
@@ -45,6 +45,6 @@ def hold(connection: sqlite3.Connection, served: Collection[str], now: datetime)
     return [f"the webhook {row['event_id']} is held: the flow {row['flow']!r} is not served any more" for row in rows]
 
 
-def _end(connection: sqlite3.Connection, row: Row, decision: Decision, now: datetime) -> None:
+def _end(connection: Connection, row: Row, decision: Decision, now: datetime) -> None:
     connection.execute("DELETE FROM waiting_starts WHERE event_id = ? AND flow = ?", (row["event_id"], row["flow"]))
     events.add_start(connection, row["event_id"], now, decision)

@@ -5,15 +5,15 @@ have one name for several partitions. Each function works in its caller's transa
 """
 
 import json
-import sqlite3
 
+from connector.database import Connection
 from connector.runs.watches import Watch
 
 WRONG = 2
 """How often a name proves wrong until it counts as one for several partitions, and is trusted no more."""
 
 
-def find_partition(connection: sqlite3.Connection, watch: Watch, named: str | None) -> str | None:
+def find_partition(connection: Connection, watch: Watch, named: str | None) -> str | None:
     """The partition of that name, or else the one that the name seems to stand for; None where nothing is known."""
     if named is None:
         return None
@@ -30,10 +30,11 @@ def find_partition(connection: sqlite3.Connection, watch: Watch, named: str | No
     return json.loads(alias["partition"]) if alias else None
 
 
-def learn(connection: sqlite3.Connection, watch: Watch, named: str, partition: str) -> None:
+def learn(connection: Connection, watch: Watch, named: str, partition: str) -> None:
     """A webhook with that name was recognised as an entry of the partition."""
     connection.execute(
-        "INSERT INTO aliases (connector, connection, named, partition) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
-        "SET partition = excluded.partition, wrong = wrong + (partition <> excluded.partition)",
+        "INSERT INTO aliases (connector, connection, named, partition) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (connector, connection, named) DO UPDATE SET partition = excluded.partition, "
+        "wrong = aliases.wrong + CASE WHEN aliases.partition <> excluded.partition THEN 1 ELSE 0 END",
         (watch.connector, watch.connection, json.dumps(named), json.dumps(partition)),
     )

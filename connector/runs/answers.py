@@ -1,11 +1,11 @@
 """What people answer to steps that ask for their approval. Each function works in its caller's transaction."""
 
 import json
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from connector.database import Connection
 from connector.runs.records import read_time, write_time
 
 
@@ -18,7 +18,7 @@ class Answer:
     form: dict[str, Any]
 
 
-def give(connection: sqlite3.Connection, run_id: str, step: str, answer: Answer) -> Answer:
+def give(connection: Connection, run_id: str, step: str, answer: Answer) -> Answer:
     """Keep the answer and wake the run. Returns the one that counts, which is the first."""
     values = (run_id, step, answer.approved, answer.by, write_time(answer.at), json.dumps(answer.form))
     kept = connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
@@ -28,7 +28,7 @@ def give(connection: sqlite3.Connection, run_id: str, step: str, answer: Answer)
     return answer if kept.rowcount else find(connection, run_id, step) or answer
 
 
-def find(connection: sqlite3.Connection, run_id: str, step: str) -> Answer | None:
+def find(connection: Connection, run_id: str, step: str) -> Answer | None:
     row = connection.execute("SELECT * FROM answers WHERE run_id = ? AND step = ?", (run_id, step)).fetchone()
     if row is None:
         return None

@@ -1,9 +1,9 @@
 """Finds the steps that ask for an approval, and takes the answer. Each function works in its caller's transaction."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from connector.database import Connection
 from connector.errors import ConnectorError, StoreError
 from connector.flows.catalogue import Catalogue
 from connector.flows.flow import Approve
@@ -28,7 +28,7 @@ class Asked:
     form: Parameters
 
 
-def find(connection: sqlite3.Connection, catalogue: Catalogue, run_id: str, step: str | None) -> Asked:
+def find(connection: Connection, catalogue: Catalogue, run_id: str, step: str | None) -> Asked:
     """The step of the run that asks: the one named, or the only one.
 
     Raises NotAskedError where it neither waits for an answer nor has one, StoreError where the form cannot be read.
@@ -65,7 +65,7 @@ def _require_waiting(run_id: str, step: records.Step) -> None:
         raise NotAskedError(f"the step {step.id} of {run_id} is {step.status} and waits for no approval")
 
 
-def answer(connection: sqlite3.Connection, asked: Asked, given: Answer) -> Answer:
+def answer(connection: Connection, asked: Asked, given: Answer) -> Answer:
     """The answer that counts: the first one. Raises NotAskedError where the time to answer has run out."""
     first = answers.find(connection, asked.run_id, asked.step)
     step = Journal(connection).steps(asked.run_id)[asked.step]

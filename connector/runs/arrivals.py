@@ -6,7 +6,6 @@ seems to name goes first, then the nearest in time. Each function works in its c
 
 import functools
 import json
-import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector.adapter import Delivery
+from connector.database import Connection, Row
 from connector.declare import Item
 from connector.runs import aliases, awaited, events, records, twins
 from connector.runs.events import Decision
@@ -39,7 +39,7 @@ def is_recent(at: datetime, now: datetime) -> bool:
     return at >= now - BINDABLE
 
 
-def forget_facts(connection: sqlite3.Connection, poll_id: int, now: datetime) -> None:
+def forget_facts(connection: Connection, poll_id: int, now: datetime) -> None:
     """Of entries that no webhook can be recognised as any more: they hold what a visitor wrote."""
     connection.execute(
         "UPDATE observed SET facts = NULL WHERE poll_id = ? AND facts IS NOT NULL AND at < ?",
@@ -47,7 +47,7 @@ def forget_facts(connection: sqlite3.Connection, poll_id: int, now: datetime) ->
     )
 
 
-def arrive(connection: sqlite3.Connection, watch: Watch, event_id: str, delivery: Delivery) -> Sequence[records.Start]:
+def arrive(connection: Connection, watch: Watch, event_id: str, delivery: Delivery) -> Sequence[records.Start]:
     """Take in a webhook. Returns what flows make of it at once; the others wait for its entry."""
     entry, placed = note(connection, watch, event_id, delivery)
     starts = []
@@ -64,9 +64,7 @@ def arrive(connection: sqlite3.Connection, watch: Watch, event_id: str, delivery
     return starts
 
 
-def note(
-    connection: sqlite3.Connection, watch: Watch, event_id: str, delivery: Delivery
-) -> tuple[sqlite3.Row | None, Delivery]:
+def note(connection: Connection, watch: Watch, event_id: str, delivery: Delivery) -> tuple[Row | None, Delivery]:
     """Note a webhook, and its entry where that was seen before; the delivery then names what is known of it."""
     join = join_of(watch)
     facts = join.facts(delivery.event, delivery.received_at)
@@ -86,7 +84,7 @@ def note(
     return entry, replace(delivery, event=join.place(delivery.event, likely, item))
 
 
-def find_told(connection: sqlite3.Connection, watch: Watch, entry: sqlite3.Row, flow: str) -> Decision | None:
+def find_told(connection: Connection, watch: Watch, entry: Row, flow: str) -> Decision | None:
     """Why a webhook that is this entry starts nothing: the flow has decided on the entry before."""
     row = twins.find_decided(connection, watch, json.loads(entry["partition"]), json.loads(entry["item"]), flow)
     if row is None:
@@ -96,7 +94,7 @@ def find_told(connection: sqlite3.Connection, watch: Watch, entry: sqlite3.Row, 
 
 
 def bind_new(
-    connection: sqlite3.Connection, watch: Watch, poll: Poll, items: Sequence[Item], now: datetime
+    connection: Connection, watch: Watch, poll: Poll, items: Sequence[Item], now: datetime
 ) -> dict[str, Bound]:
     """Recognise webhooks among entries that were not seen before; by the id of the entry."""
     if watch.list.join is None:
@@ -113,7 +111,7 @@ def bind_new(
     return bound
 
 
-def find_bound(connection: sqlite3.Connection, watch: Watch, partition: str, item: str) -> str | None:
+def find_bound(connection: Connection, watch: Watch, partition: str, item: str) -> str | None:
     """The webhook that was recognised as the entry."""
     row = connection.execute(
         "SELECT event_id FROM arrivals WHERE connector = ? AND connection = ? AND list = ? AND partition = ? "
@@ -123,7 +121,7 @@ def find_bound(connection: sqlite3.Connection, watch: Watch, partition: str, ite
     return row["event_id"] if row else None
 
 
-def started_flows(connection: sqlite3.Connection, watch: Watch, partition: str, item: str) -> dict[str, Decision]:
+def started_flows(connection: Connection, watch: Watch, partition: str, item: str) -> dict[str, Decision]:
     """The flows that the webhook of an entry has started already: what they make of the entry itself."""
     rows = connection.execute(
         "SELECT flow, run_id, event_id FROM arrivals JOIN starts USING (event_id) "
@@ -136,7 +134,7 @@ def started_flows(connection: sqlite3.Connection, watch: Watch, partition: str, 
     }
 
 
-def partitions_to_hurry(connection: sqlite3.Connection, watch: Watch) -> set[str | None]:
+def partitions_to_hurry(connection: Connection, watch: Watch) -> set[str | None]:
     """The partitions in which flows that are served wait for an entry; None where it may be any."""
     rows = connection.execute(
         "SELECT DISTINCT coalesce(a.partition, l.partition) AS partition FROM waiting_starts w "
@@ -150,13 +148,13 @@ def partitions_to_hurry(connection: sqlite3.Connection, watch: Watch) -> set[str
 
 
 def _find_entry(
-    connection: sqlite3.Connection,
+    connection: Connection,
     watch: Watch,
     known: str | None,
     likely: str | None,
     facts: Mapping[str, Any],
     at: datetime,
-) -> sqlite3.Row | None:
+) -> Row | None:
     """The unbound entry that a webhook tells of; in the partition `known`, or in any, then rather in the `likely`."""
     near = []
     for row in unbound_entries(connection, watch, at):
@@ -174,7 +172,7 @@ def _near_each_other(items: Sequence[Item], now: datetime) -> list[Sequence[Item
 
 
 def _find_pairs(
-    connection: sqlite3.Connection, watch: Watch, poll: Poll, items: Sequence[Item], now: datetime
+    connection: Connection, watch: Watch, poll: Poll, items: Sequence[Item], now: datetime
 ) -> list[tuple[int, float, str, str]]:
     """Which webhook may be which entry: (doubt, seconds between them, event, entry)."""
     within, read = join_of(watch).within, functools.cache(read_facts)
@@ -192,9 +190,7 @@ def _find_pairs(
     return pairs
 
 
-def _unbound_arrivals(
-    connection: sqlite3.Connection, watch: Watch, poll: Poll, first: datetime, last: datetime
-) -> list[sqlite3.Row]:
+def _unbound_arrivals(connection: Connection, watch: Watch, poll: Poll, first: datetime, last: datetime) -> list[Row]:
     """Those that may tell of an entry of the partition, in the order of their times."""
     partition = json.dumps(poll.partition)
     return connection.execute(
@@ -204,7 +200,7 @@ def _unbound_arrivals(
     ).fetchall()
 
 
-def _doubt(connection: sqlite3.Connection, watch: Watch, poll: Poll, row: sqlite3.Row) -> int:
+def _doubt(connection: Connection, watch: Watch, poll: Poll, row: Row) -> int:
     """0: the webhook names the partition. 1: nobody knows which one it names. 2: it seems to name another one."""
     if row["partition"] is not None:
         return 0
@@ -212,14 +208,12 @@ def _doubt(connection: sqlite3.Connection, watch: Watch, poll: Poll, row: sqlite
     return 1 if likely is None else 2 * (likely != poll.partition)
 
 
-def _entry(connection: sqlite3.Connection, poll: Poll, item: str) -> sqlite3.Row:
-    row: sqlite3.Row = connection.execute(
-        f"{ENTRY} WHERE o.poll_id = ? AND o.item = ?", (poll.id, json.dumps(item))
-    ).fetchone()
+def _entry(connection: Connection, poll: Poll, item: str) -> Row:
+    row: Row = connection.execute(f"{ENTRY} WHERE o.poll_id = ? AND o.item = ?", (poll.id, json.dumps(item))).fetchone()
     return row
 
 
-def _bind(connection: sqlite3.Connection, watch: Watch, event_id: str, entry: sqlite3.Row, now: datetime) -> None:
+def _bind(connection: Connection, watch: Watch, event_id: str, entry: Row, now: datetime) -> None:
     """Note that a webhook is that entry."""
     arrival = connection.execute("SELECT * FROM arrivals WHERE event_id = ?", (event_id,)).fetchone()
     _learn_alias(connection, watch, arrival, entry)
@@ -235,7 +229,7 @@ def _bind(connection: sqlite3.Connection, watch: Watch, event_id: str, entry: sq
 
 
 def _end_waits(
-    connection: sqlite3.Connection, watch: Watch, poll: Poll, event_id: str, item: str, now: datetime
+    connection: Connection, watch: Watch, poll: Poll, event_id: str, item: str, now: datetime
 ) -> frozenset[str]:
     """The flows that wait no more, since the entry is told to them. Whom it is not told to goes on waiting."""
     told = [one.flow.name for one in watch.watchers if one.partition in (None, poll.partition)]
@@ -250,7 +244,7 @@ def _end_waits(
     return flows
 
 
-def _learn_alias(connection: sqlite3.Connection, watch: Watch, arrival: sqlite3.Row, entry: sqlite3.Row) -> None:
+def _learn_alias(connection: Connection, watch: Watch, arrival: Row, entry: Row) -> None:
     """Remember the name that the webhook has for the partition, unless it could be an entry of another one too."""
     if arrival["partition"] is not None or arrival["named"] is None:
         return

@@ -1,10 +1,10 @@
 """Events that steps of runs wait for. Each function works in its caller's transaction."""
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from connector.database import Connection
 from connector.runs import records
 from connector.runs.journal import event_of
 from connector.runs.records import first_id, write_time
@@ -20,18 +20,19 @@ class Awaited:
     connection: str
 
 
-def begin(connection: sqlite3.Connection, place: Awaited, since: datetime) -> None:
+def begin(connection: Connection, place: Awaited, since: datetime) -> None:
     """Let a step wait, and offer it what was stored since the run started, but not what started it."""
     key, account = (place.run_id, place.step), (place.connector, place.connection)
     connection.execute("INSERT INTO awaited VALUES (?, ?, ?, ?)", (*key, *account))
     connection.execute(
         "INSERT INTO offered SELECT ?, ?, id FROM events WHERE id >= ? AND received_at >= ? "
-        "AND +connector = ? AND +connection = ? AND same_as IS NULL AND id <> (SELECT event_id FROM runs WHERE id = ?)",
+        "AND connector || '' = ? AND connection || '' = ? AND same_as IS NULL "  # not by that index
+        "AND id <> (SELECT event_id FROM runs WHERE id = ?)",
         (*key, first_id("evt", since), write_time(since), *account, place.run_id),
     )
 
 
-def offer(connection: sqlite3.Connection, event_id: str, connector: str, account: str, now: datetime) -> None:
+def offer(connection: Connection, event_id: str, connector: str, account: str, now: datetime) -> None:
     """A new event: the runs with steps that wait for one of this connection go on and look at it."""
     connection.execute(
         "INSERT INTO offered SELECT run_id, step, ? FROM awaited JOIN runs ON runs.id = run_id "
@@ -45,13 +46,13 @@ def offer(connection: sqlite3.Connection, event_id: str, connector: str, account
     )
 
 
-def withdraw(connection: sqlite3.Connection, event_id: str, same_as: str) -> None:
+def withdraw(connection: Connection, event_id: str, same_as: str) -> None:
     """It turns out that the event tells of the same as an earlier one, which was offered."""
     connection.execute("UPDATE events SET same_as = ? WHERE id = ?", (same_as, event_id))
     connection.execute("DELETE FROM offered WHERE event_id = ?", (event_id,))
 
 
-def candidates(connection: sqlite3.Connection, run_id: str, step: str) -> list[records.Event]:
+def candidates(connection: Connection, run_id: str, step: str) -> list[records.Event]:
     """What a step has not looked at yet, oldest first; what it has taken alone."""
     key = (run_id, step)
     taken = "SELECT e.* FROM taken t JOIN events e ON e.id = t.event_id WHERE t.run_id = ? AND t.step = ?"
@@ -63,14 +64,14 @@ def candidates(connection: sqlite3.Connection, run_id: str, step: str) -> list[r
     return [event_of(row) for row in rows]
 
 
-def take(connection: sqlite3.Connection, event_id: str, run_id: str, step: str) -> bool:
+def take(connection: Connection, event_id: str, run_id: str, step: str) -> bool:
     """Whether the event serves this step, and no other from now on."""
     connection.execute("INSERT INTO taken VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (event_id, run_id, step))
     row = connection.execute("SELECT run_id, step FROM taken WHERE event_id = ?", (event_id,)).fetchone()
     return row is not None and (row["run_id"], row["step"]) == (run_id, step)
 
 
-def look_past(connection: sqlite3.Connection, event_ids: Iterable[str], run_id: str, step: str) -> None:
+def look_past(connection: Connection, event_ids: Iterable[str], run_id: str, step: str) -> None:
     """The events are none for this step."""
     connection.executemany(
         "DELETE FROM offered WHERE run_id = ? AND step = ? AND event_id = ?",
@@ -78,14 +79,14 @@ def look_past(connection: sqlite3.Connection, event_ids: Iterable[str], run_id: 
     )
 
 
-def end(connection: sqlite3.Connection, run_id: str, step: str | None = None) -> None:
+def end(connection: Connection, run_id: str, step: str | None = None) -> None:
     """The step waits no more; without one, no step of the run."""
     key = {"run": run_id, "step": step}
     connection.execute("DELETE FROM offered WHERE run_id = :run AND step = coalesce(:step, step)", key)
     connection.execute("DELETE FROM awaited WHERE run_id = :run AND step = coalesce(:step, step)", key)
 
 
-def is_called(connection: sqlite3.Connection, run_id: str) -> bool:
+def is_called(connection: Connection, run_id: str) -> bool:
     """Whether there is something to look at for a step that waits: an event, or a person's answer."""
     row = connection.execute(
         "SELECT EXISTS (SELECT 1 FROM offered WHERE run_id = :run) OR EXISTS (SELECT 1 FROM answers a "

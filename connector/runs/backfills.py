@@ -6,7 +6,6 @@ the other. What a poll has seen of the list stays as it is: an entry that is new
 
 import asyncio
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from connector.adapter import Delivery
+from connector.database import Connection
 from connector.errors import StoreError
 from connector.flows.expressions.functions import from_time
 from connector.flows.flow import Flow
@@ -34,7 +34,7 @@ STALLED_AFTER = 10.0
 NOT_WANTED = "the trigger does not want it"
 _LAST = datetime.max.replace(tzinfo=UTC)
 
-Query = Callable[[Callable[[sqlite3.Connection], "Verdict"]], "Verdict"]
+Query = Callable[[Callable[[Connection], "Verdict"]], "Verdict"]
 """Asks the database, which another process may be writing."""
 
 
@@ -47,9 +47,7 @@ class Verdict:
     new: bool = False
 
 
-def judge(
-    connection: sqlite3.Connection, watch: Watch, entry: Entry, delivery: Delivery, decision: Decision
-) -> Verdict | None:
+def judge(connection: Connection, watch: Watch, entry: Entry, delivery: Delivery, decision: Decision) -> Verdict | None:
     """Why the entry starts nothing more; None where it may."""
     flow = decision.flow
     decided = twins.find_decided(connection, watch, entry.partition, entry.item.id, flow)
@@ -62,18 +60,14 @@ def judge(
     return Verdict(None, f"its webhook {twin.event_id} {what}")
 
 
-def _preview(
-    connection: sqlite3.Connection, watch: Watch, entry: Entry, delivery: Delivery, decision: Decision
-) -> Verdict:
+def _preview(connection: Connection, watch: Watch, entry: Entry, delivery: Delivery, decision: Decision) -> Verdict:
     if (verdict := judge(connection, watch, entry, delivery, decision)) is not None:
         return verdict
     reason = decision.reason or events.find_duplicate(connection, decision)
     return Verdict(reason=reason, new=reason is None)
 
 
-def start(
-    connection: sqlite3.Connection, watch: Watch, entry: Entry, delivery: Delivery, decision: Decision
-) -> Verdict:
+def start(connection: Connection, watch: Watch, entry: Entry, delivery: Delivery, decision: Decision) -> Verdict:
     """Queue the run of an entry, or say why there is none."""
     if (verdict := judge(connection, watch, entry, delivery, decision)) is not None:
         return verdict

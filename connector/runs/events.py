@@ -2,13 +2,13 @@
 
 import json
 import secrets
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from connector.adapter import Delivery
+from connector.database import Connection
 from connector.declare import Source
 from connector.flows.flow import Flow
 from connector.runs import awaited, pins, records, revisions
@@ -85,7 +85,7 @@ def new_id(kind: str, now: datetime) -> str:
     return first_id(kind, now) + secrets.token_hex(5)
 
 
-def add_event(connection: sqlite3.Connection, event: NewEvent, decisions: Sequence[Decision]) -> Stored:
+def add_event(connection: Connection, event: NewEvent, decisions: Sequence[Decision]) -> Stored:
     """Store an event and queue its runs, or recognise it."""
     event_id, new = keep_event(connection, event)
     if not new:
@@ -96,7 +96,7 @@ def add_event(connection: sqlite3.Connection, event: NewEvent, decisions: Sequen
 
 
 def keep_event(
-    connection: sqlite3.Connection, event: NewEvent, *, is_news: bool = True, same_as: str | None = None
+    connection: Connection, event: NewEvent, *, is_news: bool = True, same_as: str | None = None
 ) -> tuple[str, bool]:
     """The id of the event, and whether it is new.
 
@@ -130,7 +130,7 @@ def keep_event(
     return event_id, True
 
 
-def add_start(connection: sqlite3.Connection, event_id: str, now: datetime, decision: Decision) -> records.Start:
+def add_start(connection: Connection, event_id: str, now: datetime, decision: Decision) -> records.Start:
     """What the flow makes of the event, once and for all; one that is held may be decided anew."""
     row = connection.execute(
         "SELECT * FROM starts WHERE event_id = ? AND flow = ?", (event_id, decision.flow)
@@ -139,18 +139,19 @@ def add_start(connection: sqlite3.Connection, event_id: str, now: datetime, deci
         return records.Start(row["flow"], row["run_id"], json.loads(row["reason"] or "null"))
     start = _start(connection, event_id, now, decision)
     connection.execute(
-        "INSERT OR REPLACE INTO starts (event_id, flow, run_id, reason, held) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO starts (event_id, flow, run_id, reason, held) VALUES (?, ?, ?, ?, ?) ON CONFLICT (event_id, flow) "
+        "DO UPDATE SET run_id = excluded.run_id, reason = excluded.reason, held = excluded.held",
         (event_id, start.flow, start.run_id, as_json(start.reason), start.held),
     )
     connection.execute(
-        "UPDATE events SET status = CASE WHEN EXISTS (SELECT 1 FROM starts WHERE event_id = events.id AND held) "
+        "UPDATE events SET status = CASE WHEN EXISTS (SELECT 1 FROM starts WHERE event_id = events.id AND held = 1) "
         "THEN 'held' ELSE 'accepted' END WHERE id = ?",
         (event_id,),
     )
     return start
 
 
-def _start(connection: sqlite3.Connection, event_id: str, now: datetime, decision: Decision) -> records.Start:
+def _start(connection: Connection, event_id: str, now: datetime, decision: Decision) -> records.Start:
     if decision.trigger is None or decision.pinned is None:
         return records.Start(decision.flow, None, decision.reason, held=decision.held)
     run_id = new_id("run", now)
@@ -158,21 +159,36 @@ def _start(connection: sqlite3.Connection, event_id: str, now: datetime, decisio
         return records.Start(decision.flow, None, reason)
     if decision.dedupe_since:
         kept = (decision.flow, json.dumps(decision.dedupe_key), write_time(now), run_id)
-        connection.execute("INSERT OR REPLACE INTO dedupe VALUES (?, ?, ?, ?)", kept)
+        connection.execute(
+            "INSERT INTO dedupe VALUES (?, ?, ?, ?) ON CONFLICT (flow, key) "
+            "DO UPDATE SET started_at = excluded.started_at, run_id = excluded.run_id",
+            kept,
+        )
     revisions.keep(connection, decision.pinned)
-    concurrency = decision.pinned.concurrency
-    lane = (json.dumps(decision.lane), concurrency.limit) if concurrency else (None, None)
     values = (run_id, decision.flow, decision.pinned.revision, event_id, json.dumps(decision.trigger), write_time(now))
     connection.execute(
         "INSERT INTO runs (id, flow, revision, event_id, trigger, status, created_at, without_once, backfill, lane, "
-        "lane_limit) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
-        (*values, decision.without_once, decision.backfill, *lane),
+        "lane_limit, lane_place) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?)",
+        (*values, decision.without_once, decision.backfill, *_find_lane(connection, decision)),
     )
     pins.keep(connection, run_id, decision.pins)
     return records.Start(decision.flow, run_id, None)
 
 
-def _find_same_lane(connection: sqlite3.Connection, decision: Decision) -> str | None:
+def _find_lane(connection: Connection, decision: Decision) -> tuple[str | None, int | None, int | None]:
+    """The key of the lane, how many of it go on, and the place behind the others."""
+    concurrency = decision.pinned.concurrency if decision.pinned else None
+    if concurrency is None:
+        return None, None, None
+    key = json.dumps(decision.lane)
+    row = connection.execute(
+        "SELECT coalesce(max(lane_place), 0) AS last FROM runs WHERE flow = ? AND lane = ? AND finished_at IS NULL",
+        (decision.flow, key),
+    ).fetchone()
+    return key, concurrency.limit, row["last"] + 1
+
+
+def _find_same_lane(connection: Connection, decision: Decision) -> str | None:
     """Why `concurrency` with the mode `single` keeps the event from starting a run."""
     concurrency = decision.pinned.concurrency if decision.pinned else None
     if concurrency is None or concurrency.mode != "single":
@@ -184,7 +200,7 @@ def _find_same_lane(connection: sqlite3.Connection, decision: Decision) -> str |
     return row and f"the run {row['id']} with the same concurrency key {key} is {row['status']}"
 
 
-def find_duplicate(connection: sqlite3.Connection, decision: Decision) -> str | None:
+def find_duplicate(connection: Connection, decision: Decision) -> str | None:
     """Why `dedupe` keeps the event from starting a run."""
     if decision.dedupe_since is None:
         return None

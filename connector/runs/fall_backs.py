@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connector.adapter import Delivery
+from connector.database import Connection, Cursor, Row
 from connector.declare import Event
 from connector.errors import ConnectorError, StoreError
 from connector.flows.expressions.functions import from_time
@@ -36,8 +37,10 @@ _WAITS = (
 )
 _SERVED = "w.flow IN (SELECT value FROM json_each(:flows))"
 _OVERDUE = _WAITS.format(f"{_SERVED} AND w.due_at <= :now")
-_FROM_LATER = _WAITS.format(f"w.event_id > :later AND +{_SERVED}")  # by the key of the table, not by the index of flows
-_THERE = "(:all OR a.partition IN (SELECT value FROM json_each(:partitions)))"
+_FROM_LATER = _WAITS.format(
+    "w.event_id > :later AND w.flow || '' IN (SELECT value FROM json_each(:flows))"
+)  # by the key of the table, not by the index of flows
+_THERE = "(:all = 1 OR a.partition IN (SELECT value FROM json_each(:partitions)))"
 _REFUSED = _WAITS.format(f"{_SERVED} AND {_THERE}")
 
 Refused = Collection[tuple[str, str, str, str | None]]
@@ -65,7 +68,7 @@ class Ended:
     """Sentences about webhooks that could not be decided on."""
 
 
-def find_due(connection: sqlite3.Connection, watches: Sequence[Watch], refused: Refused, now: datetime) -> list[Wait]:
+def find_due(connection: Connection, watches: Sequence[Watch], refused: Refused, now: datetime) -> list[Wait]:
     """At most MOST waits that are over, of flows that are served.
 
     A wait is over at once where the partition is refused, and where the clock was set back.
@@ -77,9 +80,7 @@ def find_due(connection: sqlite3.Connection, watches: Sequence[Watch], refused: 
     return [found[key] for key in sorted(found)[:MOST]]
 
 
-def _select_due(
-    connection: sqlite3.Connection, watch: Watch, refused: Refused, now: datetime
-) -> Iterator[sqlite3.Cursor]:
+def _select_due(connection: Connection, watch: Watch, refused: Refused, now: datetime) -> Iterator[Cursor]:
     """One query for each way in which a wait ends: with OR they would read all of the table."""
     partitions = [partition for *key, partition in refused if tuple(key) == watch.key]
     values = {
@@ -97,7 +98,7 @@ def _select_due(
 
 
 def end_waits(
-    connection: sqlite3.Connection, watches: Sequence[Watch], refused: Refused, read: ReadEvent, now: datetime
+    connection: Connection, watches: Sequence[Watch], refused: Refused, read: ReadEvent, now: datetime
 ) -> Ended:
     """Start flows that `find_due` finds from their webhooks alone. A webhook that cannot be decided on is held."""
     started, held = False, []
@@ -105,7 +106,7 @@ def end_waits(
         connection.execute("DELETE FROM waiting_starts WHERE event_id = ? AND flow = ?", (wait.event_id, wait.flow))
         try:
             decision = _decide(connection, wait, read, now)
-        except sqlite3.Error:
+        except (sqlite3.Error, StoreError):
             raise
         except Exception as error:  # a damaged row, or a fault of a plugin: no reason to keep the others waiting
             reason = f"it cannot be decided on: {_explain(error)}"
@@ -123,7 +124,7 @@ def _explain(error: Exception) -> str:
     return f"{type(error).__name__}, a fault of this program or of a plugin, or a damaged row of the database"
 
 
-def _decide(connection: sqlite3.Connection, wait: Wait, read: ReadEvent, now: datetime) -> Decision | None:
+def _decide(connection: Connection, wait: Wait, read: ReadEvent, now: datetime) -> Decision | None:
     watch = wait.watch
     row = connection.execute(
         "SELECT a.*, e.text, e.received_at FROM arrivals a JOIN events e ON e.id = a.event_id WHERE e.id = ?",
@@ -144,7 +145,7 @@ def _decide(connection: sqlite3.Connection, wait: Wait, read: ReadEvent, now: da
     return decision
 
 
-def _find_told(connection: sqlite3.Connection, wait: Wait, row: sqlite3.Row) -> Decision | None:
+def _find_told(connection: Connection, wait: Wait, row: Row) -> Decision | None:
     """Why the flow starts nothing: it has started from the entry."""
     if row["item"] is not None:
         return arrivals.find_told(connection, wait.watch, row, wait.flow)

@@ -3,13 +3,13 @@
 import json
 import logging
 import secrets
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from connector.adapter import Adapter, Delivery
+from connector.database import Connection
 from connector.declare import connector_of
 from connector.errors import EventError, SettingsError
 from connector.flows.explanation import why_false
@@ -158,7 +158,7 @@ def _is_joined(watch: Watch, delivery: Delivery) -> bool:
 
 
 def _add(
-    connection: sqlite3.Connection,
+    connection: Connection,
     new: NewEvent,
     decisions: Sequence[Decision],
     watches: Sequence[Watch],

@@ -1,11 +1,11 @@
 """What the journal says: the queries of whoever looks, in this process or beside it."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, TypeVar
 
+from connector.database import Connection, Row
 from connector.errors import StoreError
 from connector.runs import records
 from connector.runs.records import Failure, read_time, write_time
@@ -20,7 +20,7 @@ class DamagedRowError(StoreError):
 class Journal:
     """Queries. They never wait for the writer."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def runs(self, limit: int, *, flow: str | None = None, status: str | None = None) -> list[records.Run]:
@@ -96,10 +96,10 @@ def _failure(text: str | None) -> Failure | None:
     return None if text is None else Failure(**json.loads(text))
 
 
-def _undamaged(read: Callable[[sqlite3.Row], Record]) -> Callable[[sqlite3.Row], Record]:
+def _undamaged(read: Callable[[Row], Record]) -> Callable[[Row], Record]:
     """`read`, which raises DamagedRowError where the row cannot be read."""
 
-    def read_row(row: sqlite3.Row) -> Record:
+    def read_row(row: Row) -> Record:
         try:
             return read(row)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -110,7 +110,7 @@ def _undamaged(read: Callable[[sqlite3.Row], Record]) -> Callable[[sqlite3.Row],
 
 
 @_undamaged
-def event_of(row: sqlite3.Row) -> records.Event:
+def event_of(row: Row) -> records.Event:
     return records.Event(
         id=row["id"],
         connector=row["connector"],
@@ -126,7 +126,7 @@ def event_of(row: sqlite3.Row) -> records.Event:
 
 
 @_undamaged
-def run_of(row: sqlite3.Row) -> records.Run:
+def run_of(row: Row) -> records.Run:
     return records.Run(
         id=row["id"],
         flow=row["flow"],
@@ -150,7 +150,7 @@ def run_of(row: sqlite3.Row) -> records.Run:
 
 
 @_undamaged
-def _step(row: sqlite3.Row) -> records.Step:
+def _step(row: Row) -> records.Step:
     return records.Step(
         id=row["step"],
         action=row["action"],
@@ -167,7 +167,7 @@ def _step(row: sqlite3.Row) -> records.Step:
 
 
 @_undamaged
-def _attempt(row: sqlite3.Row) -> records.Attempt:
+def _attempt(row: Row) -> records.Attempt:
     return records.Attempt(
         step=row["step"],
         number=row["number"],

@@ -1,9 +1,9 @@
 """What steps of flows wait for is polled and kept by flows that have no steps of their own, and start nothing."""
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 
+from connector.database import Connection
 from connector.flows.catalogue import Catalogue
 from connector.flows.flow import Flow, TriggerUse, WaitFor
 from connector.runs import revisions
@@ -22,7 +22,7 @@ def find_listeners(flows: Iterable[Flow]) -> list[Flow]:
     return list(found.values())
 
 
-def find_pinned(connection: sqlite3.Connection, catalogue: Catalogue, known: Iterable[Flow]) -> list[Flow]:
+def find_pinned(connection: Connection, catalogue: Catalogue, known: Iterable[Flow]) -> list[Flow]:
     """Those beside the `known` ones that runs wait for which go on with an older text, or whose flow is off."""
     rows = connection.execute("SELECT DISTINCT r.revision FROM awaited a JOIN runs r ON r.id = a.run_id").fetchall()
     loaded = [revisions.load(connection, row["revision"], catalogue) for row in rows]

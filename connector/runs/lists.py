@@ -6,13 +6,13 @@ place of the walk behind it are kept together or not at all.
 
 import itertools
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from connector.adapter import Delivery
+from connector.database import Connection
 from connector.declare import Event, Item, ListStep
 from connector.runs import arrivals, events, poll_notes, subscriptions
 from connector.runs.records import write_time
@@ -36,11 +36,11 @@ class Taken:
     """Whether runs were created."""
 
 
-def open_poll(connection: sqlite3.Connection, watch: Watch, partition: str) -> Poll:
+def open_poll(connection: Connection, watch: Watch, partition: str) -> Poll:
     """The poll of a partition, new or as it was left."""
     connection.execute(
         "INSERT INTO polls (connector, connection, list, partition) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET retired_at = NULL, unwatched_at = NULL",
+        "ON CONFLICT (connector, connection, list, partition) DO UPDATE SET retired_at = NULL, unwatched_at = NULL",
         (*watch.key, json.dumps(partition)),
     )
     row = connection.execute(
@@ -50,7 +50,7 @@ def open_poll(connection: sqlite3.Connection, watch: Watch, partition: str) -> P
     return Poll(row["id"], partition)
 
 
-def open_polls(connection: sqlite3.Connection, watch: Watch) -> list[Poll]:
+def open_polls(connection: Connection, watch: Watch) -> list[Poll]:
     """The polls of the list as they were left, without those that were retired."""
     rows = connection.execute(
         "SELECT id, partition FROM polls WHERE connector = ? AND connection = ? AND list = ? AND retired_at IS NULL",
@@ -59,7 +59,7 @@ def open_polls(connection: sqlite3.Connection, watch: Watch) -> list[Poll]:
     return [Poll(row["id"], json.loads(row["partition"])) for row in rows]
 
 
-def retire(connection: sqlite3.Connection, poll: Poll, now: datetime) -> None:
+def retire(connection: Connection, poll: Poll, now: datetime) -> None:
     """The partition is gone. What was seen of it stays known, should it come back."""
     connection.execute(
         "UPDATE polls SET retired_at = ?, failing_since = NULL, error = NULL WHERE id = ?", (write_time(now), poll.id)
@@ -75,7 +75,7 @@ class _Seen:
 
 
 def begin_round(
-    connection: sqlite3.Connection,
+    connection: Connection,
     watch: Watch,
     poll: Poll,
     now: datetime,
@@ -95,7 +95,7 @@ def begin_round(
     return step
 
 
-def fail(connection: sqlite3.Connection, poll: Poll, error: str, now: datetime) -> None:
+def fail(connection: Connection, poll: Poll, error: str, now: datetime) -> None:
     """Note that a request failed, and since when they do."""
     connection.execute(
         "UPDATE polls SET failing_since = coalesce(failing_since, ?), error = ? WHERE id = ?",
@@ -103,9 +103,7 @@ def fail(connection: sqlite3.Connection, poll: Poll, error: str, now: datetime) 
     )
 
 
-def take_page(
-    connection: sqlite3.Connection, watch: Watch, poll: Poll, output: Mapping[str, Any], now: datetime
-) -> Taken:
+def take_page(connection: Connection, watch: Watch, poll: Poll, output: Mapping[str, Any], now: datetime) -> Taken:
     """Read the page that the walk has asked for, start what it brings, and keep where the walk stands."""
     row = connection.execute("SELECT state FROM polls WHERE id = ?", (poll.id,)).fetchone()
     items = {item.id: item for item in watch.list.read(output, now)}
@@ -126,7 +124,7 @@ def take_page(
     return Taken(step, len(items) - len(known), started)
 
 
-def _keep_step(connection: sqlite3.Connection, watch: Watch, poll: Poll, step: ListStep) -> None:
+def _keep_step(connection: Connection, watch: Watch, poll: Poll, step: ListStep) -> None:
     swept_at = write_time(step.swept_at) if step.swept_at else None
     connection.execute(
         "UPDATE polls SET state = ?, swept_at = ?, alert = ? WHERE id = ?",
@@ -135,7 +133,7 @@ def _keep_step(connection: sqlite3.Connection, watch: Watch, poll: Poll, step: L
     subscriptions.note_walk(connection, watch, poll, step.number)
 
 
-def _known(connection: sqlite3.Connection, poll: Poll, items: Iterable[str]) -> dict[str, _Seen]:
+def _known(connection: Connection, poll: Poll, items: Iterable[str]) -> dict[str, _Seen]:
     """Those of the items that were seen before."""
     rows = connection.execute(
         "SELECT item, version, walk FROM observed WHERE poll_id = ? AND item IN (SELECT value FROM json_each(?))",
@@ -144,7 +142,7 @@ def _known(connection: sqlite3.Connection, poll: Poll, items: Iterable[str]) -> 
     return {json.loads(row["item"]): _Seen(row["version"], row["walk"]) for row in rows}
 
 
-def _end_walk(connection: sqlite3.Connection, poll: Poll, step: ListStep, now: datetime) -> None:
+def _end_walk(connection: Connection, poll: Poll, step: ListStep, now: datetime) -> None:
     """The list was seen whole."""
     row = connection.execute("SELECT clean_walks FROM polls WHERE id = ?", (poll.id,)).fetchone()
     clean = [*json.loads(row["clean_walks"]), step.number][-FORGOTTEN_AFTER:]
@@ -163,7 +161,7 @@ def _end_walk(connection: sqlite3.Connection, poll: Poll, step: ListStep, now: d
 class _Page:
     """A page while it is taken in."""
 
-    connection: sqlite3.Connection
+    connection: Connection
     watch: Watch
     poll: Poll
     walk: int

@@ -1,11 +1,11 @@
 """What webhooks and entries of a list are compared by, and the entries that are compared."""
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from connector.database import Connection, Row
 from connector.declare import Join
 from connector.runs.records import write_time
 from connector.runs.watches import Watch
@@ -18,7 +18,7 @@ def join_of(watch: Watch) -> Join:
     return watch.list.join
 
 
-def unbound_entries(connection: sqlite3.Connection, watch: Watch, at: datetime) -> list[sqlite3.Row]:
+def unbound_entries(connection: Connection, watch: Watch, at: datetime) -> list[Row]:
     within = join_of(watch).within
     return connection.execute(
         f"{ENTRY} WHERE p.connector = ? AND p.connection = ? AND p.list = ? AND o.facts IS NOT NULL "

@@ -7,13 +7,13 @@ event twice starts a flow once: events are recognised by their identity.
 import asyncio
 import json
 import logging
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from connector.adapter import Delivery, Polled
+from connector.database import Connection
 from connector.declare import connector_of
 from connector.errors import StateError
 from connector.flows.flow import Flow
@@ -26,20 +26,18 @@ from connector.runs.watches import Decide
 log = logging.getLogger(__name__)
 
 
-def read_state(connection: sqlite3.Connection, flow: Flow) -> dict[str, Any] | None:
+def read_state(connection: Connection, flow: Flow) -> dict[str, Any] | None:
     """Where the flow's poll stands; None where it is new, or polls something else now."""
     row = connection.execute("SELECT * FROM own_polls WHERE flow = ?", (flow.name,)).fetchone()
     return json.loads(row["state"]) if row and json.loads(row["watched"])[:2] == _watched(flow) else None
 
 
-def forget(connection: sqlite3.Connection, flow: str) -> None:
+def forget(connection: Connection, flow: str) -> None:
     """The flow is off: it begins anew when it is on again."""
     connection.execute("DELETE FROM own_polls WHERE flow = ?", (flow,))
 
 
-def keep(
-    connection: sqlite3.Connection, flow: Flow, polled: Polled, deliveries: Sequence[Delivery], decide: Decide
-) -> bool:
+def keep(connection: Connection, flow: Flow, polled: Polled, deliveries: Sequence[Delivery], decide: Decide) -> bool:
     """Keep what a step brought; whether runs were created."""
     started = False
     for delivery in deliveries:
@@ -48,7 +46,7 @@ def keep(
             event_id, _ = events.keep_event(connection, NewEvent.of(delivery))
             started |= events.add_start(connection, event_id, delivery.received_at, decision).run_id is not None
     connection.execute(
-        "INSERT INTO own_polls VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET watched = excluded.watched, "
+        "INSERT INTO own_polls VALUES (?, ?, ?) ON CONFLICT (flow) DO UPDATE SET watched = excluded.watched, "
         "state = excluded.state",
         (flow.name, json.dumps(_watched(flow)), json.dumps(polled.state)),
     )

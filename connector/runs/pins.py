@@ -6,11 +6,11 @@ for its whole list, `greet[]` for each of its items, `send/note` for a step of a
 
 import json
 import re
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from connector.database import Connection
 from connector.runs import records
 from connector.runs.records import Failure
 from connector.runs.step_writer import StepWriter
@@ -45,14 +45,14 @@ Pins = Mapping[str, Pin]
 NONE: Pins = {}
 
 
-def keep(connection: sqlite3.Connection, run_id: str, pins: Pins) -> None:
+def keep(connection: Connection, run_id: str, pins: Pins) -> None:
     """Keep the pins of a run. In the caller's transaction."""
     connection.executemany(
         "INSERT INTO pins VALUES (?, ?, ?)", [(run_id, path, json.dumps(asdict(pin))) for path, pin in pins.items()]
     )
 
 
-def load(connection: sqlite3.Connection, run_id: str) -> Pins:
+def load(connection: Connection, run_id: str) -> Pins:
     rows = connection.execute("SELECT step, pin FROM pins WHERE run_id = ?", (run_id,))
     return {row["step"]: Pin(**json.loads(row["pin"])) for row in rows}
 

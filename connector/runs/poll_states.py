@@ -1,10 +1,10 @@
 """How the polls of lists stand, for whoever looks, in this process or beside it."""
 
 import json
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
+from connector.database import Connection
 from connector.runs.records import read_time
 
 
@@ -57,7 +57,7 @@ class WaitingWebhooks:
     """When the first of them starts its flows by itself."""
 
 
-def read_polls(connection: sqlite3.Connection) -> tuple[PollState, ...]:
+def read_polls(connection: Connection) -> tuple[PollState, ...]:
     """All polls, those of one list together."""
     rows = connection.execute(
         "SELECT p.*, (SELECT count(*) FROM observed WHERE poll_id = p.id) AS entries FROM polls p "
@@ -84,7 +84,7 @@ def read_polls(connection: sqlite3.Connection) -> tuple[PollState, ...]:
     )
 
 
-def read_partition_failures(connection: sqlite3.Connection) -> tuple[PartitionFailure, ...]:
+def read_partition_failures(connection: Connection) -> tuple[PartitionFailure, ...]:
     rows = connection.execute("SELECT * FROM partition_failures ORDER BY connector, connection, list")
     return tuple(
         PartitionFailure(
@@ -98,7 +98,7 @@ def read_partition_failures(connection: sqlite3.Connection) -> tuple[PartitionFa
     )
 
 
-def read_waiting(connection: sqlite3.Connection) -> tuple[WaitingWebhooks, ...]:
+def read_waiting(connection: Connection) -> tuple[WaitingWebhooks, ...]:
     """Of each list."""
     rows = connection.execute(
         "SELECT connector, connection, list, count(DISTINCT event_id) AS webhooks, min(due_at) AS due_at "

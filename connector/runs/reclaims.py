@@ -4,11 +4,11 @@ Each function works in its caller's transaction.
 """
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from connector.database import Connection, Row
 from connector.runs.matching import ENTRY, join_of, measure, read_facts
 from connector.runs.records import write_time
 from connector.runs.watches import Watch
@@ -17,8 +17,8 @@ _OF_ARRIVAL = f"{ENTRY} JOIN arrivals a USING (connector, connection, list, part
 
 
 def reclaim(
-    connection: sqlite3.Connection, watch: Watch, known: str, facts: Mapping[str, Any], at: datetime, now: datetime
-) -> sqlite3.Row | None:
+    connection: Connection, watch: Watch, known: str, facts: Mapping[str, Any], at: datetime, now: datetime
+) -> Row | None:
     """The entry, where another webhook was taken for it that names another partition and has started nothing.
 
     That one waits for its own entry again: it may be of a partition that is not listed yet.
@@ -31,21 +31,21 @@ def reclaim(
         (*watch.key, json.dumps(known), write_time(at - within), write_time(at + within)),
     )
     for row in rows.fetchall():
-        entry: sqlite3.Row | None = connection.execute(_OF_ARRIVAL, (row["event_id"],)).fetchone()
+        entry: Row | None = connection.execute(_OF_ARRIVAL, (row["event_id"],)).fetchone()
         if entry is not None and measure(watch, facts, read_facts(row["facts"])) is not None:
             _release(connection, watch, row["event_id"], now)
             return entry
     return None
 
 
-def _release(connection: sqlite3.Connection, watch: Watch, event_id: str, now: datetime) -> None:
+def _release(connection: Connection, watch: Watch, event_id: str, now: datetime) -> None:
     """The webhook was taken for an entry that it is not."""
     connection.execute(
         "UPDATE arrivals SET item = NULL, partition = NULL, bound_at = NULL WHERE event_id = ?", (event_id,)
     )
     for watcher in watch.watchers:
         key = (event_id, watcher.flow.name)
-        undone = connection.execute("DELETE FROM starts WHERE event_id = ? AND flow = ? AND NOT held", key)
+        undone = connection.execute("DELETE FROM starts WHERE event_id = ? AND flow = ? AND held = 0", key)
         if undone.rowcount:
             due_at = write_time(now + timedelta(seconds=watcher.patience))
-            connection.execute("INSERT OR IGNORE INTO waiting_starts VALUES (?, ?, ?)", (*key, due_at))
+            connection.execute("INSERT INTO waiting_starts VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (*key, due_at))

@@ -4,12 +4,12 @@ Each function works in its caller's transaction.
 """
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.adapter import Adapter, Delivery
+from connector.database import Connection
 from connector.declare import Event
 from connector.errors import EventError
 from connector.flows.flow import Flow
@@ -50,7 +50,7 @@ def _read_payload(stored: records.Event) -> dict[str, object]:
 
 
 def resend(
-    connection: sqlite3.Connection,
+    connection: Connection,
     event_id: str,
     delivery: Delivery,
     wanted: Sequence[Wanted],
@@ -62,7 +62,7 @@ def resend(
 
 
 def _resend(
-    connection: sqlite3.Connection, event_id: str, delivery: Delivery, wanted: Wanted, decide: Decide, now: datetime
+    connection: Connection, event_id: str, delivery: Delivery, wanted: Wanted, decide: Decide, now: datetime
 ) -> records.Start:
     flow = wanted.flow.name
     row = connection.execute("SELECT * FROM starts WHERE event_id = ? AND flow = ?", (event_id, flow)).fetchone()
@@ -81,7 +81,7 @@ def _resend(
 
 
 def _find_twin(
-    connection: sqlite3.Connection, event_id: str, delivery: Delivery, wanted: Wanted
+    connection: Connection, event_id: str, delivery: Delivery, wanted: Wanted
 ) -> tuple[Twin | None, Delivery]:
     """What else tells of the same and has started the flow, and the delivery with all that is known of it."""
     watch, flow = wanted.watch, wanted.flow.name
@@ -97,7 +97,7 @@ def _find_twin(
 
 
 def _find_entry(
-    connection: sqlite3.Connection, watch: Watch, event_id: str, delivery: Delivery, flow: str
+    connection: Connection, watch: Watch, event_id: str, delivery: Delivery, flow: str
 ) -> tuple[Twin | None, Delivery]:
     join = join_of(watch)
     select = "SELECT * FROM arrivals WHERE event_id = ?"

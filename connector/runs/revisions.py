@@ -1,8 +1,8 @@
 """The flows that runs are pinned to: their texts, and those of the flows that they call."""
 
 import json
-import sqlite3
 
+from connector.database import Connection
 from connector.errors import StoreError
 from connector.flows.calls import NoFlow
 from connector.flows.catalogue import Catalogue
@@ -10,7 +10,7 @@ from connector.flows.check import check
 from connector.flows.flow import Flow
 
 
-def keep(connection: sqlite3.Connection, flow: Flow) -> None:
+def keep(connection: Connection, flow: Flow) -> None:
     """Keep the text of the flow and of those that it calls. In the caller's transaction."""
     calls = {name: called.revision for name, called in flow.calls.items()}
     kept = connection.execute(
@@ -21,23 +21,19 @@ def keep(connection: sqlite3.Connection, flow: Flow) -> None:
         keep(connection, called)
 
 
-def load(connection: sqlite3.Connection, revision: str, catalogue: Catalogue) -> Flow | str:
+def load(connection: Connection, revision: str, catalogue: Catalogue) -> Flow | str:
     """The flow, or why it no longer checks. Raises StoreError where it is not there."""
     return _load(connection, revision, catalogue, {})
 
 
-def _load(
-    connection: sqlite3.Connection, revision: str, catalogue: Catalogue, known: dict[str, Flow | str]
-) -> Flow | str:
+def _load(connection: Connection, revision: str, catalogue: Catalogue, known: dict[str, Flow | str]) -> Flow | str:
     """`known` are those that were loaded already: several flows may call one."""
     if revision not in known:
         known[revision] = _check(connection, revision, catalogue, known)
     return known[revision]
 
 
-def _check(
-    connection: sqlite3.Connection, revision: str, catalogue: Catalogue, known: dict[str, Flow | str]
-) -> Flow | str:
+def _check(connection: Connection, revision: str, catalogue: Catalogue, known: dict[str, Flow | str]) -> Flow | str:
     row = connection.execute("SELECT * FROM revisions WHERE id = ?", (revision,)).fetchone()
     if row is None:
         raise StoreError(f"the database has no revision {revision!r}; restore it from a backup")

@@ -7,12 +7,12 @@ time: after a crash between both it comes again and is recognised.
 import asyncio
 import json
 import logging
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connector.adapter import Delivery
+from connector.database import Connection, Row
 from connector.declare import Timetable, connector_of
 from connector.errors import StoreError
 from connector.flows.expressions.functions import from_time
@@ -155,9 +155,7 @@ def _timetable(intake: Intake, flow: Flow) -> Timetable | None:
     return intake.adapter.timetable(use.uses, use.input) if use else None
 
 
-def _take_up(
-    connection: sqlite3.Connection, keys: Mapping[str, str], now: datetime
-) -> dict[str, tuple[datetime, datetime]]:
+def _take_up(connection: Connection, keys: Mapping[str, str], now: datetime) -> dict[str, tuple[datetime, datetime]]:
     """(anchor, last) of each flow: as they were, or from now on. Other flows are forgotten."""
     rows = connection.execute("SELECT * FROM schedules").fetchall()
     kept = {row["flow"]: _moments(row, now) for row in rows if row["key"] == json.dumps(keys.get(row["flow"]))}
@@ -171,7 +169,7 @@ def _take_up(
     return moments
 
 
-def _moments(row: sqlite3.Row, now: datetime) -> tuple[datetime, datetime] | None:
+def _moments(row: Row, now: datetime) -> tuple[datetime, datetime] | None:
     try:
         anchor, last = read_time(row["anchor"]), read_time(row["last"])
         too_far = max(anchor, last) - now > SET_BACK
@@ -184,5 +182,5 @@ def _moments(row: sqlite3.Row, now: datetime) -> tuple[datetime, datetime] | Non
     return anchor, last
 
 
-def _advance(connection: sqlite3.Connection, flow: str, last: datetime) -> None:
+def _advance(connection: Connection, flow: str, last: datetime) -> None:
     connection.execute("UPDATE schedules SET last = ? WHERE flow = ?", (write_time(last), flow))

@@ -1,6 +1,9 @@
 -- The journal: events, what flows made of them, runs, their steps and attempts.
 -- Times are UTC in ISO 8601. JSON and texts from outside are ASCII-escaped JSON.
 
+-- Migrations are for databases of an earlier version.
+CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL);
+
 -- `same_as` is an earlier event that told of the same, or the event itself where it tells of the past.
 CREATE TABLE IF NOT EXISTS events (
     id          TEXT PRIMARY KEY,
@@ -17,17 +20,6 @@ CREATE TABLE IF NOT EXISTS events (
     UNIQUE (connector, connection, identity)
 );
 CREATE INDEX IF NOT EXISTS events_by_time ON events (connector, connection, coalesce(occurred_at, received_at));
-
--- What each flow made of an event: a run, or the reason why not.
-CREATE TABLE IF NOT EXISTS starts (
-    event_id TEXT NOT NULL REFERENCES events (id),
-    flow     TEXT NOT NULL,
-    run_id   TEXT REFERENCES runs (id),
-    reason   TEXT,
-    held     INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (event_id, flow),
-    CHECK ((run_id IS NULL) <> (reason IS NULL))
-) WITHOUT ROWID;
 
 -- The last run that started for each key of `dedupe`.
 CREATE TABLE IF NOT EXISTS dedupe (
@@ -49,7 +41,7 @@ CREATE TABLE IF NOT EXISTS revisions (
 -- queued → running → succeeded | failed | held | cancelled
 --          running ⇄ waiting, and back to queued when its process ends
 -- `epoch` grows with each claim; a write of an older epoch changes nothing. `worked` are seconds without those of waits.
--- Of the runs of a flow with the same `lane` that have not finished, the oldest `lane_limit` go on.
+-- Of the runs of a flow with the same `lane` that have not finished, the first `lane_limit` by their `lane_place` go on.
 CREATE TABLE IF NOT EXISTS runs (
     id          TEXT PRIMARY KEY,
     flow        TEXT NOT NULL,
@@ -71,12 +63,24 @@ CREATE TABLE IF NOT EXISTS runs (
     reason      TEXT,
     lane        TEXT,
     lane_limit  INTEGER,
+    lane_place  INTEGER,
     UNIQUE (flow, event_id),
     CHECK ((status = 'waiting') = (wake_at IS NOT NULL)),
     CHECK ((status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL))
 );
-CREATE INDEX IF NOT EXISTS runs_by_lane ON runs (flow, lane) WHERE lane IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX IF NOT EXISTS runs_by_lane ON runs (flow, lane, lane_place) WHERE lane IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX IF NOT EXISTS runs_to_do ON runs (status, wake_at) WHERE status IN ('queued', 'running', 'waiting');
+
+-- What each flow made of an event: a run, or the reason why not.
+CREATE TABLE IF NOT EXISTS starts (
+    event_id TEXT NOT NULL REFERENCES events (id),
+    flow     TEXT NOT NULL,
+    run_id   TEXT REFERENCES runs (id),
+    reason   TEXT,
+    held     INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (event_id, flow),
+    CHECK ((run_id IS NULL) <> (reason IS NULL))
+) WITHOUT ROWID;
 
 -- started → sending → succeeded | failed | held, back to started for the next attempt; skipped at once.
 -- Only a step that a crash left in `sending` is ambiguous.

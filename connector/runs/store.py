@@ -1,51 +1,22 @@
-"""The journal on SQLite: each method of `Store` is one transaction, and one step in the life of a run."""
+"""The journal: each method of `Store` is one transaction, and one step in the life of a run."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from connector import engines
+from connector.database import Connection, Failpoint, Row
+from connector.engines import Address
 from connector.errors import StoreError
 from connector.runs import awaited, records
 from connector.runs.awaited import Awaited
 from connector.runs.journal import DamagedRowError, Journal, run_of
+from connector.runs.migrations import upgrade
 from connector.runs.records import Failure, as_json, write_time
-from connector.sqlite import Database
-
-SCHEMA = files("connector.runs").joinpath("schema.sql").read_text("utf-8")
 
 Result = TypeVar("Result")
 P = ParamSpec("P")
-
-
-_ADDED = (
-    ("starts", "held", "INTEGER NOT NULL DEFAULT 0"),
-    ("runs", "without_once", "INTEGER NOT NULL DEFAULT 0"),
-    ("runs", "backfill", "INTEGER NOT NULL DEFAULT 0"),
-    ("events", "source", "TEXT NOT NULL DEFAULT 'webhook'"),
-    ("events", "same_as", "TEXT"),
-    ("aliases", "wrong", "INTEGER NOT NULL DEFAULT 0"),
-    ("runs", "worked", "REAL NOT NULL DEFAULT 0"),
-    ("runs", "reason", "TEXT"),
-    ("runs", "lane", "TEXT"),
-    ("runs", "lane_limit", "INTEGER"),
-    ("steps", "wake_at", "TEXT"),
-    ("revisions", "calls", "TEXT NOT NULL DEFAULT '{}'"),
-    ("polls", "due_at", "TEXT"),
-    ("polls", "stretch", "REAL NOT NULL DEFAULT 1"),
-    ("polls", "unwatched_at", "TEXT"),
-)
-"""Columns that databases of earlier versions do not have."""
-
-
-def _add_columns(connection: sqlite3.Connection) -> None:
-    """Bring an older database up to SCHEMA."""
-    for table, column, kind in _ADDED:
-        if column not in {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}:
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
 
 class StaleRunError(StoreError):
@@ -61,9 +32,9 @@ WHERE id IN (
     AND (:only IS NULL OR id IN (SELECT value FROM json_each(:only)))
     AND (lane IS NULL OR id IN (
         SELECT id FROM (
-            SELECT id, lane_limit, row_number() OVER (PARTITION BY flow, lane ORDER BY rowid) AS place
+            SELECT id, lane_limit, row_number() OVER (PARTITION BY flow, lane ORDER BY lane_place, id) AS place
             FROM runs WHERE lane IS NOT NULL AND finished_at IS NULL
-        ) WHERE place <= lane_limit
+        ) AS lanes WHERE place <= lane_limit
     ))
     ORDER BY id LIMIT :limit
 )
@@ -73,36 +44,29 @@ _START_STEP = """
 INSERT INTO steps (run_id, step, action, status, input, attempts, started_at) VALUES (?, ?, ?, 'started', ?, ?, ?)
 ON CONFLICT (run_id, step) DO UPDATE
 SET status = 'started', attempts = excluded.attempts, error = NULL, wake_at = NULL
-WHERE status IN ('started', 'sending', 'waiting')
+WHERE steps.status IN ('started', 'sending', 'waiting')
 """
 _PAUSE_STEP = """
 INSERT INTO steps (run_id, step, action, status, input, error, attempts, started_at, wake_at)
 VALUES (:run, :step, :action, 'waiting', :input, :error, 0, :now, :wake_at)
 ON CONFLICT (run_id, step) DO UPDATE SET status = 'waiting', error = :error, wake_at = :wake_at
-WHERE status IN ('started', 'sending', 'waiting')
+WHERE steps.status IN ('started', 'sending', 'waiting')
 """
 _FINISH_STEP = """
 INSERT INTO steps (run_id, step, action, status, output, reason, error, attempts, started_at, finished_at)
 VALUES (:run, :step, :action, :status, :output, :reason, :error, 0, :now, :now)
 ON CONFLICT (run_id, step) DO UPDATE
 SET status = :status, output = :output, reason = :reason, error = :error, finished_at = :now, wake_at = NULL
-WHERE status IN ('started', 'sending', 'waiting')
+WHERE steps.status IN ('started', 'sending', 'waiting')
 """
-
-
-def open_empty() -> sqlite3.Connection:
-    """A database in memory, for whoever asks where there is none yet."""
-    connection = sqlite3.connect(":memory:")
-    connection.row_factory = sqlite3.Row
-    connection.executescript(SCHEMA)
-    return connection
 
 
 class Store:
     """Each method is one transaction: when it returns, it is committed and synced. Raises StoreError."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, SCHEMA, upgrade=_add_columns)
+    def __init__(self, address: Address, hold: Any = None, failpoint: Failpoint | None = None) -> None:
+        """Open the database and bring it up to date; `hold` is what `engines.exclusive` gave."""
+        self._database = engines.open_database(address, upgrade, hold, failpoint)
 
     def close(self) -> None:
         self._database.close()
@@ -110,14 +74,12 @@ class Store:
     def read(self, query: Callable[[Journal], Result]) -> Result:
         return self._database.read(lambda connection: query(Journal(connection)))
 
-    def query(
-        self, work: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **kwargs: P.kwargs
-    ) -> Result:
+    def query(self, work: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Do `work`, which only reads, on one state of the database."""
         return self._database.read(lambda connection: work(connection, *args, **kwargs))
 
     async def write(
-        self, work: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **kwargs: P.kwargs
+        self, work: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs
     ) -> Result:
         """Do `work`, a function of `events`, `lists` or `arrivals`, in one transaction."""
         return await self._database.write(lambda connection: work(connection, *args, **kwargs))
@@ -134,7 +96,7 @@ class Store:
         Those of backfills come after all others, and are at most `backfills` of them.
         """
 
-        def work(connection: sqlite3.Connection) -> list[records.Run]:
+        def work(connection: Connection) -> list[records.Run]:
             given = {"now": write_time(now), "only": None if only is None else json.dumps(sorted(only))}
             rows = connection.execute(_CLAIM, {**given, "backfill": 0, "limit": limit}).fetchall()
             left = limit - len(rows)
@@ -148,7 +110,7 @@ class Store:
     async def requeue(self, run_ids: Sequence[str] | None = None) -> int:
         """Give running runs back: those named, or all when the process that ran them has ended."""
 
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: Connection) -> int:
             update = (
                 "UPDATE runs SET status = 'queued' WHERE status = 'running' "
                 "AND status IN ('queued', 'running', 'waiting')"  # in these words the index of such runs is used
@@ -164,7 +126,7 @@ class Store:
     ) -> None:
         """`started`: the input is fixed; nothing has been sent."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _guard(connection, run)
             moment = write_time(now)
             connection.execute(_START_STEP, (run.id, step, action, json.dumps(input), number, moment))
@@ -180,7 +142,7 @@ class Store:
     async def mark_sending(self, run: records.Run, step: str, number: int, now: datetime) -> None:
         """`sending`: from here on nobody knows whether the request went out, until there is a result."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _guard(connection, run)
             _one(connection, "UPDATE steps SET status = 'sending' WHERE run_id = ? AND step = ?", (run.id, step))
             update = "UPDATE attempts SET sent_at = ? WHERE run_id = ? AND step = ? AND number = ?"
@@ -202,7 +164,7 @@ class Store:
     ) -> None:
         """The step's result: succeeded, failed, skipped or held."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _guard(connection, run)
             _finish_step(connection, run, step, action, status, now, output=output, reason=reason, error=error)
 
@@ -211,7 +173,7 @@ class Store:
     async def begin_step(self, run: records.Run, step: str, action: str, given: Any, now: datetime) -> None:
         """The step has begun with this input, and does nothing by itself: what stands inside it does."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _guard(connection, run)
             connection.execute(_START_STEP, (run.id, step, action, json.dumps(given), 0, write_time(now)))
 
@@ -231,7 +193,7 @@ class Store:
     ) -> None:
         """The step goes on at a time: after a failed attempt, or as it waits; for an event where `place` is given."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _guard(connection, run)
             _finish_attempt(connection, run.id, step, now, error.message if error else None)
             values = {
@@ -254,7 +216,7 @@ class Store:
     ) -> bool:
         """End the wait of the step with the event; False where the event serves another one."""
 
-        def work(connection: sqlite3.Connection) -> bool:
+        def work(connection: Connection) -> bool:
             _guard(connection, run)
             if not awaited.take(connection, event_id, run.id, step):
                 return False
@@ -266,7 +228,7 @@ class Store:
     async def look_past(self, run: records.Run, step: str, event_ids: Sequence[str]) -> None:
         """The events are none for the step."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _guard(connection, run)
             awaited.look_past(connection, event_ids, run.id, step)
 
@@ -275,7 +237,7 @@ class Store:
     async def leave_run(self, run: records.Run, worked: float) -> None:
         """The process ends while it works on the run; the next one goes on."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _guard(connection, run)
             _one(connection, "UPDATE runs SET worked = ? WHERE id = ?", (worked, run.id))
 
@@ -284,7 +246,7 @@ class Store:
     async def pause_run(self, run: records.Run, wake_at: datetime, worked: float, now: datetime) -> None:
         """The run holds no task until then; it goes on at once where what it waits for has come meanwhile."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _guard(connection, run)
             at = now if awaited.is_called(connection, run.id) else wake_at
             update = "UPDATE runs SET status = 'waiting', wake_at = ?, worked = ? WHERE id = ?"
@@ -303,7 +265,7 @@ class Store:
     ) -> None:
         """succeeded, failed or held; `reason` is that of a `stop`."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _guard(connection, run)
             finished = None if status == "held" else write_time(now)
             failure = as_json(error.as_json() if error else None)
@@ -316,7 +278,7 @@ class Store:
         await self._database.write(work)
 
 
-def _run_or_hold(connection: sqlite3.Connection, row: sqlite3.Row) -> records.Run | None:
+def _run_or_hold(connection: Connection, row: Row) -> records.Run | None:
     """The run; None where its row is damaged, which then holds it and keeps no other run waiting."""
     try:
         return run_of(row)
@@ -329,14 +291,14 @@ def _run_or_hold(connection: sqlite3.Connection, row: sqlite3.Row) -> records.Ru
         return None
 
 
-def _guard(connection: sqlite3.Connection, run: records.Run) -> None:
+def _guard(connection: Connection, run: records.Run) -> None:
     row = connection.execute("SELECT epoch, status FROM runs WHERE id = ?", (run.id,)).fetchone()
     if row is None or row["epoch"] != run.epoch or row["status"] != "running":
         raise StaleRunError(f"the run {run.id} was taken over, so this process writes nothing more of it")
 
 
 def _finish_step(
-    connection: sqlite3.Connection,
+    connection: Connection,
     run: records.Run,
     step: str,
     action: str,
@@ -363,7 +325,7 @@ def _finish_step(
 
 
 def _finish_attempt(
-    connection: sqlite3.Connection, run_id: str, step: str, now: datetime, error: str | None, before: int | None = None
+    connection: Connection, run_id: str, step: str, now: datetime, error: str | None, before: int | None = None
 ) -> None:
     """Close the open attempts of a step, or those with a number lower than `before`."""
     connection.execute(
@@ -373,6 +335,6 @@ def _finish_attempt(
     )
 
 
-def _one(connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> None:
+def _one(connection: Connection, statement: str, values: tuple[Any, ...]) -> None:
     if connection.execute(statement, values).rowcount != 1:
         raise StoreError(f"the journal lacks a row that this should change: {statement}")

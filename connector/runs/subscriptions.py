@@ -4,10 +4,10 @@ Neither clock decides whether a flow has seen the whole of a list: ours may be s
 """
 
 import json
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from connector.database import Connection, Row
 from connector.declare import Event
 from connector.runs.records import read_time, write_time
 from connector.runs.watches import Poll, Watch, Watcher
@@ -39,7 +39,7 @@ class Subscription:
         return event.occurred_at is not None and event.occurred_at >= self.begins_at - START_TOLERANCE
 
 
-def subscribe(connection: sqlite3.Connection, watch: Watch, now: datetime) -> None:
+def subscribe(connection: Connection, watch: Watch, now: datetime) -> None:
     """Let the flows of `watch` begin to watch, or go on where nothing of it was edited."""
     page = _last_page(connection, watch)
     for watcher in watch.watchers:
@@ -53,13 +53,13 @@ def subscribe(connection: sqlite3.Connection, watch: Watch, now: datetime) -> No
             _begin_again(connection, row)
 
 
-def unsubscribe(connection: sqlite3.Connection, flow: str) -> None:
+def unsubscribe(connection: Connection, flow: str) -> None:
     """Forget that the flow watches a list; it is off, or watches something else from now on."""
     connection.execute("DELETE FROM caught_up WHERE flow = ?", (flow,))
     connection.execute("DELETE FROM subscriptions WHERE flow = ?", (flow,))
 
 
-def _last_page(connection: sqlite3.Connection, watch: Watch) -> int:
+def _last_page(connection: Connection, watch: Watch) -> int:
     """The number of the last page that was taken of any partition of the list."""
     row = connection.execute(
         "SELECT coalesce(max(page), 0) AS page FROM polls WHERE connector = ? AND connection = ? AND list = ?",
@@ -68,7 +68,7 @@ def _last_page(connection: sqlite3.Connection, watch: Watch) -> int:
     return int(row["page"])
 
 
-def _begin_again(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
+def _begin_again(connection: Connection, row: Row) -> None:
     """The list was polled for others while the flow was not served."""
     connection.execute("DELETE FROM caught_up WHERE flow = ?", (row["flow"],))
     if row["begins_at"] is not None and row["live_at"] is not None:
@@ -76,7 +76,7 @@ def _begin_again(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
         connection.execute("UPDATE subscriptions SET begins_at = ? WHERE flow = ?", (begins_at, row["flow"]))
 
 
-def note_walk(connection: sqlite3.Connection, watch: Watch, poll: Poll, number: int) -> None:
+def note_walk(connection: Connection, watch: Watch, poll: Poll, number: int) -> None:
     """Note the number of the full walk; where it has just begun, who watches now has seen everything at its end."""
     began = connection.execute("UPDATE polls SET walk = ? WHERE id = ? AND walk <> ?", (number, poll.id, number))
     if began.rowcount:
@@ -87,7 +87,7 @@ def note_walk(connection: sqlite3.Connection, watch: Watch, poll: Poll, number: 
         )
 
 
-def note_page(connection: sqlite3.Connection, watch: Watch, poll: Poll, told_at: datetime, now: datetime) -> None:
+def note_page(connection: Connection, watch: Watch, poll: Poll, told_at: datetime, now: datetime) -> None:
     """Number a page; at the first one, see when a subscription begins by the clock of the other side."""
     page = _last_page(connection, watch) + 1
     connection.execute("UPDATE polls SET page = ? WHERE id = ?", (page, poll.id))
@@ -104,13 +104,13 @@ def note_page(connection: sqlite3.Connection, watch: Watch, poll: Poll, told_at:
         )
 
 
-def of_poll(connection: sqlite3.Connection, watch: Watch, poll: Poll) -> dict[str, Subscription]:
+def of_poll(connection: Connection, watch: Watch, poll: Poll) -> dict[str, Subscription]:
     """By flow; those that watch this partition."""
     found = {}
     for watcher in watch.watchers:
         if watcher.partition in (None, poll.partition):
             row = connection.execute(
-                "SELECT s.begins_at, c.walk, coalesce(c.walk <= p.swept_walk, 0) AS caught_up FROM subscriptions s "
+                "SELECT s.begins_at, c.walk, c.walk <= p.swept_walk AS caught_up FROM subscriptions s "
                 "JOIN polls p ON p.id = ? LEFT JOIN caught_up c ON c.flow = s.flow AND c.poll_id = p.id "
                 "WHERE s.flow = ?",
                 (poll.id, watcher.flow.name),

@@ -5,12 +5,12 @@ caller's transaction.
 """
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from connector.database import Connection, Row
 from connector.declare import Event, Item
 from connector.runs.records import read_time, write_time
 from connector.runs.watches import Watch
@@ -24,11 +24,9 @@ class Twin:
     run_id: str | None
 
 
-def find_decided(
-    connection: sqlite3.Connection, watch: Watch, partition: str, item: str, flow: str
-) -> sqlite3.Row | None:
+def find_decided(connection: Connection, watch: Watch, partition: str, item: str, flow: str) -> Row | None:
     """What the flow made of an entry of the list: the row of `starts`."""
-    row: sqlite3.Row | None = connection.execute(
+    row: Row | None = connection.execute(
         "SELECT s.* FROM events e JOIN starts s ON s.event_id = e.id WHERE e.connector = ? AND e.connection = ? "
         "AND e.identity IN (SELECT value FROM json_each(?)) AND s.flow = ?",
         (watch.connector, watch.connection, json.dumps(watch.identities(partition, item)), flow),
@@ -37,7 +35,7 @@ def find_decided(
 
 
 def find_webhook(
-    connection: sqlite3.Connection, watch: Watch, partition: str, item: Item, seen_at: datetime, flow: str
+    connection: Connection, watch: Watch, partition: str, item: Item, seen_at: datetime, flow: str
 ) -> Twin | None:
     """The webhook of an entry that has started the flow, or waits to."""
     if watch.list.join is None:
@@ -49,7 +47,7 @@ def find_webhook(
 
 
 def find_entry(
-    connection: sqlite3.Connection,
+    connection: Connection,
     watch: Watch,
     known: str | None,
     facts: Mapping[str, Any],
@@ -77,7 +75,7 @@ def find_entry(
     return None
 
 
-def _bound_webhook(connection: sqlite3.Connection, watch: Watch, partition: str, item: Item, flow: str) -> Twin | None:
+def _bound_webhook(connection: Connection, watch: Watch, partition: str, item: Item, flow: str) -> Twin | None:
     row = connection.execute(
         "SELECT event_id, run_id FROM arrivals JOIN starts USING (event_id) WHERE connector = ? AND connection = ? "
         "AND list = ? AND partition = ? AND item = ? AND flow = ? AND run_id IS NOT NULL",
@@ -87,7 +85,7 @@ def _bound_webhook(connection: sqlite3.Connection, watch: Watch, partition: str,
 
 
 def _unbound_webhook(
-    connection: sqlite3.Connection, watch: Watch, partition: str, item: Item, at: datetime, flow: str
+    connection: Connection, watch: Watch, partition: str, item: Item, at: datetime, flow: str
 ) -> Twin | None:
     join = watch.list.join
     if join is None or item.facts is None:
@@ -114,12 +112,12 @@ def _unbound_webhook(
     return None
 
 
-def _read_entry(watch: Watch, row: sqlite3.Row) -> tuple[str, Item] | None:
+def _read_entry(watch: Watch, row: Row) -> tuple[str, Item] | None:
     event = Event(json.loads(row["name"]), row["identity"], None, json.loads(json.loads(row["text"])), row["source"])
     return watch.list.entry(event, read_time(row["received_at"]))
 
 
-def _is_bound(connection: sqlite3.Connection, watch: Watch, partition: str, item: Item) -> bool:
+def _is_bound(connection: Connection, watch: Watch, partition: str, item: Item) -> bool:
     row = connection.execute(
         "SELECT 1 FROM arrivals WHERE connector = ? AND connection = ? AND list = ? AND partition = ? AND item = ?",
         (*watch.key, json.dumps(partition), json.dumps(item.id)),

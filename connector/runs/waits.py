@@ -1,11 +1,11 @@
 """What runs that do not go on now wait for, and all that is shown of one."""
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from connector.database import Connection
 from connector.runs import answers, records
 from connector.runs.answers import Answer
 from connector.runs.journal import Journal
@@ -28,18 +28,18 @@ class Waiting:
     key: Any = None
 
 
-def find_waits(connection: sqlite3.Connection, run: records.Run) -> list[Waiting]:
+def find_waits(connection: Connection, run: records.Run) -> list[Waiting]:
     """Nothing for a run that goes on, or has ended."""
     if run.status not in ("queued", "waiting"):
         return []
     return [*_before(connection, run), *_steps(connection, run)]
 
 
-def _before(connection: sqlite3.Connection, run: records.Run) -> Iterator[Waiting]:
+def _before(connection: Connection, run: records.Run) -> Iterator[Waiting]:
     """The runs that the claim of this one waits for."""
     ids = connection.execute(
         "SELECT b.id FROM runs r JOIN runs b ON b.flow = r.flow AND b.lane = r.lane AND b.finished_at IS NULL "
-        "AND b.rowid < r.rowid WHERE r.id = ? ORDER BY b.rowid",
+        "AND (b.lane_place, b.id) < (r.lane_place, r.id) WHERE r.id = ? ORDER BY b.lane_place, b.id",
         (run.id,),
     ).fetchall()
     limit = connection.execute("SELECT lane_limit FROM runs WHERE id = ?", (run.id,)).fetchone()["lane_limit"]
@@ -48,7 +48,7 @@ def _before(connection: sqlite3.Connection, run: records.Run) -> Iterator[Waitin
         yield Waiting("runs", runs=tuple(one for one in found if one), key=run.lane)
 
 
-def _steps(connection: sqlite3.Connection, run: records.Run) -> Iterator[Waiting]:
+def _steps(connection: Connection, run: records.Run) -> Iterator[Waiting]:
     places = connection.execute("SELECT step FROM awaited WHERE run_id = ?", (run.id,))
     awaited = {row["step"] for row in places}
     for step in Journal(connection).steps(run.id).values():
@@ -73,7 +73,7 @@ class RunView:
     attempts: Sequence[records.Attempt]
 
 
-def read_view(connection: sqlite3.Connection, run_id: str) -> RunView | None:
+def read_view(connection: Connection, run_id: str) -> RunView | None:
     """None where there is no such run."""
     journal = Journal(connection)
     if (run := journal.run(run_id)) is None:

@@ -14,8 +14,9 @@ import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
-from connector import sqlite
+from connector import engines
 from connector.adapter import Adapter
+from connector.database import Failpoint
 from connector.errors import SettingsError, StoreError
 from connector.flows.flow import Flow
 from connector.registry import Registry
@@ -79,19 +80,25 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    registry: Registry, settings: Settings, flows: Sequence[Flow], listener: socket.socket, started: Started
+    registry: Registry,
+    settings: Settings,
+    flows: Sequence[Flow],
+    listener: socket.socket,
+    started: Started,
+    failpoint: Failpoint | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError."""
 
     async def work() -> None:
-        async with Adapter(registry, settings) as adapter, _working(adapter, settings, flows) as parts:
+        store = Store(settings.database, hold, failpoint)
+        async with Adapter(registry, settings) as adapter, _working(adapter, store, flows) as parts:
             server = _Server(_configure(parts.app), parts.stop_working)
             parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
             announcing = asyncio.create_task(_announce(server, parts, started))
             await server.serve(sockets=[listener])
             await announcing
 
-    with sqlite.exclusive(settings.database), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with engines.exclusive(settings.database) as hold, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work())
 
 
@@ -108,9 +115,8 @@ def _configure(app: Starlette) -> uvicorn.Config:
 
 
 @asynccontextmanager
-async def _working(adapter: Adapter, settings: Settings, flows: Sequence[Flow]) -> AsyncIterator[_Parts]:
+async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow]) -> AsyncIterator[_Parts]:
     """The app, and what works behind it."""
-    store = Store(settings.database)
     worker = Worker(adapter, store, _now)
     listeners = find_listeners(flows)
     listeners += store.query(find_pinned, adapter.catalogue, listeners)

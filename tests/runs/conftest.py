@@ -1,20 +1,24 @@
 """A bench to run flows on: a real store, the real adapter, and a few actions that do what a test tells them."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import postgres
 import pytest
 from pydantic import BaseModel
 
-from connector import settings
+from connector import engines, settings
 from connector.adapter import Adapter, Delivery
+from connector.database import Connection, PostgresUrl
 from connector.declare import ActionContext, ConnectionType, Event, Trigger, action
+from connector.engines import Address
 from connector.flows.flow import Flow
 from connector.flows.folder import Folder
 from connector.plugins.starts import SCHEDULE
@@ -43,6 +47,7 @@ class Bench:
     """`answers` are what the next calls of an action do: return a text, or raise."""
 
     folder: Path
+    database: Address
     now: datetime = START
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     """(action, text, idempotency key) of each call."""
@@ -58,9 +63,24 @@ class Bench:
     def clock(self) -> datetime:
         return self.now
 
-    @property
-    def database(self) -> Path:
-        return self.folder / "runs.sqlite"
+    def look(self, work: Callable[[Connection], Any]) -> Any:
+        return engines.read(self.database, work)
+
+    def change(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """As no program of ours would."""
+        if isinstance(self.database, PostgresUrl):
+            postgres.change(self.database, statement, values)
+            return
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.execute(statement, values)
+
+    def empty(self) -> None:
+        """Begin with a new database."""
+        if isinstance(self.database, PostgresUrl):
+            postgres.empty(self.database)
+            return
+        for path in self.folder.glob(f"{self.database.name}*"):
+            path.unlink()
 
     def adapter(self) -> Adapter:
         actions = {declared.name: declared for declared in self._actions()}
@@ -186,9 +206,18 @@ class NoInput(BaseModel):
 PING = Trigger("test.ping", "Ping", "A ping.", NoInput, Ping, _select, {})
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    return Bench(tmp_path)
+ON_A_FILE = pytest.mark.parametrize("bench", ["sqlite"], indirect=True)
+"""For tests of what only a file has."""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    """One on each kind of database."""
+    if request.param == "sqlite":
+        yield Bench(tmp_path, tmp_path / "runs.sqlite")
+        return
+    with postgres.schema(request.getfixturevalue("postgres_server")) as url:
+        yield Bench(tmp_path, url)
 
 
 def later(**duration: float) -> datetime:

@@ -138,7 +138,7 @@ def assert_nothing_twice(bench: Any, every: int, *, keeps_last: bool) -> None:
     held = 0
     for death in range(1, writes, every):
         bench.calls.clear()
-        bench.database.unlink()
+        bench.empty()
         again, _ = run_with_deaths(bench, flow, [death], keeps_last=keeps_last)
         assert max(Counter(said(bench)).values()) == 1, death
         held += again.status == "held"

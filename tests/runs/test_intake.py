@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from runs.conftest import ON_A_FILE
 
 from connector.flows.flow import Flow
 from connector.runs import revisions
@@ -147,6 +148,7 @@ def test_time_before_the_year_1000_can_be_read_again(bench):
     assert asyncio.run(work()) == datetime(1, 1, 1, tzinfo=UTC)
 
 
+@ON_A_FILE
 def test_stored_texts_are_ascii(bench):
     accept(bench, [bench.flow(SAY)], bench.delivery(name="ü\ud83d\x00\u202e"))
     content = b"".join(path.read_bytes() for path in bench.folder.glob("runs.sqlite*"))

@@ -3,16 +3,15 @@
 import asyncio
 import logging
 import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from runs.conftest import ON_A_FILE
 
 from connector.flows.flow import Flow
 from connector.runs.journal import Journal
 from connector.runs.schedules import LOOK_EVERY, Scheduler
-from connector.sqlite import read_file
 
 START = datetime.fromisoformat("2026-03-25T10:30:00Z")
 SAY = "- {id: say, uses: test.say}"
@@ -41,15 +40,9 @@ def live(bench, flows: list[Flow], *moments: str) -> None:
 
 def starts(bench, flow: str | None = None) -> list[str]:
     """The times for which runs were started."""
-    runs = read_file(bench.database, lambda connection: Journal(connection).runs(5_000, flow=flow))
+    runs = bench.look(lambda connection: Journal(connection).runs(5_000, flow=flow))
     times = sorted(datetime.fromisoformat(run.trigger["scheduled_at"]) for run in runs)
     return [f"{time:%H:%M:%S}".removesuffix(":00") for time in times]
-
-
-def change(bench, statement: str) -> None:
-    with closing(sqlite3.connect(bench.database)) as connection:
-        connection.execute(statement)
-        connection.commit()
 
 
 def test_flow_starts_at_multiples_from_when_it_was_first_seen_however_late_they_are_noticed(bench):
@@ -60,7 +53,7 @@ def test_flow_starts_at_multiples_from_when_it_was_first_seen_however_late_they_
 def test_flow_starts_at_the_times_of_its_cron_line_in_its_zone(bench):
     flow = scheduled(bench, '{cron: "0 12 25,29 * *", timezone: Europe/Berlin}')
     live(bench, [flow], "10:30", "11:00:02", "12:00:01", "03-29 09:59:00", "03-29 10:00:03")
-    events = read_file(bench.database, lambda connection: Journal(connection).events(9))
+    events = bench.look(lambda connection: Journal(connection).events(9))
     assert [event.occurred_at for event in events] == [at("03-29 10:00"), at("11:00")]
 
 
@@ -73,15 +66,15 @@ def test_tick_concerns_its_own_flow_and_not_others_of_the_same_time(bench):
     flows = [scheduled(bench, name="one"), scheduled(bench, name="two"), scheduled(bench, "{every: 1h}", name="three")]
     live(bench, flows, "10:30", "10:40")
     assert (starts(bench, "one"), starts(bench, "two"), starts(bench, "three")) == (["10:40"], ["10:40"], [])
-    events = read_file(bench.database, lambda connection: Journal(connection).events(9))
+    events = bench.look(lambda connection: Journal(connection).events(9))
     assert len(events) == 2
 
 
 def test_flow_that_a_tick_does_not_fit_starts_nothing_with_the_reason(bench):
     flow = bench.flow(SAY, "", "{uses: schedule, with: {every: 10m}, if: 1 > 2}")
     live(bench, [flow], "10:30", "10:40")
-    [event] = read_file(bench.database, lambda connection: Journal(connection).events(9))
-    [start] = read_file(bench.database, lambda connection: Journal(connection).starts(event.id))
+    [event] = bench.look(lambda connection: Journal(connection).events(9))
+    [start] = bench.look(lambda connection: Journal(connection).starts(event.id))
     assert start.reason == "trigger.if: 1 > 2 is false"
 
 
@@ -128,26 +121,28 @@ def test_tick_of_long_ago_is_made_up_for(bench):
     assert starts(bench) == ["09:00"]
 
 
+@ON_A_FILE
 @pytest.mark.parametrize("missed", ["one", "all"])
 def test_crash_between_a_start_and_the_note_of_it_doubles_nothing(bench, missed):
     flows = [scheduled(bench, f"{{every: 10m, missed: {missed}}}")]
     live(bench, flows, "10:30")
-    change(bench, "CREATE TRIGGER crash BEFORE UPDATE ON schedules BEGIN SELECT RAISE(FAIL, 'crash'); END")
+    bench.change("CREATE TRIGGER crash BEFORE UPDATE ON schedules BEGIN SELECT RAISE(FAIL, 'crash'); END")
     with pytest.raises(sqlite3.IntegrityError):
         live(bench, flows, "10:39", "10:40")
     assert starts(bench) == ["10:40"]
-    change(bench, "DROP TRIGGER crash")
+    bench.change("DROP TRIGGER crash")
     live(bench, flows, "10:40:05", "10:50")
     assert starts(bench) == ["10:40", "10:50"]
 
 
+@ON_A_FILE
 def test_crash_before_a_start_loses_nothing(bench):
     flows = [scheduled(bench)]
     live(bench, flows, "10:30")
-    change(bench, "CREATE TRIGGER crash BEFORE INSERT ON events BEGIN SELECT RAISE(FAIL, 'crash'); END")
+    bench.change("CREATE TRIGGER crash BEFORE INSERT ON events BEGIN SELECT RAISE(FAIL, 'crash'); END")
     with pytest.raises(sqlite3.IntegrityError):
         live(bench, flows, "10:39", "10:40")
-    change(bench, "DROP TRIGGER crash")
+    bench.change("DROP TRIGGER crash")
     live(bench, flows, "10:40:05")
     assert starts(bench) == ["10:40"]
 
@@ -192,7 +187,7 @@ def test_clock_that_was_a_month_ahead_does_not_keep_a_flow_waiting_for_a_month(b
         live(bench, flows, "10:30", "10:40")
     else:
         live(bench, flows, "04-25 10:30", "04-25 10:40", "10:30", "10:40")
-    events = read_file(bench.database, lambda connection: Journal(connection).events(9))
+    events = bench.look(lambda connection: Journal(connection).events(9))
     assert {event.occurred_at for event in events} == {at("04-25 10:40"), at("10:40")}
     assert "report begins anew: the clock was set back" in caplog.text
 
@@ -201,7 +196,7 @@ def test_clock_that_was_a_month_ahead_does_not_keep_a_flow_waiting_for_a_month(b
     "damage",
     [
         pytest.param("UPDATE schedules SET last = 'x'", id="last is a word"),
-        pytest.param("UPDATE schedules SET anchor = x'00'", id="anchor is bytes"),
+        pytest.param("UPDATE schedules SET anchor = '\\x00'", id="anchor is no time"),
         pytest.param("UPDATE schedules SET last = '2026-03-25T10:30:00'", id="last without zone"),
         pytest.param("UPDATE schedules SET anchor = '2026-03-25T10:30:00'", id="anchor without zone"),
     ],
@@ -209,12 +204,13 @@ def test_clock_that_was_a_month_ahead_does_not_keep_a_flow_waiting_for_a_month(b
 def test_damaged_row_begins_anew(bench, caplog, damage):
     flows = [scheduled(bench)]
     live(bench, flows, "10:30")
-    change(bench, damage)
+    bench.change(damage)
     live(bench, flows, "10:35", "10:45")
     assert starts(bench) == ["10:45"]
     assert "report begins anew: its row is damaged" in caplog.text
 
 
+@ON_A_FILE
 def test_store_that_fails_is_told_once_and_the_tick_comes_again(bench, caplog):
     caplog.set_level(logging.INFO)
     aside = bench.folder / "aside"

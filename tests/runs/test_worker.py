@@ -1,6 +1,4 @@
 import asyncio
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -223,8 +221,7 @@ def test_damaged_run_is_held_and_keeps_no_other_waiting(bench):
     async def work() -> Run:
         async with bench.working(bench.flow(SAY)) as (store, intake, worker):
             damaged, good = [await queue(bench, intake) for _ in range(2)]
-            with closing(sqlite3.connect(bench.database)) as connection, connection:
-                connection.execute("UPDATE runs SET trigger = '{' WHERE id = ?", (damaged,))
+            bench.change("UPDATE runs SET trigger = '{' WHERE id = ?", (damaged,))
             async with at_work(worker):
                 await until_status(store, good, "succeeded")
                 return await until_status(store, damaged, "held")
@@ -240,8 +237,7 @@ def test_run_whose_steps_are_damaged_is_held(bench):
             run_id = await queue(bench, intake)
             [run] = await store.claim(bench.now, 1)
             await store.start_attempt(run, "say", "test.say", {"text": "a"}, 1, bench.now)
-            with closing(sqlite3.connect(bench.database)) as connection, connection:
-                connection.execute("UPDATE steps SET input = 'no JSON'")
+            bench.change("UPDATE steps SET input = 'no JSON'")
             async with at_work(worker):
                 return await until_status(store, run_id, "held")
 
@@ -287,8 +283,8 @@ def test_nothing_is_claimed_where_nothing_is_asked_for(bench):
 
 
 def make_backfill(bench, *run_ids: str) -> None:
-    with closing(sqlite3.connect(bench.database)) as connection, connection:
-        connection.executemany("UPDATE runs SET backfill = 1 WHERE id = ?", [(run_id,) for run_id in run_ids])
+    for run_id in run_ids:
+        bench.change("UPDATE runs SET backfill = 1 WHERE id = ?", (run_id,))
 
 
 def test_runs_of_a_backfill_come_after_the_others_and_are_few_at_once(bench):

@@ -11,7 +11,7 @@ from typing import Any
 from connector.declare import ListStep
 from connector.errors import StoreError
 from connector.runs import lists, subscriptions
-from connector.runs.store import SCHEMA
+from connector.runs.migrations import SCHEMA
 from connector.runs.watches import Poll
 from connector.sqlite import transaction
 

@@ -4,10 +4,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from connector import sqlite
+from connector import engines, sqlite
 from connector.cli.doctor.findings import (
     CheckError,
     Finding,
@@ -18,15 +19,32 @@ from connector.cli.doctor.findings import (
     skip_after_failure,
     skip_all,
 )
+from connector.database import PostgresUrl
+from connector.engines import Address
 from connector.errors import ConnectorError
 
 LEAST_SPACE = 200_000_000  # bytes
+_SIZE = "SELECT pg_database_size(current_database()) AS size"
+_EVENTS = "SELECT count(*) AS events FROM events"
 
 Result = TypeVar("Result")
 
 
-def check_database(path: Path) -> Findings:
-    yield from skip_after_failure(("database", "in use", "integrity", "disk"), _look_at_file(path))
+def check_database(address: Address) -> Findings:
+    looking = _look_at_file(address) if isinstance(address, Path) else _look_at_server(address)
+    yield from skip_after_failure(("database", "in use", "integrity", "disk"), looking)
+
+
+def _look_at_server(url: PostgresUrl) -> Findings:
+    try:
+        size = engines.read(url, lambda connection: connection.execute(_SIZE).fetchone()["size"])
+        there, executed = engines.exists(url), engines.is_executed(url)
+    except ConnectorError as error:
+        step = "start the server, or correct CHATFORGE_DATABASE_URL"
+        raise CheckError(fail("database", str(error), step), "the database cannot be used") from error
+    yield ok("database", f"{url}, {size / 1e6:.1f} MB" if there else f"{url} has no tables yet; serve makes them")
+    yield ok("in use", "by another chatforge process, which is fine" if executed else "no")
+    yield from skip_all(("integrity", "disk"), "its server looks after that")
 
 
 def _look_at_file(path: Path) -> Findings:
@@ -77,8 +95,19 @@ def _check_space(folder: Path) -> Finding:
     return Finding("disk", "ok" if free >= LEAST_SPACE else "warn", f"{free / 1e9:.1f} GB free", step)
 
 
-def count_events(path: Path) -> int | None:
+def count_events(address: Address) -> int | None:
     """The webhook events of the journal; None where it cannot be read."""
+    return _count_in_file(address) if isinstance(address, Path) else _count_on_server(address)
+
+
+def _count_on_server(url: PostgresUrl) -> int | None:
+    with suppress(ConnectorError):
+        if engines.exists(url):
+            return int(engines.read(url, lambda opened: opened.execute(_EVENTS).fetchone()["events"]))
+    return None
+
+
+def _count_in_file(path: Path) -> int | None:
     try:
         found = _read(path, lambda run: run("SELECT count(*) FROM db.events")) if path.is_file() else None
     except ConnectorError:

@@ -1,0 +1,67 @@
+"""Opens the database that an address names: a file of SQLite, or a database on a Postgres server."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from connector import sqlite
+from connector.database import Database, Failpoint, PostgresUrl, Prepare
+from connector.errors import SettingsError
+
+Address = Path | PostgresUrl
+Result = TypeVar("Result")
+
+
+def open_database(address: Address, prepare: Prepare, hold: Any = None, failpoint: Failpoint | None = None) -> Database:
+    """Open it and bring it up to date. `hold` is what `exclusive` gave, if this process executes the database.
+
+    Raises StoreError.
+    """
+    if isinstance(address, Path):
+        return sqlite.Database(address, prepare=prepare, failpoint=failpoint)
+    database: Database = _postgres().Database(address, prepare=prepare, hold=hold, failpoint=failpoint)
+    return database
+
+
+def read(address: Address, work: Callable[[Any], Result]) -> Result:
+    """Read one state of a database that another process may be writing. Raises StoreError where there is none."""
+    if isinstance(address, Path):
+        return sqlite.read_file(address, work)
+    result: Result = _postgres().read(address, work)
+    return result
+
+
+def exclusive(address: Address) -> AbstractContextManager[Any]:
+    """Hold the right to execute the database. Raises StoreLockedError where another process has it."""
+    if isinstance(address, Path):
+        return sqlite.exclusive(address)
+    held: AbstractContextManager[Any] = _postgres().exclusive(address)
+    return held
+
+
+def is_executed(address: Address) -> bool:
+    """Whether a process has `exclusive`."""
+    if isinstance(address, Path):
+        return sqlite.is_executed(address)
+    return bool(_postgres().is_executed(address))
+
+
+def exists(address: Address) -> bool:
+    """Whether there is something to read. Raises StoreError where the server cannot be asked."""
+    if isinstance(address, Path):
+        return address.exists()
+    return bool(_postgres().exists(address))
+
+
+def _postgres() -> ModuleType:
+    """Only where it is used: psycopg need not be installed."""
+    try:
+        from connector import postgres
+    except ImportError as error:
+        raise SettingsError(
+            f"CHATFORGE_DATABASE_URL names a Postgres server, for which psycopg is missing ({error}); "
+            'install it with: pip install "chatforge-connector[postgres]"'
+        ) from error
+    return postgres
