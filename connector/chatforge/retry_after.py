@@ -8,8 +8,6 @@ from connector.chatforge.times import parse_date
 
 _LONGEST = 86_400.0  # seconds
 _SECONDS = re.compile(r"\s*-?[0-9]{1,9}(\.[0-9]{1,9})?\s*")
-_BETWEEN = re.compile(r",(?!\s*[0-9]{1,2}[ -][A-Za-z])")
-"""A comma between two values, not the one within a date."""
 
 
 def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -20,7 +18,8 @@ def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     minute. The names of `headers` are in lower case, or the mapping ignores case.
     """
     sent_at = parse_date(headers.get("date")) or now
-    told = [_read(value, sent_at) for value in _BETWEEN.split(headers.get("retry-after", ""))]
+    values = headers.get("retry-after", "").split(",")  # a date is understood without its weekday
+    told = [_read(value, sent_at) for value in values]
     usable = [seconds for seconds in told if seconds is not None and seconds <= _LONGEST]
     return max(0.0, *usable) if usable else None
 
