@@ -21,7 +21,7 @@ from connector.transport import Engine, HttpOptions, Purpose, open_client, open_
 SECRET = "cf_canary_key"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: session=1\r\n\r\n{}"
 
-# A key that signs only the certificate below, which nobody trusts.
+# A key that signs only the certificate below, which nobody trusts who is not told to.
 UNTRUSTED = """-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgAeoF8d2c4AeGbtZz
 wtZBc33QRFWQdu7JLCXXIEK9EVKhRANCAASVPoSK0VyAM/L2dnr+ROdj3/kNmdLF
@@ -162,6 +162,19 @@ def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
+Tls = tuple[ssl.SSLContext, ssl.SSLContext]
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """For a server with the certificate above, and for a client that trusts it."""
+    pem = tmp_path_factory.mktemp("tls") / "untrusted.pem"
+    pem.write_text(UNTRUSTED)
+    at_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    at_server.load_cert_chain(pem)
+    return at_server, ssl.create_default_context(cafile=pem)
+
+
 engines = pytest.mark.parametrize("engine", ["aiohttp", "httpx"])
 PARTIAL_HEADERS = b"HTTP/1.1 200 OK\r\nContent-Le"
 PARTIAL_BODY = b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"message":'
@@ -180,11 +193,15 @@ POINTS = {
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 @pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
 @pytest.mark.parametrize("point", POINTS)
-def test_connection_cut_is_unknown_and_sent_once(engine: Engine, method: str, reused: bool, point: str) -> None:
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+def test_connection_cut_is_unknown_and_sent_once(
+    engine: Engine, method: str, reused: bool, point: str, encrypted: bool, tls: Tls
+) -> None:
     async def scenario() -> None:
         cut, seen = POINTS[point]
         server, slots = ScriptedServer(*[OK] * reused, cut, OK), Slots()
-        async with running(server) as url, client_to(url, engine, slots) as client:
+        at_server, at_client = tls if encrypted else (None, None)
+        async with running(server, at_server) as url, client_to(url, engine, slots, tls=at_client) as client:
             if reused:
                 await client.request(method, "", content=b"first")
             with pytest.raises(NetworkError) as caught:
@@ -334,15 +351,10 @@ def test_handshake_cut_is_not_processed(engine: Engine) -> None:
 
 
 @engines
-def test_untrusted_certificate_is_not_processed_and_not_worth_a_retry(engine: Engine, tmp_path: Any) -> None:
-    pem = tmp_path / "untrusted.pem"
-    pem.write_text(UNTRUSTED)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(pem)
-
+def test_untrusted_certificate_is_not_processed_and_not_worth_a_retry(engine: Engine, tls: Tls) -> None:
     async def scenario() -> None:
         server = ScriptedServer(OK)
-        async with running(server, tls) as url, client_to(url, engine) as client:
+        async with running(server, tls[0]) as url, client_to(url, engine) as client:
             with pytest.raises(NetworkError, match="its TLS certificate is not trusted") as caught:
                 await client.post("", content=b"x")
         assert (caught.value.processed, caught.value.transient) == ("no", False)
