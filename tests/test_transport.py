@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import os
 import socket
 import ssl
 import struct
@@ -45,7 +46,8 @@ class ScriptedServer:
     """Treats the n-th request that it is sent, over all connections, by the n-th item of `script`.
 
     bytes are sent as the answer, and the connection is kept; `cut(…)` sends bytes and ends the connection;
-    "unread" ends the connection without reading the request; "stall" answers nothing until the client leaves.
+    "unread" ends the connection without reading the request; "stall" answers nothing until the client leaves;
+    "garble" writes plain text into an encrypted connection.
     """
 
     def __init__(self, *script: object) -> None:
@@ -82,6 +84,10 @@ class ScriptedServer:
         item = self.script.pop(0)
         if item == "stall":
             await reader.readexactly(1)
+        if item == "garble":
+            os.write(writer.get_extra_info("socket").fileno(), b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+            await reader.read(1)
+            return False
         if isinstance(item, Cut):
             writer.write(item.sent)
             await writer.drain()
@@ -193,15 +199,11 @@ POINTS = {
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 @pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
 @pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
-def test_connection_cut_is_unknown_and_sent_once(
-    engine: Engine, method: str, reused: bool, point: str, encrypted: bool, tls: Tls
-) -> None:
+def test_connection_cut_is_unknown_and_sent_once(engine: Engine, method: str, reused: bool, point: str) -> None:
     async def scenario() -> None:
         cut, seen = POINTS[point]
         server, slots = ScriptedServer(*[OK] * reused, cut, OK), Slots()
-        at_server, at_client = tls if encrypted else (None, None)
-        async with running(server, at_server) as url, client_to(url, engine, slots, tls=at_client) as client:
+        async with running(server) as url, client_to(url, engine, slots) as client:
             if reused:
                 await client.request(method, "", content=b"first")
             with pytest.raises(NetworkError) as caught:
@@ -212,6 +214,27 @@ def test_connection_cut_is_unknown_and_sent_once(
             assert (await client.request(method, "", content=b"third")).status_code == 200
         assert [request[-5:] for request in server.requests].count(b"econd") == seen
         assert slots.ends == ["answered 200"] * reused + ["lost", "answered 200"]
+
+    run(scenario)
+
+
+ENCRYPTED_CUTS = {name: item for name, (item, seen) in POINTS.items() if seen} | {"garbled": "garble"}
+
+
+@engines
+@pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
+@pytest.mark.parametrize("cut", ENCRYPTED_CUTS.values(), ids=ENCRYPTED_CUTS)
+def test_encrypted_connection_cut_is_unknown_and_sent_once(engine: Engine, reused: bool, cut: object, tls: Tls) -> None:
+    async def scenario() -> None:
+        server, (at_server, at_client) = ScriptedServer(*[OK] * reused, cut, OK), tls
+        async with running(server, at_server) as url, client_to(url, engine, tls=at_client) as client:
+            if reused:
+                await client.post("", content=b"first")
+            with pytest.raises(NetworkError) as caught:
+                await client.post("", content=b"second")
+            assert (caught.value.processed, caught.value.transient) == ("unknown", True)
+            assert (await client.post("", content=b"third")).status_code == 200
+        assert [request[-5:] for request in server.requests].count(b"econd") == 1
 
     run(scenario)
 
