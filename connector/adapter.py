@@ -85,7 +85,10 @@ class Watching:
 
 
 class Adapter:
-    """Reaches every registered trigger and action. Use it in one event loop, and close it there."""
+    """Reaches every registered trigger and action. Use it in one event loop, and close it there.
+
+    `engine` is what sends the HTTP requests; None takes aiohttp where it is installed.
+    """
 
     def __init__(
         self,
