@@ -211,18 +211,21 @@ def answers_lost_after(url: PostgresUrl, statement: bytes, times: int) -> Iterat
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_unix_connection(path)
         back = asyncio.create_task(pass_on(from_server, writer))
-        while content := await reader.read(65536):
-            if statement in content and left[0] > 0:
-                left[0] -= 1
-                back.cancel()
-                writer.close()  # the client sees an end; the server does what it was told
-            to_server.write(content)
-        to_server.close()
+        try:
+            while content := await reader.read(65536):
+                if statement in content and left[0] > 0:
+                    left[0] -= 1
+                    back.cancel()
+                    writer.close()  # the client sees an end; the server does what it was told
+                to_server.write(content)
+        finally:
+            back.cancel()
+            writer.close()
+            to_server.close()
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while content := await reader.read(65536):
             writer.write(content)
-        writer.close()
 
     async def work() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1") as server:

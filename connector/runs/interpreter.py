@@ -9,6 +9,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -20,14 +21,16 @@ from connector.flows.explanation import why_false
 from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError
 from connector.flows.flow import MOST_ITEMS, Approve, Call, Each, Flow, Kind, Step, Stop, Switch, Wait, WaitFor
-from connector.runs import pins, records
+from connector.runs import pins, records, transitions
 from connector.runs.calling import Caller, is_in_doubt, too_late
+from connector.runs.claims import Claim
 from connector.runs.frames import End, Frame
 from connector.runs.pausing import Paused, Pausing
 from connector.runs.pins import Pin
 from connector.runs.records import Failure
 from connector.runs.step_writer import StepWriter
 from connector.runs.store import Store
+from connector.runs.transitions import StaleRunError
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +50,19 @@ class Interpreter:
     in_flight: Counter[str] = field(default_factory=Counter)
     """The runs in a call that must not be cut off, because it cannot be repeated."""
 
-    async def advance(self, run: records.Run, flow: Flow) -> None:
+    async def advance(self, claim: Claim, flow: Flow) -> None:
         """Run until the end, a wait or a decision that a person has to take. Raises StoreError."""
-        progress = _Progress(self, run, self.store.read(lambda journal: journal.steps(run.id)))
+        progress, run = _Progress(self, claim), claim.run
         try:
             await progress.finish(flow)
         except Paused as paused:
             if paused.until is None:
-                await self.store.leave_run(run, progress.worked())
+                await self.store.write(transitions.leave_run, run, progress.worked())
             else:
-                await self.store.pause_run(run, paused.until, progress.worked(), self.clock())
+                await self.store.write(transitions.pause_run, run, paused.until, progress.worked(), self.clock())
         except asyncio.CancelledError:
-            await self.store.leave_run(run, progress.worked())
+            with suppress(StaleRunError):  # the write that was waited for may have ended the run
+                await self.store.write(transitions.leave_run, run, progress.worked())
             raise
 
 
@@ -74,16 +78,16 @@ def action_of(does: Kind) -> str:
 class _Progress:
     """One run while a process works on it."""
 
-    def __init__(self, interpreter: Interpreter, run: records.Run, journal: dict[str, records.Step]) -> None:
+    def __init__(self, interpreter: Interpreter, claim: Claim) -> None:
         self._adapter, self._store, self._clock = interpreter.adapter, interpreter.store, interpreter.clock
         self._stopping = interpreter.stopping
-        self._run = run
-        self._journal = journal
-        self._pins = self._store.query(pins.load, run.id)
+        self._run = claim.run
+        self._journal = dict(claim.steps)
+        self._pins = claim.pins
         self._began = self._clock()
         self._limit: float | None = None
         """Seconds for which the run may work, also in steps that stand inside others; none in `on_error`."""
-        self._writer = StepWriter(self._store, run, self._clock)
+        self._writer = StepWriter(self._store, self._run, self._clock)
         self._caller = Caller(self._adapter, self._writer, self._clock, interpreter.jitter, interpreter.in_flight)
         self._pausing = Pausing(self._adapter, self._writer, self._clock)
 
@@ -93,6 +97,7 @@ class _Progress:
 
     async def finish(self, flow: Flow) -> None:
         self._limit = flow.timeout
+        self._awaits = any(isinstance(step.does, WaitFor) for _, step in flow.all_steps())
         try:
             frame = Frame.of(flow, self._run, self._run.trigger, self._adapter.config(flow.config))
             end, outputs = await self._whole(frame)
@@ -103,10 +108,13 @@ class _Progress:
         now = self._clock()
         if end is None or end.failure is None:
             reason = end.reason if end else None
-            await self._store.finish_run(self._run, "succeeded", now, outputs=outputs, reason=reason)
+            await self._end_run("succeeded", now, outputs=outputs, reason=reason)
             return
-        await self._store.finish_run(self._run, "held" if end.is_held else "failed", now, error=end.failure)
+        await self._end_run("held" if end.is_held else "failed", now, error=end.failure)
         log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, end.status, end.failure.message)
+
+    async def _end_run(self, status: records.RunStatus, now: datetime, **values: Any) -> None:
+        await self._store.write(transitions.finish_run, self._run, status, now, awaits=self._awaits, **values)
 
     async def _whole(self, frame: Frame) -> tuple[End | None, Any]:
         """The steps of a flow, what it does after a failure, and its outputs."""

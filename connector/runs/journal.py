@@ -39,13 +39,15 @@ class Journal:
     def steps(self, run_id: str) -> dict[str, records.Step]:
         """By id, in the order in which they began."""
         rows = self._connection.execute("SELECT * FROM steps WHERE run_id = ? ORDER BY started_at", (run_id,))
-        return {row["step"]: _step(row) for row in rows}
+        return {row["step"]: step_of(row) for row in rows}
 
     def attempts(self, run_id: str) -> list[records.Attempt]:
-        rows = self._connection.execute(
-            "SELECT * FROM attempts WHERE run_id = ? ORDER BY started_at, number", (run_id,)
-        )
-        return [_attempt(row) for row in rows]
+        """Those that were followed by others have a row each; the last one of a step is in the row of the step."""
+        rows = self._connection.execute("SELECT * FROM attempts WHERE run_id = ?", (run_id,)).fetchall()
+        found = {(row["step"], row["number"]): _attempt(row) for row in rows}
+        rows = self._connection.execute("SELECT * FROM steps WHERE run_id = ? AND attempts > 0", (run_id,)).fetchall()
+        last = {(row["step"], row["attempts"]): _last_attempt(row) for row in rows}
+        return sorted({**last, **found}.values(), key=lambda one: (one.started_at, one.number))
 
     def events(self, limit: int, *, status: str | None = None) -> list[records.Event]:
         """Newest first."""
@@ -150,7 +152,7 @@ def run_of(row: Row) -> records.Run:
 
 
 @_undamaged
-def _step(row: Row) -> records.Step:
+def step_of(row: Row) -> records.Step:
     return records.Step(
         id=row["step"],
         action=row["action"],
@@ -175,4 +177,17 @@ def _attempt(row: Row) -> records.Attempt:
         sent_at=_time(row["sent_at"]),
         finished_at=_time(row["finished_at"]),
         error=_value(row["error"]),
+    )
+
+
+@_undamaged
+def _last_attempt(row: Row) -> records.Attempt:
+    error = _failure(row["error"])
+    return records.Attempt(
+        step=row["step"],
+        number=row["attempts"],
+        started_at=read_time(row["attempt_at"]),
+        sent_at=_time(row["sent_at"]),
+        finished_at=_time(row["finished_at"]),
+        error=error.message if error else None,
     )

@@ -65,7 +65,7 @@ class Pausing:
         if (found := await self._take(wanted, path, scope)) is not None:
             return found
         if self.clock() >= until:
-            return await self.writer.finish(path, wanted.uses, "succeeded", reason="no such event came in time")
+            return await self.writer.stop_awaiting(path, wanted.uses, "no such event came in time")
         raise Paused(until)
 
     async def _take(self, wanted: WaitFor, path: str, scope: Scope) -> records.Step | None:
@@ -77,7 +77,7 @@ class Pausing:
                 return ended
             others.append(stored.id)
         if others:
-            await self.writer.store.look_past(self.writer.run, path, others)
+            await self.writer.look_past(path, others)
         return None
 
     def _matching(self, wanted: WaitFor, stored: records.Event, scope: Scope) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ for its whole list, `greet[]` for each of its items, `send/note` for a step of a
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,6 +55,18 @@ def keep(connection: Connection, run_id: str, pins: Pins) -> None:
 def load(connection: Connection, run_id: str) -> Pins:
     rows = connection.execute("SELECT step, pin FROM pins WHERE run_id = ?", (run_id,))
     return {row["step"]: Pin(**json.loads(row["pin"])) for row in rows}
+
+
+def load_all(connection: Connection, run_ids: Sequence[str]) -> Mapping[str, Pins]:
+    """Those of each run."""
+    found: dict[str, dict[str, Pin]] = {run_id: {} for run_id in run_ids}
+    if found:
+        rows = connection.execute(
+            "SELECT * FROM pins WHERE run_id IN (SELECT value FROM json_each(?))", (json.dumps(run_ids),)
+        )
+        for row in rows.fetchall():
+            found[row["run_id"]][row["step"]] = Pin(**json.loads(row["pin"]))
+    return found
 
 
 def find(pins: Pins, path: str) -> Pin | None:

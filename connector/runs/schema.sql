@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS starts (
 ) WITHOUT ROWID;
 
 -- started → sending → succeeded | failed | held, back to started for the next attempt; skipped at once.
--- Only a step that a crash left in `sending` is ambiguous.
+-- Only a step that a crash left in `sending` is ambiguous. `attempt_at` and `sent_at` are of its last attempt.
 CREATE TABLE IF NOT EXISTS steps (
     run_id      TEXT NOT NULL REFERENCES runs (id),
     step        TEXT NOT NULL,
@@ -98,6 +98,8 @@ CREATE TABLE IF NOT EXISTS steps (
     started_at  TEXT NOT NULL,
     finished_at TEXT,
     wake_at     TEXT,
+    attempt_at  TEXT,
+    sent_at     TEXT,
     PRIMARY KEY (run_id, step)
 ) WITHOUT ROWID;
 
@@ -143,6 +145,7 @@ CREATE TABLE IF NOT EXISTS pins (
     PRIMARY KEY (run_id, step)
 ) WITHOUT ROWID;
 
+-- Attempts that were followed by another one.
 CREATE TABLE IF NOT EXISTS attempts (
     run_id      TEXT NOT NULL,
     step        TEXT NOT NULL,

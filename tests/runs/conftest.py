@@ -152,6 +152,10 @@ class Bench:
             budget=lambda _values: self,
         )
 
+    @property
+    def limit(self) -> int:
+        return 100
+
     async def take(self, purpose: Purpose) -> "Bench":
         self.purposes.append(purpose)
         self.now += self.budget_wait or timedelta()
