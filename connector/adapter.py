@@ -52,7 +52,7 @@ from connector.flows.parameters import Parameters
 from connector.polling import Polled
 from connector.registry import Registry, operation_of
 from connector.settings import Settings
-from connector.transport import Purpose, open_client
+from connector.transport import Engine, Purpose, open_client
 from connector.validation import read, sentence, write
 
 __all__ = ["DEFAULT", "Adapter", "Call", "Clock", "Delivery", "Polled"]
@@ -85,13 +85,22 @@ class Watching:
 
 
 class Adapter:
-    """Reaches every registered trigger and action. Use it in one event loop, and close it there."""
+    """Reaches every registered trigger and action. Use it in one event loop, and close it there.
 
-    def __init__(self, registry: Registry, settings: Settings, clock: Clock = lambda: datetime.now(UTC)) -> None:
+    `engine` is what sends the HTTP requests; None takes aiohttp where it is installed.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        settings: Settings,
+        clock: Clock = lambda: datetime.now(UTC),
+        engine: Engine | None = None,
+    ) -> None:
         self.registry = registry
         self._settings = settings
         self._clock = clock
-        self._accounts = Accounts(registry, settings)
+        self._accounts = Accounts(registry, settings, engine)
 
     @classmethod
     def from_environment(cls) -> "Adapter":

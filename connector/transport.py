@@ -7,6 +7,7 @@ import asyncio
 import functools
 import importlib.util
 import re
+import ssl
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -43,6 +44,8 @@ class HttpOptions:
     """For each wait for more bytes."""
     total_timeout: float = 60.0
     """For a request and its whole answer; begins when the budget has granted the request."""
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    """Which certificates are trusted; None: those that a public authority has signed."""
     base_url_setting: str = "the base URL"
     """The name of the setting that holds the base URL, for error sentences."""
 
@@ -109,7 +112,7 @@ def open_transport(options: HttpOptions, engine: Engine | None = None) -> httpx.
 
 def _httpx_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
     limits = httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEP_ALIVE_SECONDS)
-    inner = httpx.AsyncHTTPTransport(trust_env=False, limits=limits)
+    inner = httpx.AsyncHTTPTransport(verify=_trusted(options), trust_env=False, limits=limits)
     not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
     return _Transport(options, inner, not_sent, (httpx.NetworkError, httpx.RemoteProtocolError))
 
@@ -118,7 +121,7 @@ def _aiohttp_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
     import aiohttp  # here, because it is optional and slow to import
     import httpx_aiohttp
 
-    context = httpx.create_ssl_context(trust_env=False)
+    context = _trusted(options)
 
     def open_session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, ssl=context, keepalive_timeout=_KEEP_ALIVE_SECONDS)
@@ -135,6 +138,10 @@ def _aiohttp_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
     # httpx-aiohttp reports a POST that was processed and then cut as httpx.ConnectTimeout: only causes count.
     not_sent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
     return _Transport(options, inner, not_sent, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError))
+
+
+def _trusted(options: HttpOptions) -> ssl.SSLContext:
+    return options.tls or httpx.create_ssl_context(trust_env=False)
 
 
 def open_client(
