@@ -36,6 +36,8 @@ _MIGRATIONS = (
     UPDATE runs SET lane_place = rowid WHERE lane IS NOT NULL;
     DROP INDEX IF EXISTS runs_by_lane;
     """,
+    # 2 → 3: what people decide about runs
+    "ALTER TABLE runs ADD COLUMN cancelling TEXT;",
 )
 """From each version to the next, the first one being 1. Postgres has had no database of version 1."""
 

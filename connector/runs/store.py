@@ -9,7 +9,7 @@ from connector import engines
 from connector.database import Connection, Failpoint, Row
 from connector.engines import Address
 from connector.errors import StoreError
-from connector.runs import awaited, records
+from connector.runs import awaited, cancels, records
 from connector.runs.awaited import Awaited
 from connector.runs.journal import DamagedRowError, Journal, run_of
 from connector.runs.migrations import upgrade
@@ -21,6 +21,10 @@ P = ParamSpec("P")
 
 class StaleRunError(StoreError):
     """Somebody else has claimed the run since; nothing was written."""
+
+
+class CancelRequestedError(StoreError):
+    """A person wants the run cancelled, so nothing more of it begins; nothing was written."""
 
 
 _CLAIM = """
@@ -127,7 +131,7 @@ class Store:
         """`started`: the input is fixed; nothing has been sent."""
 
         def work(connection: Connection) -> None:
-            _guard(connection, run)
+            _guard_beginning(connection, run)
             moment = write_time(now)
             connection.execute(_START_STEP, (run.id, step, action, json.dumps(input), number, moment))
             # An attempt that is still open here was cut off: its process ended, or its result could not be written.
@@ -143,7 +147,7 @@ class Store:
         """`sending`: from here on nobody knows whether the request went out, until there is a result."""
 
         def work(connection: Connection) -> None:
-            _guard(connection, run)
+            _guard_beginning(connection, run)
             _one(connection, "UPDATE steps SET status = 'sending' WHERE run_id = ? AND step = ?", (run.id, step))
             update = "UPDATE attempts SET sent_at = ? WHERE run_id = ? AND step = ? AND number = ?"
             _one(connection, update, (write_time(now), run.id, step, number))
@@ -174,7 +178,7 @@ class Store:
         """The step has begun with this input, and does nothing by itself: what stands inside it does."""
 
         def work(connection: Connection) -> None:
-            _guard(connection, run)
+            _guard_beginning(connection, run)
             connection.execute(_START_STEP, (run.id, step, action, json.dumps(given), 0, write_time(now)))
 
         await self._database.write(work)
@@ -244,10 +248,15 @@ class Store:
         await self._database.write(work)
 
     async def pause_run(self, run: records.Run, wake_at: datetime, worked: float, now: datetime) -> None:
-        """The run holds no task until then; it goes on at once where what it waits for has come meanwhile."""
+        """The run holds no task until then; it goes on at once where what it waits for has come meanwhile.
+
+        It is cancelled where a person has asked for that.
+        """
 
         def work(connection: Connection) -> None:
             _guard(connection, run)
+            if cancels.end(connection, run.id, now):
+                return
             at = now if awaited.is_called(connection, run.id) else wake_at
             update = "UPDATE runs SET status = 'waiting', wake_at = ?, worked = ? WHERE id = ?"
             _one(connection, update, (write_time(at), worked, run.id))
@@ -262,18 +271,37 @@ class Store:
         outputs: Any = None,
         error: Failure | None = None,
         reason: str | None = None,
-    ) -> None:
-        """succeeded, failed or held; `reason` is that of a `stop`."""
+    ) -> records.RunStatus:
+        """succeeded, failed or held; `reason` is that of a `stop`.
 
-        def work(connection: Connection) -> None:
+        Returns what it is now: cancelled where a person has asked for that, and it has not succeeded.
+        """
+
+        def work(connection: Connection) -> records.RunStatus:
             _guard(connection, run)
+            if status != "succeeded" and cancels.end(connection, run.id, now):
+                return "cancelled"
             finished = None if status == "held" else write_time(now)
             failure = as_json(error.as_json() if error else None)
             values = (status, finished, as_json(outputs), failure, as_json(reason), run.id)
-            update = "UPDATE runs SET status = ?, finished_at = ?, outputs = ?, error = ?, reason = ? WHERE id = ?"
+            update = (
+                "UPDATE runs SET status = ?, finished_at = ?, outputs = ?, error = ?, reason = ?, cancelling = NULL "
+                "WHERE id = ?"
+            )
             _one(connection, update, values)
             if finished:
                 awaited.end(connection, run.id)
+            return status
+
+        return await self._database.write(work)
+
+    async def cancel_run(self, run: records.Run, now: datetime) -> None:
+        """A person has asked for it, and nothing of the run is at work any more."""
+
+        def work(connection: Connection) -> None:
+            _guard(connection, run)
+            if not cancels.end(connection, run.id, now):
+                raise StoreError(f"nobody wants the run {run.id} cancelled any more")
 
         await self._database.write(work)
 
@@ -291,10 +319,19 @@ def _run_or_hold(connection: Connection, row: Row) -> records.Run | None:
         return None
 
 
-def _guard(connection: Connection, run: records.Run) -> None:
-    row = connection.execute("SELECT epoch, status FROM runs WHERE id = ?", (run.id,)).fetchone()
+def _guard(connection: Connection, run: records.Run) -> Row:
+    row: Row | None = connection.execute(
+        "SELECT epoch, status, cancelling FROM runs WHERE id = ?", (run.id,)
+    ).fetchone()
     if row is None or row["epoch"] != run.epoch or row["status"] != "running":
         raise StaleRunError(f"the run {run.id} was taken over, so this process writes nothing more of it")
+    return row
+
+
+def _guard_beginning(connection: Connection, run: records.Run) -> None:
+    """For what must not begin once a person wants the run cancelled."""
+    if _guard(connection, run)["cancelling"] is not None:
+        raise CancelRequestedError(f"a person wants the run {run.id} cancelled")
 
 
 def _finish_step(
