@@ -6,9 +6,9 @@ in `sending` is ambiguous, and the effect class of its action decides.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError, as_time
 from connector.flows.flow import Call, Retry, Step
 from connector.runs import records
+from connector.runs.cancelling import Cancelling
 from connector.runs.pausing import Paused
 from connector.runs.records import Failure
 from connector.runs.step_writer import StepWriter
@@ -54,6 +55,9 @@ class Caller:
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
     in_flight: Counter[str]
+    cancelling: Cancelling
+    repeats: Mapping[str, int] = field(default_factory=dict)
+    """How often a person has had steps done once more, by their paths."""
 
     async def call(self, step: Step, call: Call, path: str, scope: Scope, record: records.Step | None) -> records.Step:
         """Make the call, or go on with it where the journal has begun it. Raises EvaluationError and Paused."""
@@ -90,6 +94,12 @@ class Caller:
                 self.in_flight[run_id] -= 1
                 if not self.in_flight[run_id]:
                     del self.in_flight[run_id]
+
+    def times_repeated(self, path: str) -> int:
+        """How often a person has had the step done once more, by itself or with a step that it stands inside."""
+        return sum(
+            times for one, times in self.repeats.items() if path == one or path.startswith((f"{one}/", f"{one}["))
+        )
 
     def is_repeatable(self, call: Call) -> bool:
         """Whether nothing happens twice when the call is made twice, or the flow says that it may."""
@@ -156,19 +166,26 @@ class _One:
     async def _send(self, given: dict[str, Any], take_off: Callable[[], None]) -> dict[str, Any]:
         run = self.caller.writer.run
         purpose: Purpose | None = "background" if run.backfill else None
-        key = f"{run.id}:{self.path}"
-        if self.does.idempotency_key is not None:
-            key = self.does.idempotency_key.render(self.scope)
         opened = self.caller.adapter.open_call(
-            self.does.uses, given, connection=self.does.connection, idempotency_key=key, purpose=purpose
+            self.does.uses, given, connection=self.does.connection, idempotency_key=self._key(), purpose=purpose
         )
-        async with opened as call:
+        async with AsyncExitStack() as stack:
+            async with self.caller.cancelling.wait(run.id):
+                call = await stack.enter_async_context(opened)
             if reason := too_late(self.step, self.scope, self.caller.clock()):  # the wait for the budget may be long
                 raise _TooLate(reason)
             if not self.caller.is_repeatable(self.does):
                 take_off()
             await self._begin(given, sending=True)
             return await call.send(self.does.timeout)
+
+    def _key(self) -> str:
+        """By what the other side recognises a repetition, unless a person wants one."""
+        if self.does.idempotency_key is not None:
+            given: str = self.does.idempotency_key.render(self.scope)
+            return given
+        times = self.caller.times_repeated(self.path)
+        return f"{self.caller.writer.run.id}:{self.path}" + (f":{times + 1}" if times else "")
 
     async def _after(self, error: ActionError) -> records.Step:
         """Try again, hold or fail: what is certain, and what repeating would do, decide."""

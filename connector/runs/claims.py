@@ -3,11 +3,11 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from connector.database import Connection, Row
-from connector.runs import pins, records
+from connector.runs import interventions, pins, records
 from connector.runs.journal import DamagedRowError, Journal, run_of, step_of
 from connector.runs.pins import Pins
 from connector.runs.records import Failure, write_time
@@ -38,6 +38,8 @@ class Claim:
     run: records.Run
     steps: Mapping[str, records.Step]
     pins: Pins
+    repeats: Mapping[str, int] = field(default_factory=dict)
+    """How often a person has had steps done once more, by their paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def _steps(connection: Connection, run_ids: Sequence[str]) -> Mapping[str, list[
 
 def _claim_or_hold(connection: Connection, run: records.Run, rows: Sequence[Row], pinned: Pins) -> Claim | None:
     try:
-        return Claim(run, {row["step"]: step_of(row) for row in rows}, pinned)
+        repeats = interventions.count_repeats(connection, run.id) if run.epoch > 1 else {}
+        return Claim(run, {row["step"]: step_of(row) for row in rows}, pinned, repeats)
     except DamagedRowError as error:
         _hold(connection, run.id, error)
         return None

@@ -148,6 +148,7 @@ def run_of(row: Row) -> records.Run:
         worked=row["worked"],
         reason=_value(row["reason"]),
         lane=_value(row["lane"]),
+        cancelling=_value(row["cancelling"]),
     )
 
 

@@ -45,6 +45,8 @@ _MIGRATIONS = (
         WHERE a.run_id = steps.run_id AND a.step = steps.step AND a.number = steps.attempts;
     DELETE FROM attempts WHERE finished_at IS NULL;
     """,
+    # 3 → 4: what people decide about runs
+    "ALTER TABLE runs ADD COLUMN cancelling TEXT;",
 )
 """From each version to the next, the first one being 1. Postgres has had no database of version 1."""
 

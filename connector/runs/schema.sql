@@ -40,6 +40,8 @@ CREATE TABLE IF NOT EXISTS revisions (
 
 -- queued → running → succeeded | failed | held | cancelled
 --          running ⇄ waiting, and back to queued when its process ends
+-- A person brings failed, held and cancelled ones back to queued. `cancelling` is why a running one shall be cancelled,
+-- which its process does before it begins anything more.
 -- `epoch` grows with each claim; a write of an older epoch changes nothing. `worked` are seconds without those of waits.
 -- Of the runs of a flow with the same `lane` that have not finished, the first `lane_limit` by their `lane_place` go on.
 CREATE TABLE IF NOT EXISTS runs (
@@ -64,6 +66,7 @@ CREATE TABLE IF NOT EXISTS runs (
     lane        TEXT,
     lane_limit  INTEGER,
     lane_place  INTEGER,
+    cancelling  TEXT,
     UNIQUE (flow, event_id),
     CHECK ((status = 'waiting') = (wake_at IS NOT NULL)),
     CHECK ((status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL))
@@ -143,6 +146,21 @@ CREATE TABLE IF NOT EXISTS pins (
     step   TEXT NOT NULL,
     pin    TEXT NOT NULL,
     PRIMARY KEY (run_id, step)
+) WITHOUT ROWID;
+
+-- What people decided about runs. `undone` is how the run stood before, and the steps that are done anew as they were;
+-- `repeats` are the paths of those that succeeded and are done once more.
+CREATE TABLE IF NOT EXISTS interventions (
+    run_id  TEXT NOT NULL REFERENCES runs (id),
+    number  INTEGER NOT NULL,
+    what    TEXT NOT NULL CHECK (what IN ('retry', 'cancel', 'done', 'not_done')),
+    step    TEXT,
+    by      TEXT NOT NULL,
+    at      TEXT NOT NULL,
+    reason  TEXT,
+    undone  TEXT NOT NULL,
+    repeats TEXT NOT NULL,
+    PRIMARY KEY (run_id, number)
 ) WITHOUT ROWID;
 
 -- Attempts that were followed by another one.

@@ -9,17 +9,19 @@ from typing import Any
 
 from connector.database import Connection
 from connector.errors import StoreError
-from connector.runs import awaited, records
+from connector.runs import awaited, cancels, records
 from connector.runs.awaited import Awaited
 from connector.runs.records import Failure, as_json, write_time
 
 _OPEN = "('started', 'sending', 'waiting')"
 _OURS = "id = :run AND epoch = :epoch AND status = 'running'"
+_MAY_BEGIN = f"{_OURS} AND cancelling IS NULL"
 _IS_OURS = f"EXISTS (SELECT 1 FROM runs WHERE {_OURS})"
+_IS_CANCELLED = "SELECT 1 FROM runs WHERE id = :run AND cancelling IS NOT NULL"
 
 _BEGIN = f"""
 INSERT INTO steps (run_id, step, action, status, input, attempts, started_at, attempt_at, sent_at)
-SELECT :run, :step, :action, :status, :input, :number, :now, :now, :sent_at FROM runs WHERE {_OURS}
+SELECT :run, :step, :action, :status, :input, :number, :now, :now, :sent_at FROM runs WHERE {_MAY_BEGIN}
 ON CONFLICT (run_id, step) DO UPDATE
 SET status = excluded.status, attempts = excluded.attempts, sent_at = excluded.sent_at, error = NULL, wake_at = NULL,
     attempt_at = CASE WHEN steps.attempts = excluded.attempts THEN steps.attempt_at ELSE excluded.attempt_at END
@@ -48,6 +50,10 @@ ON CONFLICT DO NOTHING
 
 class StaleRunError(StoreError):
     """Somebody else has claimed the run since; nothing was written."""
+
+
+class CancelRequestedError(StoreError):
+    """A person wants the run cancelled, so nothing more of it begins; nothing was written."""
 
 
 def begin_attempt(
@@ -149,7 +155,12 @@ def leave_run(connection: Connection, run: records.Run, worked: float) -> None:
 
 
 def pause_run(connection: Connection, run: records.Run, wake_at: datetime, worked: float, now: datetime) -> None:
-    """The run holds no task until then; it goes on at once where what it waits for has come meanwhile."""
+    """The run holds no task until then; it goes on at once where what it waits for has come meanwhile.
+
+    It is cancelled where a person has asked for that.
+    """
+    if cancels.end(connection, require_ours(connection, run), now):
+        return
     at = write_time(now if awaited.is_called(connection, run.id) else wake_at)
     _update(connection, run, "status = 'waiting', wake_at = :at, worked = :worked", at=at, worked=worked)
 
@@ -164,12 +175,18 @@ def finish_run(
     error: Failure | None = None,
     reason: str | None = None,
     awaits: bool = False,
-) -> None:
-    """succeeded, failed or held; `reason` is that of a `stop`. `awaits`: some of its steps wait for events."""
+) -> records.RunStatus:
+    """succeeded, failed or held; `reason` is that of a `stop`. `awaits`: some of its steps wait for events.
+
+    Returns what it is now: cancelled where a person has asked for that, and it has not succeeded.
+    """
+    if status != "succeeded" and cancels.end(connection, require_ours(connection, run), now):
+        return "cancelled"
     _update(
         connection,
         run,
-        "status = :status, finished_at = :finished, outputs = :outputs, error = :error, reason = :reason",
+        "status = :status, finished_at = :finished, outputs = :outputs, error = :error, reason = :reason, "
+        "cancelling = NULL",
         status=status,
         finished=None if status == "held" else write_time(now),
         outputs=as_json(outputs),
@@ -178,13 +195,22 @@ def finish_run(
     )
     if awaits and status != "held":  # items that wait for an event end with the others
         awaited.end(connection, run.id)
+    return status
 
 
-def require_ours(connection: Connection, run: records.Run) -> None:
-    """Raise StaleRunError where another process has the run."""
-    row = connection.execute(f"SELECT 1 FROM runs WHERE {_OURS}", {"run": run.id, "epoch": run.epoch}).fetchone()
+def cancel_run(connection: Connection, run: records.Run, now: datetime) -> None:
+    """A person has asked for it, and nothing of the run is at work any more."""
+    if not cancels.end(connection, require_ours(connection, run), now):
+        raise StoreError(f"nobody wants the run {run.id} cancelled any more")
+
+
+def require_ours(connection: Connection, run: records.Run) -> str:
+    """The id of the run. Raises StaleRunError where another process has it."""
+    query = f"SELECT id FROM runs WHERE {_OURS}"
+    row = connection.execute(query, {"run": run.id, "epoch": run.epoch}).fetchone()
     if row is None:
         raise StaleRunError(f"the run {run.id} was taken over, so this process writes nothing more of it")
+    return run.id
 
 
 def _keep_attempt(connection: Connection, run: records.Run, step: str, now: datetime, error: str, last: int) -> None:
@@ -204,4 +230,6 @@ def _update(connection: Connection, run: records.Run, changes: str, **values: An
 def _change(connection: Connection, statement: str, run: records.Run, **values: Any) -> None:
     if connection.execute(statement, {"run": run.id, "epoch": run.epoch, **values}).rowcount != 1:
         require_ours(connection, run)
+        if statement is _BEGIN and connection.execute(_IS_CANCELLED, {"run": run.id}).fetchone():
+            raise CancelRequestedError(f"a person wants the run {run.id} cancelled")
         raise StoreError(f"the journal lacks a row that this should change: {statement.strip()}")

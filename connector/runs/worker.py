@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
@@ -10,7 +11,7 @@ from datetime import datetime
 from connector.adapter import Adapter
 from connector.errors import StoreError
 from connector.flows.flow import Flow
-from connector.runs import claims, records, revisions, transitions
+from connector.runs import cancels, claims, records, revisions, transitions
 from connector.runs.claims import Claim
 from connector.runs.interpreter import Interpreter
 from connector.runs.records import Failure
@@ -48,6 +49,7 @@ class Worker:
         self._something = asyncio.Event()
         self._wake_at: datetime | None = None
         """When the next run goes on that waits, as far as the last claim knows."""
+        self._looked_at = time.monotonic()
         self._stopping = False
 
     def wake(self) -> None:
@@ -93,6 +95,7 @@ class Worker:
 
     async def _start_due(self, only: Collection[str] | None = None) -> None:
         self._something.clear()
+        self._look_for_cancels()
         if self._broken:
             broken = sorted(self._broken)  # others may break meanwhile
             await self._store.write(claims.requeue, broken)
@@ -107,6 +110,14 @@ class Worker:
             if claim.run.backfill:
                 self._backfills.add(claim.run.id)
             self._active[claim.run.id] = asyncio.create_task(self._advance(claim), name=claim.run.id)
+
+    def _look_for_cancels(self) -> None:
+        """Another process may have asked for it. Writes find out by themselves; waits do not."""
+        if self._active and time.monotonic() - self._looked_at >= LOOK_EVERY:
+            self._looked_at = time.monotonic()
+            for run_id in self._store.query(cancels.find_requests):
+                if run_id in self._active:
+                    self._interpreter.cancelling.ask(run_id)
 
     def _has_ended(self, run_id: str) -> bool:
         run = self._store.read(lambda journal: journal.run(run_id))

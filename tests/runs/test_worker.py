@@ -1,9 +1,8 @@
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from runs.driving import at_work, queue, until_status
+from runs.driving import at_work, begin, queue, until_status
 
 import connector.settings
 from connector.adapter import Adapter
@@ -11,16 +10,11 @@ from connector.errors import NetworkError
 from connector.registry import Registry
 from connector.runs import claims, transitions
 from connector.runs.records import Run, Step
-from connector.runs.store import Store
 from connector.runs.transitions import StaleRunError
 from connector.runs.worker import Worker
 
 LOOK = "- {id: look, uses: test.look}"
 SAY = "- {id: say, uses: test.say, with: {text: hello}}"
-
-
-async def begin(bench, store: Store, run: Run, step: str, action: str, given: dict[str, Any], number=1, sending=False):
-    await store.write(transitions.begin_attempt, run, step, action, given, number, bench.now, sending=sending)
 
 
 @pytest.mark.parametrize(
