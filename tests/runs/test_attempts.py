@@ -11,6 +11,7 @@ from runs.driving import at_work, queue, until_status
 from connector.adapter import Delivery
 from connector.declare import Event
 from connector.errors import NetworkError, ServerError
+from connector.runs import claims, transitions
 from connector.runs.intake import Intake
 from connector.runs.worker import Worker
 
@@ -79,9 +80,11 @@ def test_wait_for_the_budget_that_a_crash_ended_was_no_attempt(bench):
         async with bench.working(flow) as (store, intake, worker):
             run_id = await queue(bench, intake)
             for _ in range(3):  # processes that die while they wait
-                [run] = await store.claim(bench.now, 1)
-                await store.start_attempt(run, "look", "test.look", {"text": ""}, 1, bench.now)
-                await store.requeue()
+                [run] = await store.write(claims.claim, bench.now, 1)
+                given = {"text": ""}
+                begin = transitions.begin_attempt
+                await store.write(begin, run, "look", "test.look", given, 1, bench.now, sending=False)
+                await store.write(claims.requeue)
             assert (await bench.finish(store, worker, run_id))[0].status == "succeeded"
             return [attempt.number for attempt in store.read(lambda journal: journal.attempts(run_id))]
 
