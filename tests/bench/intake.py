@@ -16,7 +16,6 @@ from bench.trial import PATIENCE, Trial, trial
 ACKNOWLEDGED, SLOWEST = 2_000, 50  # a second; milliseconds
 PARALLEL = 100
 """Runs that the worker does at a time."""
-CONNECTIONS = 200
 
 
 async def measure(plan: Plan) -> list[Figure]:
@@ -38,8 +37,7 @@ async def measure(plan: Plan) -> list[Figure]:
 async def _intake(plan: Plan) -> tuple[float, list[float]]:
     """Acknowledgements a second, and how long one takes at a steady pace: cuts in milliseconds."""
     async with _busy(plan) as one:
-        async with connected(one.process.address, CONNECTIONS) as senders:
-            _, took = await post_paced(senders, one.webhooks(plan.paced_intake), plan.intake_rate)
+        _, took = await post_paced(one.process.address, one.webhooks(plan.paced_intake), plan.intake_rate)
         async with connected(one.process.address, plan.connections) as senders:
             seconds = await post_all(senders, one.webhooks(plan.intake))
         return plan.intake / seconds, quantiles((one_took * 1e3 for one_took in took), n=100)

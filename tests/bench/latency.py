@@ -3,12 +3,11 @@
 from statistics import quantiles
 
 from bench.figures import Figure
-from bench.load import connected, post_paced
+from bench.load import post_paced
 from bench.plan import Plan
 from bench.trial import PATIENCE, trial
 
 MEDIAN, SLOWEST = 10, 40  # milliseconds
-CONNECTIONS = 200
 
 
 async def measure(plan: Plan) -> list[Figure]:
@@ -25,9 +24,8 @@ async def _latencies(plan: Plan) -> list[float]:
     async with trial(plan) as one:
         requests = one.webhooks(plan.latency_runs)
         one.receiver.forget()
-        async with connected(one.process.address, CONNECTIONS) as senders:
-            sent, _ = await post_paced(senders, requests, plan.latency_rate)
-            await one.receiver.wait_for_runs(plan.latency_runs, PATIENCE)
+        due, _ = await post_paced(one.process.address, requests, plan.latency_rate)
+        await one.receiver.wait_for_runs(plan.latency_runs, PATIENCE)
         arrived = [one.receiver.arrived[number] for number in sorted(one.receiver.arrived)]
         await one.settle()
-        return quantiles(((after - before) * 1e3 for before, after in zip(sent, arrived, strict=True)), n=100)
+        return quantiles(((after - before) * 1e3 for before, after in zip(due, arrived, strict=True)), n=100)

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def _rows(table: str, number: int, begun: datetime, apart: int) -> Iterator[Row]
     match table:
         case "events":
             event = {"event": "lead.captured", "agent_id": "agent", "timestamp": at, "data": data}
-            yield event_id, f"{number:064x}", at, at, json.dumps(json.dumps(event))
+            yield event_id, sha256(email.encode()).hexdigest(), at, at, json.dumps(json.dumps(event))
         case "runs":
             held = number % apart == apart // 2
             failure = {"step": "note", "action": "bench.add_note", "message": "cut", "kind": "ambiguous", "attempts": 1}

@@ -44,6 +44,7 @@ class Process:
     process: "subprocess.Popen[str]"
     address: str
     folder: Path
+    environment: Mapping[str, str]
 
     @property
     def cpu_seconds(self) -> float:
@@ -101,7 +102,7 @@ def running(command: Sequence[str], folder: Path, environment: Mapping[str, str]
             first = started.stdout.readline()
             if "listening on " not in first:
                 raise RuntimeError(f"{' '.join(command)} did not start: {first}{(folder / 'log').read_text()}")
-            yield Process(started, first.split("listening on ")[1].split(";")[0].strip(), folder)
+            yield Process(started, first.split("listening on ")[1].split(";")[0].strip(), folder, environment)
         finally:
             stop(started)
 
@@ -138,7 +139,7 @@ def timed(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[Proces
             if started.poll() is not None or time.perf_counter() > begun + 60:
                 raise RuntimeError(f"the server did not become ready: {(folder / 'log').read_text()}")
             time.sleep(0.005)
-        yield Process(started, f"http://127.0.0.1:{port}", folder), time.perf_counter() - begun
+        yield Process(started, f"http://127.0.0.1:{port}", folder, environment), time.perf_counter() - begun
     finally:
         stop(started)
 

@@ -2,8 +2,12 @@
 
 import asyncio
 import itertools
+import json
 import sqlite3
+import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -46,13 +50,21 @@ class Trial:
 
     async def settle(self) -> None:
         """Until every run of the server's database is over. Raises RuntimeError where one did not succeed."""
-        if self.plan.database_url is not None:
-            return
         end = time.monotonic() + 30
-        while (found := count_runs(self.process.folder / "runs.sqlite")).keys() != {"succeeded"}:
+        while (found := self._count_runs()).keys() != {"succeeded"}:
             if time.monotonic() > end:
                 raise RuntimeError(f"expected that all runs succeed, not {found}: {self.process.log()[-2000:]}")
             await asyncio.sleep(0.05)
+
+    def _count_runs(self) -> dict[str, int]:
+        """By status."""
+        if self.plan.database_url is not None:
+            return _count_listed(self.process)
+        connection = sqlite3.connect(self.process.folder / "runs.sqlite")
+        try:
+            return dict(connection.execute("SELECT status, count(*) FROM runs WHERE flow = 'bench' GROUP BY status"))
+        finally:
+            connection.close()
 
 
 @asynccontextmanager
@@ -68,10 +80,8 @@ async def trial(plan: Plan, command: Sequence[str] = SERVE, folder: Path | None 
                 yield found
 
 
-def count_runs(database: Path) -> dict[str, int]:
-    """By status; those of the flow of the bench."""
-    connection = sqlite3.connect(database)
-    try:
-        return dict(connection.execute("SELECT status, count(*) FROM runs WHERE flow = 'bench' GROUP BY status"))
-    finally:
-        connection.close()
+def _count_listed(process: Process) -> dict[str, int]:
+    """By status, the newest runs of any database, as the command lists them."""
+    command = [sys.executable, "-m", "connector", "runs", "list", "--flow", "bench", "--limit", "10000", "--json"]
+    done = subprocess.run(command, cwd=process.folder, env=process.environment, check=True, capture_output=True)
+    return Counter(run["status"] for run in json.loads(done.stdout))
