@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from crash.flows import Case
-from crash.journal import Picture, Row
-from crash.world import Told, key_of
+from crash.journal import Picture, Row, key_of
+from crash.world import Told
 
 from connector.runs.records import FINISHED
 
@@ -23,6 +23,12 @@ class Checker:
     after: Picture
     notes: Counter[str]
     disturbed: int = 0
+
+    def __post_init__(self) -> None:
+        self._deaths_of = defaultdict[str, list[Picture]](list)
+        for death in self.deaths:
+            for run_id in death.runs:
+                self._deaths_of[run_id].append(death)
 
     def faults_before_decisions(self) -> Iterator[str]:
         """While what is held has not been resolved."""
@@ -46,7 +52,11 @@ class Checker:
                 steps = self.after.steps[run["id"]]
                 may_lack = path in steps and steps[path]["status"] == "skipped"
                 least, most = int(path in wanted and not may_lack), int(path in wanted)
-                if not least <= copies[path] <= (most + len(self.deaths) if path in case.repeats else most):
+                if (
+                    not least
+                    <= copies[path]
+                    <= (most + len(self._deaths_of[run["id"]]) if path in case.repeats else most)
+                ):
                     yield f"{key} {path} was sent {copies[path]} times"
 
     def _runs(self) -> Iterator[tuple[Case, str, Row]]:
@@ -108,14 +118,12 @@ class Checker:
         if run["status"] == "succeeded" and json.loads(run["outputs"] or "null") != case.outputs:
             yield f"gives {run['outputs']}"
         for path in held:
-            if not self._was(run["id"], path, "sending"):
+            if "sending" not in self._were(run["id"], path):
                 yield f"{path} is held, and was never sent when the server died"
 
-    def _was(self, run_id: str, path: str, status: str) -> bool:
-        return any(death.steps[run_id][path]["status"] == status for death in self._deaths_of(run_id, path))
-
-    def _deaths_of(self, run_id: str, path: str) -> list[Picture]:
-        return [death for death in self.deaths if path in death.steps.get(run_id, {})]
+    def _were(self, run_id: str, path: str) -> list[str | None]:
+        """The status that the step had at each death; None where it had not begun."""
+        return [death.steps[run_id].get(path, {}).get("status") for death in self._deaths_of[run_id]]
 
     def _paths(self, run: Row) -> set[str]:
         return set(self.after.steps[run["id"]]) | set(self._copies(key_of(run)))
@@ -132,7 +140,7 @@ class Checker:
             yield f"took effect {copies} times and is not in the journal"
             return
         done = row["status"] == "succeeded"
-        again = sum(death.steps.get(run_id, {}).get(path, {}).get("status") not in FINISHED for death in self.deaths)
+        again = sum(status not in FINISHED for status in self._were(run_id, path))
         tries = case.tries.get(path, 1) + self.disturbed + again
         if row["attempts"] > tries:
             yield f"was attempted {row['attempts']} times, with {again} deaths meanwhile"
@@ -150,5 +158,5 @@ class Checker:
         most = int(status == "held" or is_skipped or least)
         if not least <= copies <= (tries if path in case.repeats else most):
             yield f"is {status} and was sent {copies} times"
-        if self._was(run_id, path, "sending") and path not in case.repeats and not (status == "held" or is_skipped):
+        if "sending" in self._were(run_id, path) and path not in case.repeats and not (status == "held" or is_skipped):
             yield f"was being sent when the server died, and is {status}"

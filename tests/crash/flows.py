@@ -165,8 +165,8 @@ CASES = [
         say("again", _SOON) + rename("name", _SOON),
         ["again"],
         faults=[
-            {"action": "inject_message", "status": 429, "times": 2},
-            {"action": "update_agent", "status": 500, "after_effect": True},
+            {"action": "v1-message", "status": 429, "times": 2},
+            {"action": "v1-agent", "method": "PUT", "status": 500, "after_effect": True},
         ],
         tries={"again": 3, "name": 2},
     ),

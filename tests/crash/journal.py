@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,21 +69,26 @@ def look(database: Address, sandbox: Sandbox, after: str = "") -> Picture:
             of_events[row["event_id"]].append(row)
         return {row["id"]: row for row in runs}, of_runs, events, of_events
 
-    return Picture(*engines.read(database, work), count_effects(sandbox))
+    runs, of_runs, events, of_events = engines.read(database, work)
+    return Picture(runs, of_runs, events, of_events, count_effects(sandbox, {key_of(run) for run in runs.values()}))
 
 
 def _rows(connection: Any, query: str, value: str) -> list[Row]:
     return [{name: row[name] for name in row.keys()} for row in connection.execute(query, (value,)).fetchall()]  # noqa: SIM118 - a Row is no mapping
 
 
-def count_effects(sandbox: Sandbox) -> Effects:
+def key_of(run: Row) -> str:
+    """What is in all texts of the run."""
+    return str(json.loads(run["trigger"])["data"]["key"])
+
+
+def count_effects(sandbox: Sandbox, keys: Collection[str]) -> Effects:
     messages, names = Counter[str](), Counter[str]()
     for effect in sandbox.effects.entries:
         body = effect.body or {}
-        if "content" in body:
-            messages[body["content"]] += 1
-        elif "name" in body:
-            names[body["name"]] += 1
+        text = body.get("content") or body.get("name", "")
+        if text.partition(" ")[0] in keys:
+            (messages if "content" in body else names)[text] += 1
     return Effects(messages, names)
 
 

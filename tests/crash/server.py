@@ -130,15 +130,17 @@ class Nursery:
         self._process.join()
         self._told.close()
 
-    def start(self, options: Options) -> "Child":
-        """A server that answers."""
-        known = set(self._addresses)
+    def start(self, options: Options) -> "Child | None":
+        """A server that answers; None where it was killed before it did."""
+        known = self._addresses.keys() | self._codes.keys()
         self._ask.send(options)
-        while not (new := set(self._addresses) - known):
+        while not (new := (self._addresses.keys() | self._codes.keys()) - known):
             self.listen(30)
-            assert not set(self._codes) - set(self._addresses), "the server ended before it served; see server.log"
         [pid] = new
-        return Child(self, pid, self._addresses[pid], Fuse(options.folder))
+        if pid in self._addresses:
+            return Child(self, pid, self._addresses[pid], Fuse(options.folder))
+        assert self._codes[pid] == -signal.SIGKILL, "the server ended before it served; see server.log"
+        return None
 
     def listen(self, seconds: float = 0) -> None:
         """Take notice of what has happened to the servers."""

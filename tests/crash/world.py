@@ -1,6 +1,7 @@
 """A server that dies, the sandbox that it talks to, and those who send webhooks and answer; all of them go on."""
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,8 +13,8 @@ from typing import Any
 
 import httpx
 from crash.flows import GREET, REPLY, Case
-from crash.journal import Picture, look
-from crash.server import Child, Nursery, Options
+from crash.journal import Picture, Row, key_of, look
+from crash.server import MOMENTS, Child, Fuse, Moment, Nursery, Options
 
 from connector import registry, settings
 from connector.adapter import Adapter
@@ -31,6 +32,7 @@ from connector.sandbox import Sandbox
 
 PATIENCE = 60.0
 """Seconds for what takes one on a busy machine."""
+ACKNOWLEDGED = (200, 202)
 _FOREVER = "9"
 """With this begins the time at which an approval ends that has no timeout."""
 
@@ -58,9 +60,12 @@ class World:
     deaths: list[Picture] = field(default_factory=list)
     """What the journal had at each of the last deaths."""
     since: str = ""
-    lanes: int = 0
+    plan: list[tuple[int, Moment]] = field(default_factory=list)
+    """The commits, from its beginning on, at which each further server dies."""
+    lanes: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
+        self._began, self.fuse = self.since, Fuse(self.folder)
         self.http = httpx.Client(timeout=20)
         self.adapter = Adapter(registry.load(), settings.load(self.folder, environ=self.environ))
 
@@ -71,13 +76,12 @@ class World:
 
     @property
     def environ(self) -> dict[str, str]:
+        url = f"sqlite:///{self.database}" if isinstance(self.database, Path) else self.database.url
         return {
             "CHATFORGE_BASE_URL": self.sandbox.url,
             "CHATFORGE_API_KEY": self.sandbox.api_key,
             "CHATFORGE_WEBHOOK_SECRET": self.sandbox.webhook_secret,
-            "CHATFORGE_DATABASE_URL": f"sqlite:///{self.database}"
-            if isinstance(self.database, Path)
-            else self.database.url,
+            "CHATFORGE_DATABASE_URL": url,
             "CHATFORGE_RATE_LIMIT": "900000",
         }
 
@@ -97,12 +101,25 @@ class World:
         return self.start()
 
     def start(self) -> Child:
-        self.child = self.nursery.start(Options(self.folder, self.environ, self.flows))
-        return self.child
+        """A server that answers; it may die before that, too."""
+        while True:
+            self.fuse.set(*(self.plan.pop(0) if self.plan else (0, MOMENTS[0])))
+            self.child = self.nursery.start(Options(self.folder, self.environ, self.flows))
+            if self.child is not None:
+                return self.child
+            self.note_death()
+
+    def note_death(self) -> None:
+        seen = self.look()
+        self.deaths.append(seen)
+        going_on = [run_id for run_id, row in seen.runs.items() if not _is_settled(seen, row)]
+        if seen.runs:
+            self.since = min(going_on or seen.runs)[4:15]
 
     def begin(self) -> None:
         """What came before is over: pictures show only what comes from now on."""
         self.deaths, self.since = [], first_id("", datetime.now(UTC))[1:]
+        self._began = self.since
 
     def order_faults(self, faults: Iterable[Mapping[str, Any]]) -> None:
         """Those that were ordered before are forgotten."""
@@ -113,21 +130,24 @@ class World:
     def look(self) -> Picture:
         return look(self.database, self.sandbox, self.since)
 
+    def look_at_all(self) -> Picture:
+        """Also at what had ended before the last death."""
+        return look(self.database, self.sandbox, self._began)
+
     def go_on(self) -> Child:
         """The server; where it has died, that is written down, and another one is started."""
         assert self.child
         if not self.child.is_dead:
             return self.child
-        self.deaths.append(self.look())
+        self.note_death()
         return self.start()
 
     def tell(self, case: Case) -> list[Told]:
         """The deliveries of a case."""
-        self.lanes += 1
-        data = {"lane": f"lane{self.lanes}", "kind": "lead", "agent": self.sandbox.agent_id}
-        data["conversation"] = self.conversation
-        keys = [f"{self.lanes}.{number}" for number in range(case.deliveries)]
-        return [Told(case, key, data["lane"], self.body(case.event, {**data, "key": key})) for key in keys]
+        lane = f"lane{next(self.lanes)}"
+        data = {"lane": lane, "kind": "lead", "agent": self.sandbox.agent_id, "conversation": self.conversation}
+        keys = [f"{lane}.{number}" for number in range(case.deliveries)]
+        return [Told(case, key, lane, self.body(case.event, {**data, "key": key})) for key in keys]
 
     def body(self, event: str, data: dict[str, Any]) -> bytes:
         now = datetime.now(UTC).isoformat()
@@ -145,8 +165,7 @@ class World:
     def deliver(self, body: bytes) -> int:
         """Send it again until it is acknowledged."""
         for _ in self.until(PATIENCE):
-            status = self.post(body)
-            if status in (200, 202):
+            if (status := self.post(body)) in ACKNOWLEDGED:
                 return status
             assert status in (None, 503), status
         raise AssertionError("the delivery is not acknowledged")
@@ -164,21 +183,20 @@ class World:
         for _ in self.until(PATIENCE):
             seen = self.look()
             if all(_is_settled(seen, row) for row in seen.runs.values()):
-                return seen
+                return self.look_at_all()
             for run_id, row in seen.runs.items():
-                if row["status"] == "waiting":
-                    self.serve_waits(seen, run_id)
+                for step in seen.steps[run_id].values() if row["status"] == "waiting" else ():
+                    if step["status"] == "waiting":
+                        self.answer_step({**row, **step})
             time.sleep(0.01)
         raise AssertionError([(row["id"], row["flow"], row["status"]) for row in self.look().runs.values()])
 
-    def serve_waits(self, seen: Picture, run_id: str) -> None:
-        """Answer the run, or send the event that it waits for."""
-        key = key_of(seen.runs[run_id])
-        for path, row in seen.steps[run_id].items():
-            if row["status"] == "waiting" and row["action"] == "approve" and row["wake_at"] > _FOREVER:
-                self.answer(run_id, path)
-            elif row["status"] == "waiting" and row["action"] == "chatforge.event":
-                self.post(self.body(REPLY, {"key": key, "words": f"from {path}"}))
+    def answer_step(self, row: Row) -> None:
+        """Answer the step, or send the event that it waits for; `row` is that of the step and has the run's trigger."""
+        if row["action"] == "approve" and row["wake_at"] > _FOREVER:
+            self.answer(row["run_id"], row["step"])
+        elif row["action"] == "chatforge.event":
+            self.post(self.body(REPLY, {"key": key_of(row), "words": f"from {row['step']}"}))
 
     def answer(self, run_id: str, step: str) -> None:
         """As `chatforge runs approve` does."""
@@ -213,11 +231,7 @@ class World:
             store.close()
 
 
-def key_of(run: Any) -> str:
-    return str(json.loads(run["trigger"])["data"]["key"])
-
-
-def _is_settled(seen: Picture, row: Any) -> bool:
+def _is_settled(seen: Picture, row: Row) -> bool:
     if row["status"] in ENDED:
         return True
     before = [one for one in seen.runs.values() if one["lane"] == row["lane"] and one["id"] < row["id"]]
