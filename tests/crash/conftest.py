@@ -34,6 +34,22 @@ def world(
         yield opened.enter_context(settled_world(nursery, folder, database))
 
 
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[postgres.Server]:
+    """One that may be stopped."""
+    with postgres.own_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def own_world(
+    own_postgres: postgres.Server, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """A world whose database is the only one of `own_postgres`."""
+    with settled_world(nursery, tmp_path_factory.mktemp("own"), own_postgres.url) as world:
+        yield world
+
+
 @contextmanager
 def settled_world(nursery: Nursery, folder: Path, database: Address) -> Iterator[World]:
     """A world in which nothing has happened."""

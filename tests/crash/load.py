@@ -10,7 +10,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
+from crash.checker import Checker
 from crash.flows import Case
+from crash.journal import Picture, count_notes
 from crash.world import ACKNOWLEDGED, PATIENCE, Told, World
 
 from connector import engines
@@ -89,6 +91,19 @@ class Load:
             assert time.monotonic() < end, "some runs do not end"
             self.answer_all()
             time.sleep(0.1)
+
+    def require(self, disturbed: int, *, knows_doubts: bool) -> Picture:
+        """What must be true of all runs, before and after what is held was resolved; how they stood before."""
+        before = after = self.world.look_at_all()
+        rest = (self.world.deaths, after, count_notes(self.world.contacts), disturbed, knows_doubts)
+        assert not [*Checker(self.told, *rest).faults_before_decisions()]
+        while any(row["status"] == "held" for row in after.runs.values()):
+            self.world.resolve(after)
+            self.finish()
+            after = self.world.look_at_all()
+        rest = (self.world.deaths, after, count_notes(self.world.contacts), disturbed, knows_doubts)
+        assert not [*Checker(self.told, *rest).faults_after_decisions()]
+        return before
 
     def _count_open(self) -> int:
         def work(connection: Any) -> int:

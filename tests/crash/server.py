@@ -3,6 +3,7 @@
 They are forked from a nursery, which has imported and read all that takes long.
 """
 
+import faulthandler
 import logging
 import mmap
 import multiprocessing
@@ -17,16 +18,17 @@ from typing import Any, Literal
 
 import aiohttp  # noqa: F401 - which the transport imports when it is needed
 
-from connector import engines, registry, settings
+from connector import registry, settings
 from connector.adapter import Adapter
 from connector.cli.flow_files import load_flows
-from connector.engines import Address
 from connector.errors import StoreLockedError
 from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.server import service
 
 Moment = Literal["before commit", "after commit"]
+SILENCE = 30.0
+"""Seconds in which a server begins to serve."""
 MOMENTS: tuple[Moment, ...] = ("before commit", "after commit")
 
 
@@ -66,24 +68,22 @@ def serve(plugins: Registry, flows: list[Flow], options: Options, told: Connecti
     logging.basicConfig(
         filename=options.folder / "server.log", format="%(asctime)s %(process)d %(message)s", force=True
     )
+    logging.raiseExceptions = False  # where its disk is full
     found, fuse = settings.load(options.folder, environ=options.environ), Fuse(options.folder)
-    _wait_until_free(found.database)
+    log = (options.folder / "server.log").open("a")
+    faulthandler.dump_traceback_later(SILENCE / 2, file=log)  # where it stands that begins to serve too late
+
+    def started(_upcoming: object) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        told.send((os.getpid(), address))
+
     with service.listen("127.0.0.1", 0) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        service.serve(plugins, found, flows, listener, lambda _: told.send((os.getpid(), address)), fuse.burn)
-
-
-def _wait_until_free(database: Address) -> None:
-    """Postgres notices the death of a process only when it looks."""
-    end = time.monotonic() + 10
-    while True:
-        try:
-            with engines.exclusive(database):
-                return
-        except StoreLockedError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.01)
+        while True:
+            try:
+                return service.serve(plugins, found, flows, listener, started, fuse.burn)
+            except StoreLockedError:  # Postgres notices the death of a process only when it looks
+                time.sleep(0.01)
 
 
 def nurse(asked: Connection, told: Connection) -> None:
@@ -135,7 +135,7 @@ class Nursery:
         known = self._addresses.keys() | self._codes.keys()
         self._ask.send(options)
         while not (new := (self._addresses.keys() | self._codes.keys()) - known):
-            self.listen(30)
+            self.listen(SILENCE)
         [pid] = new
         if pid in self._addresses:
             return Child(self, pid, self._addresses[pid], Fuse(options.folder))

@@ -33,7 +33,7 @@ def run(world: World, case: Case, *deaths: Death) -> int:
 
 def require(world: World, told: Sequence[Told], after: Picture) -> None:
     """What must be true, before and after people have said what became of the messages."""
-    notes = count_notes(world.folder / "contacts.sqlite")
+    notes = count_notes(world.contacts)
     assert not [*Checker(told, world.deaths, after, notes).faults_before_decisions()]
     while any(row["status"] == "held" for row in after.runs.values()):
         world.resolve(after)
@@ -52,7 +52,7 @@ def test_flows_do_as_they_say_where_nobody_dies(world):
     assert not world.sandbox.faults.waiting
     assert not world.deaths
     assert not [row for row in after.runs.values() if row["status"] == "held"]
-    notes = count_notes(world.folder / "contacts.sqlite")
+    notes = count_notes(world.contacts)
     assert not [*Checker(told, [], after, notes, disturbed=2).faults_before_decisions()]
 
 

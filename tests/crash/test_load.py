@@ -5,9 +5,7 @@ import time
 
 import httpx
 import pytest
-from crash.checker import Checker
 from crash.flows import CASES
-from crash.journal import count_notes
 from crash.load import Load
 from crash.world import World
 
@@ -39,13 +37,6 @@ def kill_under_load(world: World, kills: int, seed: str) -> Load:
 )
 def test_runs_go_on_whenever_the_server_is_killed(world, kills, seed):
     load = kill_under_load(world, kills, seed)
-    after = world.look_at_all()
-    notes = count_notes(world.folder / "contacts.sqlite")
-    assert not [*Checker(load.told, world.deaths, after, notes, _DISTURBED).faults_before_decisions()]
-    held = [row for row in after.runs.values() if row["status"] == "held"]
-    while any(row["status"] == "held" for row in after.runs.values()):
-        world.resolve(after)
-        load.finish()
-        after = world.look_at_all()
-    assert not [*Checker(load.told, world.deaths, after, notes).faults_after_decisions()]
-    print(f"{len(load.told)} deliveries, {load.answers}, {kills} kills, {len(after.runs)} runs, {len(held)} held")
+    runs = load.require(_DISTURBED, knows_doubts=True).runs
+    held = sum(row["status"] == "held" for row in runs.values())
+    print(f"{len(load.told)} deliveries, {load.answers}, {kills} kills, {len(runs)} runs, {held} held")

@@ -85,6 +85,10 @@ class World:
             "CHATFORGE_RATE_LIMIT": "900000",
         }
 
+    @property
+    def contacts(self) -> Path:
+        return self.folder / "contacts.sqlite"
+
     def serve(self, *cases: Case) -> Child:
         """A server of these flows: the one that runs, where it has them."""
         flows = self.folder / "-".join(case.name for case in cases)
