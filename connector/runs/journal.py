@@ -25,10 +25,10 @@ class Journal:
 
     def runs(self, limit: int, *, flow: str | None = None, status: str | None = None) -> list[records.Run]:
         """Newest first."""
+        wanted = {name: value for name, value in (("flow", flow), ("status", status)) if value is not None}
+        where = f"WHERE {' AND '.join(f'{name} = :{name}' for name in wanted)} " if wanted else ""
         rows = self._connection.execute(
-            "SELECT * FROM runs WHERE (:flow IS NULL OR flow = :flow) AND (:status IS NULL OR status = :status) "
-            "ORDER BY id DESC LIMIT :limit",
-            {"flow": flow, "status": status, "limit": limit},
+            f"SELECT * FROM runs {where}ORDER BY id DESC LIMIT :limit", {**wanted, "limit": limit}
         )
         return [run_of(row) for row in rows]
 
@@ -52,8 +52,8 @@ class Journal:
     def events(self, limit: int, *, status: str | None = None) -> list[records.Event]:
         """Newest first."""
         rows = self._connection.execute(
-            "SELECT * FROM events WHERE (:status IS NULL OR status = :status) ORDER BY id DESC LIMIT :limit",
-            {"status": status, "limit": limit},
+            f"SELECT * FROM events {'WHERE status = :status ' if status else ''}ORDER BY id DESC LIMIT :limit",
+            {"limit": limit, **({"status": status} if status else {})},
         )
         return [event_of(row) for row in rows]
 

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS events (
     same_as     TEXT,
     UNIQUE (connector, connection, identity)
 );
+CREATE INDEX IF NOT EXISTS events_held ON events (id) WHERE status = 'held';
 CREATE INDEX IF NOT EXISTS events_by_time ON events (connector, connection, coalesce(occurred_at, received_at));
 
 -- The last run that started for each key of `dedupe`.
@@ -84,6 +85,9 @@ CREATE TABLE IF NOT EXISTS starts (
     PRIMARY KEY (event_id, flow),
     CHECK ((run_id IS NULL) <> (reason IS NULL))
 ) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS runs_by_flow ON runs (flow, id);
+CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status, id) WHERE status <> 'succeeded';
 
 -- started → sending → succeeded | failed | held, back to started for the next attempt; skipped at once.
 -- Only a step that a crash left in `sending` is ambiguous. `attempt_at` and `sent_at` are of its last attempt.

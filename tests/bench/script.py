@@ -1,7 +1,7 @@
 """The bare script that the executor is compared with: what somebody would write who needs one flow.
 
 It verifies the same signature, makes the same two calls with the same HTTP client, and as many synced commits as a run
-of the executor has: one for the webhook, `begun`, `sending` and `done` for each call, and one for the end. Commits that
+of the executor has: one for the webhook, `sending` and `done` for each call, and one for the end. Commits that
 wait together share a sync. It neither goes on after a crash nor tries again.
 """
 
@@ -33,8 +33,7 @@ CREATE TABLE calls (
 ) WITHOUT ROWID;
 """
 ACCEPT = "INSERT INTO runs VALUES (?, ?, 'queued') ON CONFLICT DO NOTHING"
-BEGIN = "INSERT INTO calls (run_id, name, status, input) VALUES (?, ?, 'begun', ?)"
-SEND = "UPDATE calls SET status = 'sending' WHERE run_id = ? AND name = ?"
+SEND = "INSERT INTO calls (run_id, name, status, input) VALUES (?, ?, 'sending', ?)"
 END_CALL = "UPDATE calls SET status = 'done', output = ? WHERE run_id = ? AND name = ?"
 END_RUN = "UPDATE runs SET status = 'done' WHERE id = ?"
 
@@ -115,8 +114,7 @@ class Script:
             await self._journal.write(END_RUN, run_id)
 
     async def _call(self, run_id: str, name: str, given: dict[str, Any]) -> Any:
-        await self._journal.write(BEGIN, run_id, name, json.dumps(given))
-        await self._journal.write(SEND, run_id, name)
+        await self._journal.write(SEND, run_id, name, json.dumps(given))
         answer = await self._client.post(name, json=given, headers={"Idempotency-Key": f"{run_id}:{name}"})
         answer.raise_for_status()
         await self._journal.write(END_CALL, answer.text, run_id, name)
