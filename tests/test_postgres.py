@@ -104,10 +104,20 @@ def test_failing_writes_are_undone_alone_and_only_their_callers_are_told(url):
 
 
 def test_writes_that_wait_share_a_commit(url):
-    commits = []
-    with opened(url, failpoint=commits.append) as database:
-        write(database, insert("first"), *(insert(str(number)) for number in range(255)))
-        assert commits == ["before commit", "after commit"]
+    moments, all_wait = [], threading.Event()
+
+    def hold(connection: Connection) -> None:
+        assert all_wait.wait(10)
+
+    async def run(database: Database) -> None:
+        writing = [asyncio.create_task(database.write(work)) for work in (hold, *(insert(f"{n}") for n in range(256)))]
+        await asyncio.sleep(0)
+        all_wait.set()
+        await asyncio.gather(*writing)
+
+    with opened(url, failpoint=moments.append) as database:
+        asyncio.run(run(database))
+        assert moments == ["before commit", "after commit"] * 2
 
 
 def test_reader_sees_one_state_and_cannot_write(url):
@@ -163,7 +173,9 @@ def test_database_is_executed_by_one_process_until_that_has_gone(url):
 
 def end_sessions(url: PostgresUrl) -> None:
     """As an administrator does it, or a restart."""
-    postgres.ask(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ~ '^chatforge'")
+    postgres.ask(
+        url, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name ~ '^chatforge'"
+    )
 
 
 def test_lost_connections_are_opened_again_and_the_lock_is_taken_again(url):
@@ -211,18 +223,21 @@ def answers_lost_after(url: PostgresUrl, statement: bytes, times: int) -> Iterat
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_unix_connection(path)
         back = asyncio.create_task(pass_on(from_server, writer))
-        while content := await reader.read(65536):
-            if statement in content and left[0] > 0:
-                left[0] -= 1
-                back.cancel()
-                writer.close()  # the client sees an end; the server does what it was told
-            to_server.write(content)
-        to_server.close()
+        try:
+            while content := await reader.read(65536):
+                if statement in content and left[0] > 0:
+                    left[0] -= 1
+                    back.cancel()
+                    writer.close()  # the client sees an end; the server does what it was told
+                to_server.write(content)
+        finally:
+            back.cancel()
+            writer.close()
+            to_server.close()
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while content := await reader.read(65536):
             writer.write(content)
-        writer.close()
 
     async def work() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1") as server:

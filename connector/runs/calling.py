@@ -1,7 +1,7 @@
 """Makes one call of an action, with what comes before and after it in the journal.
 
-For an attempt: `started`, wait until the account may send, `sending`, the call, the result. A call that a crash left
-in `sending` is ambiguous, and the effect class of its action decides.
+For an attempt: `started` where it may have to wait until it may send, the wait, `sending`, the call, the result. A call
+that a crash left in `sending` is ambiguous, and the effect class of its action decides.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector.adapter import Adapter
-from connector.errors import ActionError, ConnectorError, StoreError
+from connector.errors import ActionError, ConnectorError, InputError, StoreError
 from connector.flows.calls import REPEATABLE
 from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError, as_time
@@ -21,7 +21,7 @@ from connector.runs import records
 from connector.runs.cancelling import Cancelling
 from connector.runs.pausing import Paused
 from connector.runs.records import Failure
-from connector.runs.step_writer import StepWriter
+from connector.runs.run_writer import RunWriter
 from connector.transport import Purpose
 
 _DOUBT = "ambiguous"
@@ -49,7 +49,7 @@ class Caller:
     """For the calls of one run. `in_flight` holds the runs in a call that must not be cut off."""
 
     adapter: Adapter
-    writer: StepWriter
+    writer: RunWriter
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
     in_flight: Counter[str]
@@ -135,12 +135,16 @@ class _One:
     async def _attempt(self, given: dict[str, Any], take_off: Callable[[], None]) -> records.Step:
         writer, uses = self.caller.writer, self.does.uses
         try:
-            await writer.store.start_attempt(writer.run, self.path, uses, given, self.attempts, self.caller.clock())
+            if self.caller.adapter.may_wait(uses, self.does.connection):
+                await self._begin(given, sending=False)
             output = await self._send(given, take_off)
         except _TooLate as late:
             if self.is_open:
                 return await self.leave_open(f"an earlier attempt may have taken effect, and {late}", _DOUBT)
             return await writer.finish(self.path, uses, "skipped", reason=str(late))
+        except InputError as error:
+            await self._begin(given, sending=False)  # so that it can be seen
+            return await self._after(error)
         except ActionError as error:
             return await self._after(error)
         except StoreError:
@@ -154,8 +158,11 @@ class _One:
             return await self.fail(f"until: {error}", "expression")
         return await writer.finish(self.path, uses, "succeeded", output=output)
 
+    async def _begin(self, given: dict[str, Any], *, sending: bool) -> None:
+        await self.caller.writer.attempt(self.path, self.does.uses, given, self.attempts, sending=sending)
+
     async def _send(self, given: dict[str, Any], take_off: Callable[[], None]) -> dict[str, Any]:
-        run, writer = self.caller.writer.run, self.caller.writer
+        run = self.caller.writer.run
         purpose: Purpose | None = "background" if run.backfill else None
         opened = self.caller.adapter.open_call(
             self.does.uses, given, connection=self.does.connection, idempotency_key=self._key(), purpose=purpose
@@ -167,7 +174,7 @@ class _One:
                 raise _TooLate(reason)
             if not self.caller.is_repeatable(self.does):
                 take_off()
-            await writer.store.mark_sending(run, self.path, self.attempts, self.caller.clock())
+            await self._begin(given, sending=True)
             return await call.send(self.does.timeout)
 
     def _key(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from connector.runs import records
-from connector.runs.store import CancelRequestedError
+from connector.runs.transitions import CancelRequestedError
 
 
 class Cancelling:

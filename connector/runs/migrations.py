@@ -36,7 +36,16 @@ _MIGRATIONS = (
     UPDATE runs SET lane_place = rowid WHERE lane IS NOT NULL;
     DROP INDEX IF EXISTS runs_by_lane;
     """,
-    # 2 → 3: what people decide about runs
+    # 2 → 3: the last attempt of a step stands in its row
+    """
+    ALTER TABLE steps ADD COLUMN attempt_at TEXT;
+    ALTER TABLE steps ADD COLUMN sent_at TEXT;
+    UPDATE steps SET attempt_at = started_at WHERE attempts > 0;
+    UPDATE steps SET attempt_at = a.started_at, sent_at = a.sent_at FROM attempts a
+        WHERE a.run_id = steps.run_id AND a.step = steps.step AND a.number = steps.attempts;
+    DELETE FROM attempts WHERE finished_at IS NULL;
+    """,
+    # 3 → 4: what people decide about runs
     "ALTER TABLE runs ADD COLUMN cancelling TEXT;",
 )
 """From each version to the next, the first one being 1. Postgres has had no database of version 1."""

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS events (
     same_as     TEXT,
     UNIQUE (connector, connection, identity)
 );
+CREATE INDEX IF NOT EXISTS events_held ON events (id) WHERE status = 'held';
 CREATE INDEX IF NOT EXISTS events_by_time ON events (connector, connection, coalesce(occurred_at, received_at));
 
 -- The last run that started for each key of `dedupe`.
@@ -85,8 +86,11 @@ CREATE TABLE IF NOT EXISTS starts (
     CHECK ((run_id IS NULL) <> (reason IS NULL))
 ) WITHOUT ROWID;
 
+CREATE INDEX IF NOT EXISTS runs_by_flow ON runs (flow, id);
+CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status, id) WHERE status <> 'succeeded';
+
 -- started → sending → succeeded | failed | held, back to started for the next attempt; skipped at once.
--- Only a step that a crash left in `sending` is ambiguous.
+-- Only a step that a crash left in `sending` is ambiguous. `attempt_at` and `sent_at` are of its last attempt.
 CREATE TABLE IF NOT EXISTS steps (
     run_id      TEXT NOT NULL REFERENCES runs (id),
     step        TEXT NOT NULL,
@@ -101,6 +105,8 @@ CREATE TABLE IF NOT EXISTS steps (
     started_at  TEXT NOT NULL,
     finished_at TEXT,
     wake_at     TEXT,
+    attempt_at  TEXT,
+    sent_at     TEXT,
     PRIMARY KEY (run_id, step)
 ) WITHOUT ROWID;
 
@@ -161,6 +167,7 @@ CREATE TABLE IF NOT EXISTS interventions (
     PRIMARY KEY (run_id, number)
 ) WITHOUT ROWID;
 
+-- Attempts that were followed by another one.
 CREATE TABLE IF NOT EXISTS attempts (
     run_id      TEXT NOT NULL,
     step        TEXT NOT NULL,

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 from runs.deciding import cancel, decide, go_on, interventions_of, person, retry, run_on, run_until, tell, texts
-from runs.driving import at_work, queue, until_status
+from runs.driving import at_work, begin, queue, until_status
 
 from connector import engines
 from connector.errors import NetworkError, NotFoundError
-from connector.runs import cancels
+from connector.runs import cancels, claims
 from connector.runs.interventions import RefusedError
 from connector.runs.journal import Journal
 
@@ -205,9 +205,8 @@ def test_run_whose_process_died_is_cancelled_by_the_next_one_which_first_writes_
     async def die() -> str:
         async with bench.working(flow) as (store, intake, _):
             run_id = await queue(bench, intake)
-            [run] = await store.claim(bench.now, 10)
-            await store.start_attempt(run, "say", "test.say", {"text": ""}, 1, bench.now)
-            await store.mark_sending(run, "say", 1, bench.now)
+            [run] = await store.write(claims.claim, bench.now, 10)
+            await begin(bench, store, run, "say", "test.say", {"text": ""}, sending=True)
             return run_id
 
     run_id = asyncio.run(die())

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 from runs.deciding import cancel, decide, go_on, interventions_of, load_flow, resolve, retry, texts
-from runs.driving import queue
+from runs.driving import begin, queue
 
 from connector import engines
 from connector.errors import NetworkError, NotFoundError
+from connector.runs import claims, transitions
 from connector.runs.interventions import RefusedError
 from connector.runs.journal import Journal
 
@@ -181,10 +182,9 @@ def test_call_that_a_fault_of_the_program_left_open_is_held_when_its_run_is_retr
     async def leave() -> str:
         async with bench.working(flow) as (store, intake, _):
             run_id = await queue(bench, intake)
-            [run] = await store.claim(bench.now, 10)
-            await store.start_attempt(run, "say", "test.say", {"text": "hello"}, 1, bench.now)
-            await store.mark_sending(run, "say", 1, bench.now)
-            await store.finish_run(run, "held", bench.now)
+            [run] = await store.write(claims.claim, bench.now, 10)
+            await begin(bench, store, run, "say", "test.say", {"text": "hello"}, sending=True)
+            await store.write(transitions.finish_run, run, "held", bench.now)
             return run_id
 
     run_id = asyncio.run(leave())
