@@ -40,6 +40,9 @@ SELECT application_name FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND classid::bigint = hashtext('chatforge ' || current_schema())::bit(32)::bigint
 AND objid = 1 AND objsubid = 2 AND granted
 """
+_PLACE_OF_SCHEMA = (
+    "SELECT pg_postmaster_start_time() AS server, current_database() AS database, current_schema() AS schema"
+)
 _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (errors.DiskFull, "make room on the disk of its server"),
     (errors.ReadOnlySqlTransaction, "let CHATFORGE_DATABASE_URL name a server that can be written"),
@@ -86,6 +89,22 @@ def read(url: PostgresUrl, work: Callable[[Any], Result]) -> Result:
         driver.close()
 
 
+def write(url: PostgresUrl, work: Callable[[Any], Result], hold: "Hold | None" = None) -> Result:
+    """Do `work` in one transaction, on the calling thread, which may be interrupted. Raises StoreError."""
+    driver = _Driver(url, _WRITE, hold)
+    try:
+        with driver.transaction() as connection:
+            return work(connection)
+    finally:
+        driver.close()
+
+
+def find_place(url: PostgresUrl) -> tuple[Any, ...]:
+    """The same for all addresses of one schema."""
+    place = read(url, lambda connection: connection.execute(_PLACE_OF_SCHEMA).fetchone())
+    return tuple(place.values())
+
+
 class Hold:
     """The right to execute a database, held by a connection of its own."""
 
@@ -95,7 +114,7 @@ class Hold:
 
     def renew(self) -> None:
         """Take it, or see that it is still held. Raises StoreLockedError where another process has it."""
-        with _explained(self._url):
+        with explained(self._url):
             if self._connection is not None:
                 with suppress(psycopg.OperationalError):
                     self._connection.execute("SELECT 1")
@@ -210,7 +229,7 @@ class _Driver:
             raise StoreError(f"the database {self._url} undid a transaction instead of keeping it")
 
     def explained(self) -> AbstractContextManager[None]:
-        return _explained(self._url)
+        return explained(self._url)
 
     @property
     def in_transaction(self) -> bool:
@@ -295,7 +314,7 @@ def _place(match: re.Match[str]) -> str:
 
 
 @contextmanager
-def _explained(url: PostgresUrl) -> Iterator[None]:
+def explained(url: PostgresUrl) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:

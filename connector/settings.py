@@ -32,6 +32,7 @@ _BROKEN = re.compile("[\udc80-\udcff]")  # what Python makes of bytes that are n
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _CONNECTION = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _CONFIG = "CHATFORGE_CONFIG_NAME"
+_DATABASE = "CHATFORGE_DATABASE_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +156,13 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
     secrets = (environment.get("CHATFORGE_WEBHOOK_SECRET") or "").split(",")
     public_url = environment.get("CHATFORGE_PUBLIC_URL")
     state = _state_folder(environment, folder)
+    url = environment.get(_DATABASE)
     connections, config = _connections((flows or folder) / "connections.yaml", environment)
     return Settings(
         api_key=SecretStr(key) if key else None,
         base_url=_url("CHATFORGE_BASE_URL", environment.get("CHATFORGE_BASE_URL") or DEFAULT_BASE_URL),
         webhook_secrets=tuple(SecretStr(secret.strip()) for secret in secrets if secret.strip()),
-        database=_database(environment.get("CHATFORGE_DATABASE_URL"), folder, state),
+        database=read_address(url, folder) if url else state / "chatforge.sqlite",
         state_folder=state,
         rate_limit=_rate_limit(environment.get("CHATFORGE_RATE_LIMIT")),
         budget_file=folder / (environment.get("CHATFORGE_BUDGET_FILE") or state / "budget.sqlite"),
@@ -199,22 +201,21 @@ def _rate_limit(value: str | None) -> int:
     return int(value)
 
 
-def _database(url: str | None, folder: Path, state: Path) -> Path | PostgresUrl:
-    if url is None:
-        return state / "chatforge.sqlite"
+def read_address(url: str, folder: Path, name: str = _DATABASE) -> Path | PostgresUrl:
+    """The database that a URL names. Raises SettingsError, which says `name`."""
     if url.startswith(("postgresql://", "postgres://")):
-        return _postgres(url)
+        return _postgres(url, name)
     path = url.removeprefix("sqlite:///")
     if path in (url, "", ":memory:") or path.endswith("/") or re.search(r"[?#\0]", path):
         raise SettingsError(
-            f"CHATFORGE_DATABASE_URL is {_shown(url)!r}: expected sqlite:///PATH, "
+            f"{name} is {_shown(url)!r}: expected sqlite:///PATH, "
             "such as sqlite:///chatforge.sqlite or sqlite:////var/lib/chatforge/chatforge.sqlite, "
             "or postgresql://USER:PASSWORD@HOST/DATABASE"
         )
     return folder / path
 
 
-def _postgres(url: str) -> PostgresUrl:
+def _postgres(url: str, name: str) -> PostgresUrl:
     try:
         parts = urlsplit(url)
         good = len(parts.path) > 1 and not re.search(r"[\s\0]", url) and (parts.port or True)
@@ -222,7 +223,7 @@ def _postgres(url: str) -> PostgresUrl:
         good = False
     if not good:
         raise SettingsError(
-            f"CHATFORGE_DATABASE_URL is {_shown(url)!r}: expected postgresql://USER:PASSWORD@HOST/DATABASE, "
+            f"{name} is {_shown(url)!r}: expected postgresql://USER:PASSWORD@HOST/DATABASE, "
             "with %40 for an @ in the password"
         )
     return PostgresUrl(url)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from connector import database
-from connector.database import Failpoint, Prepare, split_script
+from connector.database import Columns, Failpoint, Prepare, split_script
 from connector.errors import StoreError, StoreLockedError
 
 PATIENCE = 10.0
@@ -51,7 +51,7 @@ class Database(database.Database):
     ) -> None:
         """Open `path`, creating it from `schema` (statements with IF NOT EXISTS) or by `prepare` where it is new."""
         self.path = path
-        with _as_store_error(path), ExitStack() as opened:
+        with explained(path), ExitStack() as opened:
             path.parent.mkdir(parents=True, exist_ok=True)
             writer = opened.enter_context(closing(connect(path, patience=patience, synchronous=synchronous)))
             reader = opened.enter_context(closing(connect(path, patience=patience)))
@@ -80,7 +80,7 @@ class _Driver:
                 self._require_file()
 
     def explained(self) -> AbstractContextManager[None]:
-        return _as_store_error(self._path)
+        return explained(self._path)
 
     @property
     def in_transaction(self) -> bool:
@@ -99,15 +99,27 @@ def _prepare(connection: sqlite3.Connection, schema: str, prepare: Prepare | Non
     for statement in split_script(schema):
         connection.execute(statement)
     if prepare is not None:
-        prepare(connection, lambda table: {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")})
+        prepare(connection, columns_of(connection))
+
+
+def columns_of(connection: sqlite3.Connection) -> Columns:
+    return lambda table: {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
 
 
 def connect(
-    path: Path, *, read_only: bool = False, patience: float = PATIENCE, synchronous: Synchronous = "FULL"
+    path: Path,
+    *,
+    read_only: bool = False,
+    immutable: bool = False,
+    patience: float = PATIENCE,
+    synchronous: Synchronous = "FULL",
 ) -> sqlite3.Connection:
-    """A connection in autocommit mode, rows by name; may be used from any one thread at a time."""
+    """A connection in autocommit mode, rows by name; may be used from any one thread at a time.
+
+    `immutable`: nobody writes to it meanwhile, and no file is made beside it.
+    """
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}{'&immutable=1' if immutable else ''}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
@@ -135,12 +147,49 @@ def open_memory(schema: str) -> sqlite3.Connection:
 
 def read_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Result:
     """Read one state of a database that another process may be writing. Raises StoreError where there is none."""
-    with _as_store_error(path):
+    with explained(path):
         if not path.exists():
             raise StoreError(f"there is no database at {path}; start the server once, or set CHATFORGE_DATABASE_URL")
         _require_regular(path)
         with closing(connect(path, read_only=True)) as connection, transaction(connection, "BEGIN"):
             return work(connection)
+
+
+def read_untouched(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    """Read a database without leaving a file beside it; an ordinary reader would, where nobody has it open.
+
+    Raises StoreError, also where it `has_unmerged` writes.
+    """
+    with explained(path):
+        _require_regular(path)
+        if has_unmerged(path):
+            raise StoreError(f"the last writes to {path} are not merged yet; start chatforge serve once")
+        immutable = not _has_beside(path, "-wal")
+        with closing(connect(path, read_only=True, immutable=immutable)) as opened, transaction(opened, "BEGIN"):
+            return work(opened)
+
+
+def has_unmerged(path: Path) -> bool:
+    """Whether a log lies beside it that cannot be read without writing."""
+    return _has_beside(path, "-wal") and not _has_beside(path, "-shm")
+
+
+def _has_beside(path: Path, end: str) -> bool:
+    return os.path.exists(f"{os.path.realpath(path)}{end}")
+
+
+def write_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    """Do `work` in one transaction, on the calling thread, which may be interrupted. Creates the file."""
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(connect(path)) as connection, transaction(connection):
+            return work(connection)
+
+
+def is_same(path: Path, other: Path) -> bool:
+    """Whether both are names of one file, which need not be there yet."""
+    known = find_identity(path)
+    return os.path.realpath(path) == os.path.realpath(other) or (known is not None and known == find_identity(other))
 
 
 @contextmanager
@@ -160,12 +209,12 @@ def transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") 
 def exclusive(path: Path) -> Iterator[None]:
     """Hold the right to execute the database at `path`. Raises StoreLockedError where another process has it."""
     lock = Path(os.path.realpath(path) + ".lock")  # one lock for all names of the file
-    with _as_store_error(path):
+    with explained(path):
         _refuse_other_file(path)  # before anything is left beside it
         lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("ab+", buffering=0)
     with file:
-        with _as_store_error(path):
+        with explained(path):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -222,7 +271,7 @@ def _use_wal(connection: sqlite3.Connection, end: float) -> None:
 
 
 @contextmanager
-def _as_store_error(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.DatabaseError, OSError) as error:

@@ -39,13 +39,13 @@ class Journal:
     def steps(self, run_id: str) -> dict[str, records.Step]:
         """By id, in the order in which they began."""
         rows = self._connection.execute("SELECT * FROM steps WHERE run_id = ? ORDER BY started_at", (run_id,))
-        return {row["step"]: _step(row) for row in rows}
+        return {row["step"]: step_of(row) for row in rows}
 
     def attempts(self, run_id: str) -> list[records.Attempt]:
         rows = self._connection.execute(
             "SELECT * FROM attempts WHERE run_id = ? ORDER BY started_at, number", (run_id,)
         )
-        return [_attempt(row) for row in rows]
+        return [attempt_of(row) for row in rows]
 
     def events(self, limit: int, *, status: str | None = None) -> list[records.Event]:
         """Newest first."""
@@ -150,7 +150,7 @@ def run_of(row: Row) -> records.Run:
 
 
 @_undamaged
-def _step(row: Row) -> records.Step:
+def step_of(row: Row) -> records.Step:
     return records.Step(
         id=row["step"],
         action=row["action"],
@@ -167,7 +167,7 @@ def _step(row: Row) -> records.Step:
 
 
 @_undamaged
-def _attempt(row: Row) -> records.Attempt:
+def attempt_of(row: Row) -> records.Attempt:
     return records.Attempt(
         step=row["step"],
         number=row["number"],
