@@ -69,6 +69,11 @@ def go_on_numbering(address: Address, connection: Any, table: str, column: str) 
         connection.execute(f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), {last})")
 
 
+def rewrite(address: Address) -> bool:
+    """Write a file of an earlier version anew, so that it can shrink; whether that was needed. Raises StoreError."""
+    return isinstance(address, Path) and sqlite.rewrite(address)
+
+
 def exclusive(address: Address) -> AbstractContextManager[Any]:
     """Hold the right to execute the database. Raises StoreLockedError where another process has it."""
     if isinstance(address, Path):

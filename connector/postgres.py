@@ -4,16 +4,17 @@ Writers come one after the other, by a lock that each transaction takes, as SQLi
 stays true until its end. A connection that was lost is opened again for the next transaction.
 """
 
+import asyncio
 import os
 import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, sql
 from psycopg.adapt import Dumper
 from psycopg.rows import DictRow, dict_row
 
@@ -68,6 +69,7 @@ class Database(database.Database):
         failpoint: Failpoint | None = None,
     ) -> None:
         """Open it, and let `prepare` make what is missing. `hold` is renewed where the connection was lost."""
+        self._url = url
         writer = _Driver(url, _WRITE, hold)
         try:
             if prepare is not None:
@@ -77,6 +79,18 @@ class Database(database.Database):
             writer.close()
             raise
         super().__init__(str(url), writer, _Driver(url, _READ), failpoint)
+
+    async def give_back(self) -> bool:
+        """Nothing is moved: new rows take the space."""
+        await asyncio.to_thread(_vacuum, self._url)
+        return False
+
+
+def _vacuum(url: PostgresUrl) -> None:
+    with explained(url), closing(_connect(url)) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()
+        for table in tables:
+            connection.execute(sql.SQL("VACUUM {}").format(sql.Identifier(table["tablename"])))
 
 
 def read(url: PostgresUrl, work: Callable[[Any], Result]) -> Result:

@@ -28,6 +28,11 @@ _ADVICE = {
     sqlite3.SQLITE_CORRUPT: "restore it from a backup, or set CHATFORGE_DATABASE_URL to another file",
     sqlite3.SQLITE_NOTADB: "set CHATFORGE_DATABASE_URL to another file",
 }
+_SHRINKING = "PRAGMA auto_vacuum=INCREMENTAL"
+_INCREMENTAL = 2
+_PAGES_GIVEN_BACK = 500
+_LARGEST_LOG = 16_000_000  # bytes that a log keeps once it is merged
+
 _OF_EARLIER = re.compile("no such (table|column)")
 _STATEMENT_FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)  # not the database's
 
@@ -63,6 +68,13 @@ class Database(database.Database):
         writing = _Driver(writer, path, "BEGIN IMMEDIATE", self.identity)
         super().__init__(str(path), writing, _Driver(reader, path, "BEGIN"), failpoint)
 
+    @property
+    def shrinks(self) -> bool:
+        return self.read(_shrinks)
+
+    async def give_back(self) -> bool:
+        return self.shrinks and await self.write(_give_back)
+
 
 class _Driver:
     """A connection to a file. Whoever writes gives its `identity`."""
@@ -93,6 +105,29 @@ class _Driver:
         """SQLite would go on writing to a file that has lost its name, and a restart would not find it."""
         if find_identity(self._path) != self._identity:
             raise StoreError(f"the database {self._path} was moved or deleted while in use; restart this process")
+
+
+def _shrinks(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL)
+
+
+def _give_back(connection: sqlite3.Connection) -> bool:
+    """Move what stands behind unused pages into them; the next merge of the log cuts the file off."""
+    connection.execute(f"PRAGMA incremental_vacuum({_PAGES_GIVEN_BACK})").fetchall()
+    return bool(connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+
+def rewrite(path: Path) -> bool:
+    """Write a file of an earlier version anew, so that it can shrink later; whether that was needed.
+
+    For whoever holds it exclusively. Needs as much room on the disk as the file has. Raises StoreError.
+    """
+    with explained(path), closing(connect(path)) as connection:
+        if _shrinks(connection):
+            return False
+        connection.execute(_SHRINKING)
+        connection.execute("VACUUM")
+        return True
 
 
 def _prepare(connection: sqlite3.Connection, schema: str, prepare: Prepare | None) -> None:
@@ -128,6 +163,9 @@ def connect(
     try:
         connection.row_factory = sqlite3.Row
         if not read_only:
+            if not path.exists() or not path.stat().st_size:  # later it would be a write
+                connection.execute(_SHRINKING)
+            connection.execute(f"PRAGMA journal_size_limit={_LARGEST_LOG}")
             _use_wal(connection, time.monotonic() + patience)
             connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")

@@ -1,7 +1,7 @@
 import re
 import socket
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,7 @@ def test_without_settings_there_is_no_key_and_the_vendors_address(tmp_path):
         base_url="https://chatforge.aiedge247.com/api/dashboard.js",
         webhook_secrets=(),
         database=tmp_path / "chatforge.sqlite",
+        state_folder=tmp_path,
         rate_limit=100,
         budget_file=tmp_path / "budget.sqlite",
         public_url=None,
@@ -128,6 +129,12 @@ def test_database_is_where_the_settings_say(tmp_path, environ, path):
     assert str(load(tmp_path, **environ).database) == path.format(folder=tmp_path)
 
 
+def test_runs_are_kept_for_the_time_that_is_set(tmp_path):
+    assert load(tmp_path).keep == settings.Keep(timedelta(days=30), timedelta(days=90), timedelta(days=90))
+    keep = {"CHATFORGE_KEEP_SUCCEEDED": "12h", "CHATFORGE_KEEP_FAILED": "forever", "CHATFORGE_KEEP_CANCELLED": "90m"}
+    assert load(tmp_path, **keep).keep == settings.Keep(timedelta(hours=12), None, timedelta(minutes=90))
+
+
 def test_addresses_lose_the_slash_at_their_end(tmp_path):
     loaded = load(
         tmp_path, CHATFORGE_BASE_URL="http://127.0.0.1:8000/api/", CHATFORGE_PUBLIC_URL="https://example.com/"
@@ -158,7 +165,14 @@ def test_addresses_lose_the_slash_at_their_end(tmp_path):
         ("CHATFORGE_DATABASE_URL", "sqlite:///:memory:", "'sqlite:///:memory:': expected sqlite:///PATH"),
         ("CHATFORGE_DATABASE_URL", "sqlite:///folder/", "'sqlite:///folder/': expected sqlite:///PATH"),
         ("CHATFORGE_DATABASE_URL", "sqlite:///x?mode=ro", "'sqlite:///x?…': expected sqlite:///PATH"),
-        ("CHATFORGE_DATABASE_URL", f"postgresql://ann:{CANARY}/@@x/d", "'postgresql://…@x/d': expected sqlite:///PATH"),
+        (
+            "CHATFORGE_DATABASE_URL",
+            f"postgresql://ann:{CANARY}/@@x/d",
+            "'postgresql://…@x/d': expected postgresql://USER",
+        ),
+        ("CHATFORGE_KEEP_SUCCEEDED", "30", "'30': expected a time such as 30d, 12h or 90m, or forever"),
+        ("CHATFORGE_KEEP_FAILED", "0d", "'0d': expected a time such as 30d, 12h or 90m, or forever"),
+        ("CHATFORGE_KEEP_CANCELLED", "never", "'never': expected a time such as 30d, 12h or 90m, or forever"),
         ("CHATFORGE_SECRETS_DIR", "nowhere", "'nowhere': expected a folder"),
     ],
 )

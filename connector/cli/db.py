@@ -38,10 +38,13 @@ def upgrade() -> None:
     address = load_settings().database
     with engines.exclusive(_require(address)) as hold:
         found = engines.write(address, lambda opened: upgrade_tables(opened, engines.columns_of(address, opened)), hold)
+        rewritten = engines.rewrite(address)
     if found == VERSION:
         output.line(f"{address} has version {VERSION}, and needs no upgrade")
     else:
         output.line(f"{address} had version {found}, and has version {VERSION} now")
+    if rewritten:
+        output.line("it was written anew, so that it shrinks when old runs are removed")
 
 
 @app.command()

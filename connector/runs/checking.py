@@ -1,5 +1,6 @@
 """Looks whether a database can be used and each row of it be read. Changes nothing."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -51,15 +52,16 @@ def check_rows(connection: Connection) -> Iterator[Found]:
     for table in all_tables():
         if (read := READERS.get(table.name)) is None:
             continue
-        number, faults = 0, []
-        for rows in read_parts(connection, table):
-            number += len(rows)
-            faults += [fault for row in rows if (fault := _fault(read, row))]
-        for fault in faults[:MOST]:
-            yield Found(table.name, fault, good=False)
-        if len(faults) > MOST:
-            yield Found(table.name, f"{len(faults) - MOST:,} more rows are damaged", good=False)
-        if not faults:
+        number = faulty = 0
+        for row in (row for rows in read_parts(connection, table) for row in rows):
+            number += 1
+            if (fault := _fault(read, row)) is not None:
+                faulty += 1
+                if faulty <= MOST:
+                    yield Found(table.name, fault, good=False)
+        if faulty > MOST:
+            yield Found(table.name, f"{faulty - MOST:,} more rows are damaged", good=False)
+        if not faulty:
             yield Found(table.name, f"{number:,} rows can be read")
 
 
@@ -71,9 +73,8 @@ def check_file(connection: Connection) -> Iterator[Found]:
     else:
         for fault in faults:
             yield Found("file", f"{fault}; restore the database from a backup", good=False)
-    lost = [(row["table"], row["parent"]) for row in connection.execute("PRAGMA foreign_key_check")]
-    for table, parent in sorted(set(lost))[:MOST]:
-        number = lost.count((table, parent))
+    lost = Counter((row["table"], row["parent"]) for row in connection.execute("PRAGMA foreign_key_check"))
+    for (table, parent), number in sorted(lost.items()):
         text = f"{number:,} rows of {table} refer to rows of {parent} that are missing; restore it from a backup"
         yield Found("references", text, good=False)
     if not lost:

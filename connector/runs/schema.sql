@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS dedupe (
     run_id     TEXT NOT NULL,
     PRIMARY KEY (flow, key)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS dedupe_by_time ON dedupe (flow, started_at);
 
 -- The texts of the flows that runs are pinned to, by their digest, and the revisions of the flows that they call.
 CREATE TABLE IF NOT EXISTS revisions (

@@ -1,4 +1,4 @@
-"""Runs the server: one process, one database, one worker, one scheduler, one poller, the webhooks."""
+"""Runs the server: one process, one database, one worker, one scheduler, one poller, one retention, the webhooks."""
 
 import asyncio
 import os
@@ -23,12 +23,13 @@ from connector.registry import Registry
 from connector.runs.intake import Intake
 from connector.runs.listeners import find_listeners, find_pinned
 from connector.runs.poller import Poller
+from connector.runs.retention import Retention
 from connector.runs.schedules import Scheduler
 from connector.runs.store import Store
 from connector.runs.watches import find_watches
 from connector.runs.worker import Worker
 from connector.server.app import Webhooks, create_app
-from connector.settings import Settings
+from connector.settings import Keep, Settings
 
 GRACE_SECONDS = 3
 
@@ -91,7 +92,7 @@ def serve(
 
     async def work() -> None:
         store = Store(settings.database, hold, failpoint)
-        async with Adapter(registry, settings) as adapter, _working(adapter, store, flows) as parts:
+        async with Adapter(registry, settings) as adapter, _working(adapter, store, flows, settings.keep) as parts:
             server = _Server(_configure(parts.app), parts.stop_working)
             parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
             announcing = asyncio.create_task(_announce(server, parts, started))
@@ -115,7 +116,7 @@ def _configure(app: Starlette) -> uvicorn.Config:
 
 
 @asynccontextmanager
-async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow]) -> AsyncIterator[_Parts]:
+async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], keep: Keep) -> AsyncIterator[_Parts]:
     """The app, and what works behind it."""
     worker = Worker(adapter, store, _now)
     listeners = find_listeners(flows)
@@ -125,11 +126,13 @@ async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow]) -> Asy
     poller = Poller(intake, watches, _now)
     intake = replace(intake, watches=watches, arrived=poller.arrived)
     scheduler = Scheduler(intake, _now)
-    working = asyncio.create_task(_work(worker, scheduler, poller))
+    retention = Retention(store, keep, flows, _now)
+    working = asyncio.create_task(_work(worker, scheduler, poller, retention))
 
     def stop() -> None:
         scheduler.stop()
         poller.stop()
+        retention.stop()
         worker.stop()
 
     async def ready() -> str | None:
@@ -152,7 +155,7 @@ async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow]) -> Asy
             store.close()
 
 
-async def _work(*parts: Worker | Scheduler | Poller) -> None:
+async def _work(*parts: Worker | Scheduler | Poller | Retention) -> None:
     """Until one of them ends; then the others are stopped."""
     tasks = [asyncio.create_task(part.work()) for part in parts]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
