@@ -11,7 +11,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -115,6 +115,31 @@ def _give_back(connection: sqlite3.Connection) -> bool:
     """Move what stands behind unused pages into them; the next merge of the log cuts the file off."""
     connection.execute(f"PRAGMA incremental_vacuum({_PAGES_GIVEN_BACK})").fetchall()
     return bool(connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+
+class Look:
+    """One look at all pages of a file, which may take long; `stop` ends it from another thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._stopped = path, False
+        self._connection: sqlite3.Connection | None = None
+
+    def run(self) -> str | None:
+        """What is damaged; None where nothing is, and where it was stopped. Raises StoreError."""
+        with explained(self._path), closing(connect(self._path, read_only=True)) as self._connection:
+            try:
+                found = "ok" if self._stopped else self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            except sqlite3.DatabaseError as error:
+                if not self._stopped and _code(error) != sqlite3.SQLITE_CORRUPT:
+                    raise
+                found = "ok" if self._stopped else str(error)
+        return None if found == "ok" else " ".join(found.split())
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._connection is not None:
+            with suppress(sqlite3.ProgrammingError):  # it is closed
+                self._connection.interrupt()
 
 
 def rewrite(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Runs the server: one process, one database, one worker, one scheduler, one poller, one retention, the webhooks."""
+"""Runs the server: one process, one database, one worker, one scheduler, one poller, their keepers, the webhooks."""
 
 import asyncio
 import os
@@ -17,10 +17,11 @@ from starlette.applications import Starlette
 from connector import engines
 from connector.adapter import Adapter
 from connector.database import Failpoint
-from connector.errors import SettingsError, StoreError
+from connector.errors import SettingsError
 from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.runs.intake import Intake
+from connector.runs.integrity import Integrity
 from connector.runs.listeners import find_listeners, find_pinned
 from connector.runs.poller import Poller
 from connector.runs.retention import Retention
@@ -29,7 +30,8 @@ from connector.runs.store import Store
 from connector.runs.watches import find_watches
 from connector.runs.worker import Worker
 from connector.server.app import Webhooks, create_app
-from connector.settings import Keep, Settings
+from connector.server.readiness import Readiness
+from connector.settings import Settings
 
 GRACE_SECONDS = 3
 
@@ -92,7 +94,7 @@ def serve(
 
     async def work() -> None:
         store = Store(settings.database, hold, failpoint)
-        async with Adapter(registry, settings) as adapter, _working(adapter, store, flows, settings.keep) as parts:
+        async with Adapter(registry, settings) as adapter, _working(adapter, store, flows, settings) as parts:
             server = _Server(_configure(parts.app), parts.stop_working)
             parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
             announcing = asyncio.create_task(_announce(server, parts, started))
@@ -116,7 +118,7 @@ def _configure(app: Starlette) -> uvicorn.Config:
 
 
 @asynccontextmanager
-async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], keep: Keep) -> AsyncIterator[_Parts]:
+async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], settings: Settings) -> AsyncIterator[_Parts]:
     """The app, and what works behind it."""
     worker = Worker(adapter, store, _now)
     listeners = find_listeners(flows)
@@ -126,26 +128,19 @@ async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], keep: 
     poller = Poller(intake, watches, _now)
     intake = replace(intake, watches=watches, arrived=poller.arrived)
     scheduler = Scheduler(intake, _now)
-    retention = Retention(store, keep, flows, _now)
-    working = asyncio.create_task(_work(worker, scheduler, poller, retention))
+    retention = Retention(store, settings.keep, flows, _now)
+    integrity = Integrity(settings.database)
+    working = asyncio.create_task(_work(worker, scheduler, poller, retention, integrity))
 
     def stop() -> None:
         scheduler.stop()
         poller.stop()
         retention.stop()
+        integrity.stop()
         worker.stop()
 
-    async def ready() -> str | None:
-        if working.done():
-            return "the worker has stopped"
-        try:
-            await store.ping()
-        except StoreError as error:
-            return str(error)
-        return None
-
     try:
-        app = create_app(Webhooks(adapter, intake), ready)
+        app = create_app(Webhooks(adapter, intake), Readiness(working, store, integrity).fault)
         yield _Parts(app, working, stop, lambda: scheduler.upcoming)
     finally:
         stop()
@@ -155,7 +150,7 @@ async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], keep: 
             store.close()
 
 
-async def _work(*parts: Worker | Scheduler | Poller | Retention) -> None:
+async def _work(*parts: Worker | Scheduler | Poller | Retention | Integrity) -> None:
     """Until one of them ends; then the others are stopped."""
     tasks = [asyncio.create_task(part.work()) for part in parts]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
