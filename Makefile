@@ -43,9 +43,10 @@ test-editor: .venv/editor/installed
 	@npm install --prefix $(@D) --no-audit --no-fund --no-package-lock --loglevel error
 	@touch $@
 
-# How long the flow language takes.
+# How long things take: runs, webhooks, the process, a long history, the flow language. Takes about a quarter of an hour.
+# PART=runs measures that part alone; bench.json has the figures.
 bench: install
-	cd tests && ../$(BIN)/python -m bench
+	cd tests && ../$(BIN)/python -m bench $(PART) --json ../bench.json
 
 # What docs/guarantees.md shows; takes about half an hour. WORLDS and MINUTES make it shorter.
 figures: install

@@ -20,7 +20,7 @@ from connector.errors import ConnectorError, PluginError, SettingsError, Unknown
 from connector.flows.problems import did_you_mean
 from connector.registry import Registry
 from connector.settings import Settings
-from connector.transport import Budget, HttpOptions, open_transport
+from connector.transport import Budget, Engine, HttpOptions, open_transport
 from connector.validation import sentence
 
 DEFAULT = "default"
@@ -89,9 +89,10 @@ class Account:
 class Accounts:
     """The connections of one adapter, by connector and name. Whatever fails is a ConnectorError without a secret."""
 
-    def __init__(self, registry: Registry, settings: Settings) -> None:
+    def __init__(self, registry: Registry, settings: Settings, engine: Engine | None = None) -> None:
         self._registry = registry
         self._settings = settings
+        self._engine = engine
         self._values: dict[tuple[str, str], BaseModel] = {}
         self._open: dict[tuple[str, str], Account] = {}
 
@@ -119,14 +120,14 @@ class Accounts:
     def _make(self, connector: str, name: str) -> Account:
         declared = self._registry.connections.get(connector)
         if declared is None:
-            return Account(None, _UNCONNECTED, open_transport(_UNCONNECTED), None, Secrets(()))
+            return Account(None, _UNCONNECTED, open_transport(_UNCONNECTED, self._engine), None, Secrets(()))
         values = self.values(connector, name)
         _call(connector, declared.require, values)
         options = _call(connector, declared.http, values) if declared.http else _UNCONNECTED
         budget = _call(connector, declared.budget, values) if declared.budget else None
         memory = _call(connector, declared.memory, values) if declared.memory else None
         secrets = Secrets(_find_secrets(values.model_dump()))
-        return Account(values, options, open_transport(options), budget, secrets, memory)
+        return Account(values, options, open_transport(options, self._engine), budget, secrets, memory)
 
     def _read(self, connector: str, name: str) -> BaseModel:
         declared = self._registry.connections.get(connector)

@@ -52,7 +52,7 @@ from connector.flows.parameters import Parameters
 from connector.polling import Polled
 from connector.registry import Registry, operation_of
 from connector.settings import Settings
-from connector.transport import Purpose, open_client
+from connector.transport import Engine, Purpose, open_client
 from connector.validation import read, sentence, write
 
 __all__ = ["DEFAULT", "Adapter", "Call", "Clock", "Delivery", "Polled"]
@@ -85,13 +85,22 @@ class Watching:
 
 
 class Adapter:
-    """Reaches every registered trigger and action. Use it in one event loop, and close it there."""
+    """Reaches every registered trigger and action. Use it in one event loop, and close it there.
 
-    def __init__(self, registry: Registry, settings: Settings, clock: Clock = lambda: datetime.now(UTC)) -> None:
+    `engine` is what sends the HTTP requests; None takes aiohttp where it is installed.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        settings: Settings,
+        clock: Clock = lambda: datetime.now(UTC),
+        engine: Engine | None = None,
+    ) -> None:
         self.registry = registry
         self._settings = settings
         self._clock = clock
-        self._accounts = Accounts(registry, settings)
+        self._accounts = Accounts(registry, settings, engine)
 
     @classmethod
     def from_environment(cls) -> "Adapter":
@@ -158,6 +167,14 @@ class Adapter:
         """
         budget = self._accounts.get(connector, connection).budget
         return budget.limit if budget is not None else None
+
+    def may_wait(self, action: str, connection: str = DEFAULT) -> bool:
+        """Whether a call may have to wait before it sends: for the rate limit, or for another call.
+
+        Raises SettingsError or UnknownOperationError.
+        """
+        one_at_a_time = self.registry.action(action).one_at_a_time is not None
+        return one_at_a_time or self._accounts.get(connector_of(action), connection).budget is not None
 
     async def run(
         self, action: str, input: Mapping[str, Any], *, connection: str = DEFAULT, idempotency_key: str = ""

@@ -3,8 +3,8 @@
 The statements are written once, in what SQLite and Postgres have in common: `?` and `:name` stand for values, truth is
 0 or 1, and `json_each(:list)` gives the elements of a JSON list of texts.
 
-Writes that wait together share one commit and its fsync: the writer thread does each in a savepoint of one transaction,
-and nobody is told before the commit. Reads never wait for it.
+Writes that wait together share one commit and its fsync: the writer thread does them in one transaction, and nobody is
+told before the commit. Reads never wait for it.
 """
 
 import asyncio
@@ -106,8 +106,8 @@ class Database:
     async def write(self, work: Callable[[Any], Result]) -> Result:
         """Run `work` in a transaction and return its result once that is committed and synced.
 
-        What `work` raises is raised here, the database's errors as StoreError; then nothing of it was kept, unless the
-        error says that nobody knows.
+        Where another one of the same commit fails, it is run once more, from the start. What it raises is raised here,
+        the database's errors as StoreError; then nothing of it was kept, unless the error says that nobody knows.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         with self._closing:
@@ -151,19 +151,30 @@ class Database:
                 _tell(writes, self._commit(writes))
 
     def _commit(self, writes: Sequence["_Waiting"]) -> Sequence[Outcome]:
+        """Do the writes in one transaction; where one of them fails, all again, each so that it can be undone alone."""
+        works = [one.work for one in writes]
+        outcomes: list[Outcome] = []
         try:
-            with self._writer.transaction() as connection:
-                outcomes = self._do(connection, writes)
-                self._note("before commit")
-            self._note("after commit")
+            self._transact(works, lambda connection, work: (work(connection), None), outcomes)
         except Exception as error:  # whatever it is, the thread must go on
-            return [(None, error)] * len(writes)
+            if len(works) == 1 or len(outcomes) == len(works):  # the commit itself has failed
+                return [(None, error)] * len(works)
+        else:
+            return outcomes
+        outcomes = []
+        try:
+            self._transact(works, self._attempt, outcomes)
+        except Exception as error:
+            return [(None, error)] * len(works)
         return outcomes
 
-    def _do(self, connection: Connection, writes: Sequence["_Waiting"]) -> Sequence[Outcome]:
-        if len(writes) == 1:  # to undo the transaction is to undo it
-            return [(writes[0].work(connection), None)]
-        return [self._attempt(connection, one.work) for one in writes]
+    def _transact(
+        self, works: Sequence[Work], do: Callable[[Connection, Work], Outcome], outcomes: list[Outcome]
+    ) -> None:
+        with self._writer.transaction() as connection:
+            outcomes.extend(do(connection, work) for work in works)
+            self._note("before commit")
+        self._note("after commit")
 
     def _attempt(self, connection: Connection, work: Work) -> Outcome:
         """Do one write; where it fails, undo it alone."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from connector import sqlite
+from connector import sqlite, upkeep
 from connector.database import Columns, Database, Failpoint, PostgresUrl, Prepare
 from connector.errors import SettingsError
 
@@ -71,7 +71,7 @@ def go_on_numbering(address: Address, connection: Any, table: str, column: str) 
 
 def rewrite(address: Address) -> bool:
     """Write a file of an earlier version anew, so that it can shrink; whether that was needed. Raises StoreError."""
-    return isinstance(address, Path) and sqlite.rewrite(address)
+    return isinstance(address, Path) and upkeep.rewrite(address)
 
 
 def exclusive(address: Address) -> AbstractContextManager[Any]:

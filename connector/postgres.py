@@ -49,6 +49,7 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (errors.ReadOnlySqlTransaction, "let CHATFORGE_DATABASE_URL name a server that can be written"),
     (errors.LockNotAvailable, "another process keeps writing to it; see which one, and try again"),
     (errors.InsufficientPrivilege, "let its user own a schema, or create tables in it"),
+    (errors.InvalidSchemaName, "create the schema that its search_path names"),
     (errors.UndefinedTable, "start chatforge serve once, which makes what is missing"),
     (errors.UndefinedColumn, "an earlier version has made it; start chatforge serve once, or chatforge db upgrade"),
 )

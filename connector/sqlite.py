@@ -11,7 +11,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -28,7 +28,7 @@ _ADVICE = {
     sqlite3.SQLITE_CORRUPT: "restore it from a backup, or set CHATFORGE_DATABASE_URL to another file",
     sqlite3.SQLITE_NOTADB: "set CHATFORGE_DATABASE_URL to another file",
 }
-_SHRINKING = "PRAGMA auto_vacuum=INCREMENTAL"
+SHRINKING = "PRAGMA auto_vacuum=INCREMENTAL"
 _INCREMENTAL = 2
 _PAGES_GIVEN_BACK = 500
 _LARGEST_LOG = 16_000_000  # bytes that a log keeps once it is merged
@@ -70,7 +70,7 @@ class Database(database.Database):
 
     @property
     def shrinks(self) -> bool:
-        return self.read(_shrinks)
+        return self.read(shrinks)
 
     async def give_back(self) -> bool:
         return self.shrinks and await self.write(_give_back)
@@ -107,7 +107,8 @@ class _Driver:
             raise StoreError(f"the database {self._path} was moved or deleted while in use; restart this process")
 
 
-def _shrinks(connection: sqlite3.Connection) -> bool:
+def shrinks(connection: sqlite3.Connection) -> bool:
+    """Whether the space of removed rows can be given back, which a file of an earlier version does not."""
     return bool(connection.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL)
 
 
@@ -115,44 +116,6 @@ def _give_back(connection: sqlite3.Connection) -> bool:
     """Move what stands behind unused pages into them; the next merge of the log cuts the file off."""
     connection.execute(f"PRAGMA incremental_vacuum({_PAGES_GIVEN_BACK})").fetchall()
     return bool(connection.execute("PRAGMA freelist_count").fetchone()[0])
-
-
-class Look:
-    """One look at all pages of a file, which may take long; `stop` ends it from another thread."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._stopped = path, False
-        self._connection: sqlite3.Connection | None = None
-
-    def run(self) -> str | None:
-        """What is damaged; None where nothing is, and where it was stopped. Raises StoreError."""
-        with explained(self._path), closing(connect(self._path, read_only=True)) as self._connection:
-            try:
-                found = "ok" if self._stopped else self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            except sqlite3.DatabaseError as error:
-                if not self._stopped and _code(error) != sqlite3.SQLITE_CORRUPT:
-                    raise
-                found = "ok" if self._stopped else str(error)
-        return None if found == "ok" else " ".join(found.split())
-
-    def stop(self) -> None:
-        self._stopped = True
-        if self._connection is not None:
-            with suppress(sqlite3.ProgrammingError):  # it is closed
-                self._connection.interrupt()
-
-
-def rewrite(path: Path) -> bool:
-    """Write a file of an earlier version anew, so that it can shrink later; whether that was needed.
-
-    For whoever holds it exclusively. Needs as much room on the disk as the file has. Raises StoreError.
-    """
-    with explained(path), closing(connect(path)) as connection:
-        if _shrinks(connection):
-            return False
-        connection.execute(_SHRINKING)
-        connection.execute("VACUUM")
-        return True
 
 
 def _prepare(connection: sqlite3.Connection, schema: str, prepare: Prepare | None) -> None:
@@ -189,7 +152,7 @@ def connect(
         connection.row_factory = sqlite3.Row
         if not read_only:
             if not path.exists() or not path.stat().st_size:  # later it would be a write
-                connection.execute(_SHRINKING)
+                connection.execute(SHRINKING)
             connection.execute(f"PRAGMA journal_size_limit={_LARGEST_LOG}")
             _use_wal(connection, time.monotonic() + patience)
             connection.execute(f"PRAGMA synchronous={synchronous}")
@@ -213,32 +176,9 @@ def read_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Resul
     with explained(path):
         if not path.exists():
             raise StoreError(f"there is no database at {path}; start the server once, or set CHATFORGE_DATABASE_URL")
-        _require_regular(path)
+        require_regular(path)
         with closing(connect(path, read_only=True)) as connection, transaction(connection, "BEGIN"):
             return work(connection)
-
-
-def read_untouched(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Result:
-    """Read a database without leaving a file beside it; an ordinary reader would, where nobody has it open.
-
-    Raises StoreError, also where it `has_unmerged` writes.
-    """
-    with explained(path):
-        _require_regular(path)
-        if has_unmerged(path):
-            raise StoreError(f"the last writes to {path} are not merged yet; start chatforge serve once")
-        immutable = not _has_beside(path, "-wal")
-        with closing(connect(path, read_only=True, immutable=immutable)) as opened, transaction(opened, "BEGIN"):
-            return work(opened)
-
-
-def has_unmerged(path: Path) -> bool:
-    """Whether a log lies beside it that cannot be read without writing."""
-    return _has_beside(path, "-wal") and not _has_beside(path, "-shm")
-
-
-def _has_beside(path: Path, end: str) -> bool:
-    return os.path.exists(f"{os.path.realpath(path)}{end}")
 
 
 def write_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -304,7 +244,7 @@ def is_executed(path: Path) -> bool:
     return False
 
 
-def _require_regular(path: Path) -> None:
+def require_regular(path: Path) -> None:
     """Without opening the file: to close it would let go the locks that this process has on it elsewhere."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -313,7 +253,7 @@ def _require_regular(path: Path) -> None:
 
 
 def _refuse_other_file(path: Path) -> None:
-    _require_regular(path)
+    require_regular(path)
     if path.is_file() and path.stat().st_size:
         with path.open("rb") as file:
             if file.read(16) != b"SQLite format 3\0":
@@ -326,7 +266,7 @@ def _use_wal(connection: sqlite3.Connection, end: float) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+            if code_of(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
             time.sleep(0.01)
         else:
@@ -341,13 +281,13 @@ def explained(path: Path) -> Iterator[None]:
         if isinstance(error, _STATEMENT_FAULTS):
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        advice = _ADVICE.get(_code(error), "check its folder and the room on disk, or set CHATFORGE_DATABASE_URL")
+        advice = _ADVICE.get(code_of(error), "check its folder and the room on disk, or set CHATFORGE_DATABASE_URL")
         if _OF_EARLIER.match(reason):
             advice = "an earlier version has made it; start chatforge serve once, which brings it up to this one"
         raise StoreError(f"the database {path} cannot be used: {reason}; {advice}") from error
 
 
-def _code(error: Exception) -> int:
+def code_of(error: Exception) -> int:
     """SQLite's primary result code, 0 for other errors."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
@@ -359,3 +299,7 @@ def find_identity(path: Path) -> Identity | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def is_connection(connection: object) -> bool:
+    return isinstance(connection, sqlite3.Connection)

@@ -5,8 +5,10 @@ One transport (a pool of connections) serves all calls of a connection; each cal
 
 import asyncio
 import functools
+import importlib
 import importlib.util
 import re
+import ssl
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -43,6 +45,8 @@ class HttpOptions:
     """For each wait for more bytes."""
     total_timeout: float = 60.0
     """For a request and its whole answer; begins when the budget has granted the request."""
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    """Which certificates are trusted; None: those that a public authority has signed."""
     base_url_setting: str = "the base URL"
     """The name of the setting that holds the base URL, for error sentences."""
 
@@ -107,9 +111,15 @@ def open_transport(options: HttpOptions, engine: Engine | None = None) -> httpx.
     return _aiohttp_transport(options) if engine == "aiohttp" else _httpx_transport(options)
 
 
+def load_engine() -> None:
+    """Import what the first request would import otherwise, for a tenth of a second."""
+    if importlib.util.find_spec("httpx_aiohttp"):
+        importlib.import_module("httpx_aiohttp")
+
+
 def _httpx_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
     limits = httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEP_ALIVE_SECONDS)
-    inner = httpx.AsyncHTTPTransport(trust_env=False, limits=limits)
+    inner = httpx.AsyncHTTPTransport(verify=_trusted(options), trust_env=False, limits=limits)
     not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
     return _Transport(options, inner, not_sent, (httpx.NetworkError, httpx.RemoteProtocolError))
 
@@ -118,7 +128,7 @@ def _aiohttp_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
     import aiohttp  # here, because it is optional and slow to import
     import httpx_aiohttp
 
-    context = httpx.create_ssl_context(trust_env=False)
+    context = _trusted(options)
 
     def open_session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, ssl=context, keepalive_timeout=_KEEP_ALIVE_SECONDS)
@@ -137,6 +147,10 @@ def _aiohttp_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
     return _Transport(options, inner, not_sent, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError))
 
 
+def _trusted(options: HttpOptions) -> ssl.SSLContext:
+    return options.tls or httpx.create_ssl_context(trust_env=False)
+
+
 def open_client(
     options: HttpOptions,
     transport: httpx.AsyncBaseTransport,
@@ -151,7 +165,7 @@ def open_client(
     Each request waits for a slot of `budget`; the first one uses `slot`, which closing gives back if unused. Where the
     call only `reads`, a request that met a kept connection which the other side was closing is sent once more.
     """
-    return httpx.AsyncClient(
+    return _Client(
         transport=_CallTransport(transport, budget, purpose, slot, reads),
         base_url=_parse_base_url(options.base_url),
         headers={"Accept-Encoding": "gzip", **options.headers},
@@ -159,6 +173,22 @@ def open_client(
         trust_env=False,
         follow_redirects=False,
     )
+
+
+class _NoCookies(httpx.Cookies):
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """What an answer sets is not looked at."""
+
+
+class _Client(httpx.AsyncClient):
+    """Keeps no cookies: accounts are told apart by their keys."""
+
+    @property  # type: ignore[misc]  # nobody sets them
+    def cookies(self) -> httpx.Cookies:
+        return _NO_COOKIES
+
+
+_NO_COOKIES = _NoCookies()
 
 
 @functools.lru_cache

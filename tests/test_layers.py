@@ -14,11 +14,13 @@ LAYERS = [
     for line in """
     errors
     validation
+    database
     settings
     answers unreached
     transport
-    sqlite
-    database
+    sqlite postgres
+    upkeep
+    engines
     declare
     flows
     hookspecs
@@ -52,7 +54,8 @@ FORBIDDEN = {
 # Library → the modules that may import it. The sandbox, which is a program of its own, is not asked.
 PLACES = {
     "yaml": {"flows/document.py", "flows/yaml_faults.py", "manifest/document.py", "settings.py"},
-    "sqlite3": {"sqlite.py", "runs/", "plugins/contacts.py", "chatforge/budget/"},
+    "sqlite3": {"sqlite.py", "upkeep.py", "runs/fall_backs.py", "plugins/contacts.py", "chatforge/budget/"},
+    "psycopg": {"postgres.py"},
     "hmac": {"chatforge/webhooks.py"},
     "pluggy": {"hookspecs.py", "registry.py"},
     "aiohttp": {"transport.py"},

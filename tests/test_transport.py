@@ -2,13 +2,14 @@
 
 import asyncio
 import gzip
+import os
 import socket
 import ssl
 import struct
 import traceback
 import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -21,7 +22,7 @@ from connector.transport import Engine, HttpOptions, Purpose, open_client, open_
 SECRET = "cf_canary_key"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: session=1\r\n\r\n{}"
 
-# A key that signs only the certificate below, which nobody trusts.
+# A key that signs only the certificate below, which nobody trusts who is not told to.
 UNTRUSTED = """-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgAeoF8d2c4AeGbtZz
 wtZBc33QRFWQdu7JLCXXIEK9EVKhRANCAASVPoSK0VyAM/L2dnr+ROdj3/kNmdLF
@@ -45,7 +46,8 @@ class ScriptedServer:
     """Treats the n-th request that it is sent, over all connections, by the n-th item of `script`.
 
     bytes are sent as the answer, and the connection is kept; `cut(…)` sends bytes and ends the connection;
-    "unread" ends the connection without reading the request; "stall" answers nothing until the client leaves.
+    "unread" ends the connection without reading the request; "stall" answers nothing until the client leaves;
+    "garble" writes plain text into an encrypted connection.
     """
 
     def __init__(self, *script: object) -> None:
@@ -82,6 +84,10 @@ class ScriptedServer:
         item = self.script.pop(0)
         if item == "stall":
             await reader.readexactly(1)
+        if item == "garble":
+            os.write(writer.get_extra_info("socket").fileno(), b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+            await reader.read(1)
+            return False
         if isinstance(item, Cut):
             writer.write(item.sent)
             await writer.drain()
@@ -162,6 +168,19 @@ def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
+Tls = tuple[ssl.SSLContext, ssl.SSLContext]
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """For a server with the certificate above, and for a client that trusts it."""
+    pem = tmp_path_factory.mktemp("tls") / "untrusted.pem"
+    pem.write_text(UNTRUSTED)
+    at_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    at_server.load_cert_chain(pem)
+    return at_server, ssl.create_default_context(cafile=pem)
+
+
 engines = pytest.mark.parametrize("engine", ["aiohttp", "httpx"])
 PARTIAL_HEADERS = b"HTTP/1.1 200 OK\r\nContent-Le"
 PARTIAL_BODY = b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"message":'
@@ -195,6 +214,27 @@ def test_connection_cut_is_unknown_and_sent_once(engine: Engine, method: str, re
             assert (await client.request(method, "", content=b"third")).status_code == 200
         assert [request[-5:] for request in server.requests].count(b"econd") == seen
         assert slots.ends == ["answered 200"] * reused + ["lost", "answered 200"]
+
+    run(scenario)
+
+
+ENCRYPTED_CUTS = {name: item for name, (item, seen) in POINTS.items() if seen} | {"garbled": "garble"}
+
+
+@engines
+@pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
+@pytest.mark.parametrize("cut", ENCRYPTED_CUTS.values(), ids=ENCRYPTED_CUTS)
+def test_encrypted_connection_cut_is_unknown_and_sent_once(engine: Engine, reused: bool, cut: object, tls: Tls) -> None:
+    async def scenario() -> None:
+        server, (at_server, at_client) = ScriptedServer(*[OK] * reused, cut, OK), tls
+        async with running(server, at_server) as url, client_to(url, engine, tls=at_client) as client:
+            if reused:
+                await client.post("", content=b"first")
+            with pytest.raises(NetworkError) as caught:
+                await client.post("", content=b"second")
+            assert (caught.value.processed, caught.value.transient) == ("unknown", True)
+            assert (await client.post("", content=b"third")).status_code == 200
+        assert [request[-5:] for request in server.requests].count(b"econd") == 1
 
     run(scenario)
 
@@ -334,15 +374,10 @@ def test_handshake_cut_is_not_processed(engine: Engine) -> None:
 
 
 @engines
-def test_untrusted_certificate_is_not_processed_and_not_worth_a_retry(engine: Engine, tmp_path: Any) -> None:
-    pem = tmp_path / "untrusted.pem"
-    pem.write_text(UNTRUSTED)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(pem)
-
+def test_untrusted_certificate_is_not_processed_and_not_worth_a_retry(engine: Engine, tls: Tls) -> None:
     async def scenario() -> None:
         server = ScriptedServer(OK)
-        async with running(server, tls) as url, client_to(url, engine) as client:
+        async with running(server, tls[0]) as url, client_to(url, engine) as client:
             with pytest.raises(NetworkError, match="its TLS certificate is not trusted") as caught:
                 await client.post("", content=b"x")
         assert (caught.value.processed, caught.value.transient) == ("no", False)
@@ -370,6 +405,25 @@ def test_full_pool_is_not_processed(engine: Engine) -> None:
                 task.cancel()
             await asyncio.gather(*hanging, return_exceptions=True)
             await transport.aclose()
+
+    run(scenario)
+
+
+@engines
+def test_connection_that_is_never_made_is_not_processed(engine: Engine) -> None:
+    async def scenario() -> None:
+        slots = Slots()
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+            for _ in range(3):  # as many as the machine keeps for whoever listens; it answers nobody else
+                caller = waiting.enter_context(socket.socket())
+                caller.setblocking(False)
+                caller.connect_ex(full.getsockname())
+            url = f"http://127.0.0.1:{full.getsockname()[1]}"
+            async with client_to(url, engine, slots, connect_timeout=0.2) as client:
+                with pytest.raises(NetworkError, match="no connection in time") as caught:
+                    await client.post("", content=b"x")
+        assert (caught.value.processed, caught.value.transient) == ("no", True)
+        assert slots.ends == ["not seen"]
 
     run(scenario)
 

@@ -20,6 +20,7 @@ from connector.chatforge.models import (
     OneAgent,
     RawPage,
 )
+from connector.chatforge.times import parse_date
 
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item", Conversation, Lead)
@@ -76,7 +77,7 @@ class ChatForge:
         request = wire.build_request("GET", action, agent_id=agent_id, limit=limit, offset=offset)
         answer = await self._send(request)
         key = action.removeprefix("v1-")
-        return RawPage(items=wire.read_list(answer, key), answered_at=wire.parse_date(answer.headers.get("date")))
+        return RawPage(items=wire.read_list(answer, key), answered_at=parse_date(answer.headers.get("date")))
 
     async def list_agent_ids(self) -> list[str]:
         """The ids of all agents of the account, whatever else is wrong with one of them."""

@@ -8,12 +8,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from connector.chatforge.retry_after import read_retry_after
 from connector.errors import (
     ActionError,
     AuthenticationError,
@@ -37,7 +37,6 @@ _QUOTED = 200
 _QUOTED_PAGE = 80
 _PREFIX = 20_000
 """How much of an error body is looked at, in characters."""
-_LONGEST_RETRY_AFTER = 86_400.0  # seconds
 _SHORTEST_SECRET = 8
 """Hiding a shorter text would garble sentences."""
 
@@ -206,7 +205,7 @@ _FAILED = _Meaning(
 
 
 def check_status(answer: Answer, now: datetime) -> None:
-    """Raise the error that a status outside 2xx stands for. `now` is read against a `Retry-After` date."""
+    """Raise the error that a status outside 2xx stands for. `now` serves a `Retry-After` date where no `Date` does."""
     if 200 <= answer.status < 300:
         return
     meaning, step = _find_meaning(answer)
@@ -215,7 +214,7 @@ def check_status(answer: Answer, now: datetime) -> None:
         processed=meaning.processed,
         transient=meaning.transient,
         status=answer.status,
-        retry_after=parse_retry_after(answer.headers.get("retry-after"), now),
+        retry_after=read_retry_after(answer.headers, now),
     )
 
 
@@ -280,33 +279,3 @@ def _shorten(text: str, limit: int) -> str:
     """One line without control characters, at most `limit` long."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def parse_date(value: str | None) -> datetime | None:
-    """Read a `Date` header; None where it makes no sense."""
-    try:
-        moment = parsedate_to_datetime(value or "")
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Read `Retry-After`, seconds or an HTTP date, as seconds from `now`; None where it makes no sense.
-
-    More than a day makes none: the vendor counts by the minute.
-    """
-    seconds = None if value is None else _read_retry_after(value, now)
-    return None if seconds is None or seconds > _LONGEST_RETRY_AFTER else max(0.0, seconds)
-
-
-def _read_retry_after(value: str, now: datetime) -> float | None:
-    if re.fullmatch(r"\s*-?[0-9]{1,9}(\.[0-9]{1,9})?\s*", value):
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return (moment - now).total_seconds()
-    except (ValueError, OverflowError):
-        return None

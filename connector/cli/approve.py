@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import pwd
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from connector.cli import exits, output
 from connector.cli.arguments import read_arguments
 from connector.cli.exits import UsageError
 from connector.cli.loading import load_adapter, load_settings
+from connector.cli.persons import user
 from connector.engines import Address
 from connector.flows import parameters
 from connector.runs import approvals
@@ -60,7 +59,7 @@ def approve(
         raise UsageError(f"there is no run {run_id!r}; see: chatforge runs list")
     asked = engines.read(database, lambda connection: approvals.find(connection, adapter.catalogue, run_id, step))
     form = _read_form(asked, changes or (), approved=not reject)
-    answer = Answer(not reject, by or _user(), datetime.now(UTC), form)
+    answer = Answer(not reject, by or user(), datetime.now(UTC), form)
     kept = asyncio.run(_give(database, asked, answer))
     word = "approved" if kept.approved else "rejected"
     filled = f" with {json.dumps(kept.form, ensure_ascii=False)}" if kept.form else ""
@@ -107,10 +106,3 @@ async def _give(database: Address, asked: Asked, answer: Answer) -> Answer:
         return await store.write(approvals.answer, asked, answer)
     finally:
         store.close()
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run as a user without a name
-        return f"uid {os.getuid()}"

@@ -28,8 +28,8 @@ from connector.errors import FlowError, StoreError, StoreLockedError
 from connector.flows.flow import Flow
 from connector.flows.problems import one_of, quoted
 from connector.runs.backfills import Backfill, Query, Selection
+from connector.runs.effects import ONCE
 from connector.runs.intake import decide_event
-from connector.runs.interpreter import ONCE
 from connector.runs.listings import Listing
 from connector.runs.migrations import SCHEMA
 from connector.runs.store import Store

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from connector import engines, sqlite
+from connector import engines, upkeep
 from connector.cli import exits, output
 from connector.cli.exits import UsageError
 from connector.cli.loading import load_settings
@@ -54,7 +54,7 @@ def check() -> int:
     Beside a server too. Reads the whole database, which takes a while where it is large.
     """
     address = _require(load_settings().database)
-    read = sqlite.read_untouched if isinstance(address, Path) else engines.read
+    read = upkeep.read_untouched if isinstance(address, Path) else engines.read
     faulty = read(address, lambda opened: [found for found in _look(address, opened) if not _show(found)])  # type: ignore[arg-type] # each takes its kind of address
     return exits.FAILED if faulty else exits.DONE
 

@@ -11,7 +11,7 @@ from connector.adapter import Adapter
 from connector.cli import exits, output, timeline
 from connector.engines import Address
 from connector.errors import StoreError, StoreLockedError
-from connector.runs import records
+from connector.runs import claims, records
 from connector.runs.journal import Journal
 from connector.runs.store import Store
 from connector.runs.worker import Worker
@@ -30,13 +30,16 @@ def finish(adapter: Adapter, database: Address, queue: Queue, *, quiet: bool = F
     except StoreLockedError:
         run_ids = asyncio.run(_leave(database, queue))
         for run_id in run_ids:
-            _follow(adapter, database, run_id, quiet=quiet)
+            follow(adapter, database, run_id, quiet=quiet)
     return [_read(database, run_id) for run_id in run_ids]
 
 
 def code_of(runs: Sequence[records.Run]) -> int:
     """The exit code for the first run that did not succeed."""
-    return next((exits.of_kind(run.error.kind) for run in runs if run.error), exits.DONE)
+    for run in runs:
+        if run.error or run.status == "cancelled":
+            return exits.of_kind(run.error.kind) if run.error else exits.FAILED
+    return exits.DONE
 
 
 async def _execute(adapter: Adapter, database: Address, hold: Any, queue: Queue, *, quiet: bool) -> Sequence[str]:
@@ -72,7 +75,7 @@ async def _show(database: Address, run_ids: Sequence[str]) -> None:
         _end(await shown.watch())
 
 
-def _follow(adapter: Adapter, database: Address, run_id: str, *, quiet: bool) -> None:
+def follow(adapter: Adapter, database: Address, run_id: str, *, quiet: bool) -> None:
     """Watch the process that executes the database do the run; where that process has left, do it here."""
     shown = _begin(database, run_id, quiet=quiet)
     while (run := shown.follow(timeline.has_ended, seconds=1)).status not in records.ENDED:
@@ -85,7 +88,7 @@ def _follow(adapter: Adapter, database: Address, run_id: str, *, quiet: bool) ->
 async def _finish_left(adapter: Adapter, store: Store, run_id: str) -> None:
     try:
         async with adapter:
-            await store.requeue([run_id])
+            await store.write(claims.requeue, [run_id])
             await Worker(adapter, store, _now).finish([run_id])
     finally:
         store.close()
@@ -98,7 +101,8 @@ def _begin(database: Address, run_id: str, *, quiet: bool) -> timeline.Timeline:
 
 
 def _end(run: records.Run) -> None:
-    output.line(output.status(run.status), f": {run.error.message}" if run.error else "")
+    why = run.error.message if run.error else run.reason if run.status == "cancelled" else None
+    output.line(output.status(run.status), f": {why}" if why else "")
 
 
 def _read(database: Address, run_id: str) -> records.Run:

@@ -7,17 +7,20 @@ from typing import Annotated, Any
 import typer
 
 from connector import engines
-from connector.cli import output, timeline, waits
+from connector.cli import decisions, output, timeline, waits
 from connector.cli.approve import approve
+from connector.cli.cancel import cancel
 from connector.cli.exits import UsageError
 from connector.cli.export import export
 from connector.cli.loading import load_settings
+from connector.cli.resolve import resolve
+from connector.cli.retry import retry
 from connector.runs import records
 from connector.runs.journal import Journal
 from connector.runs.records import RunStatus
 from connector.runs.waits import RunView, Waiting, find_waits, read_view
 
-app = typer.Typer(help="Look at runs, and answer what they ask.", rich_markup_mode=None)
+app = typer.Typer(help="Look at runs, answer what they ask, and decide about them.", rich_markup_mode=None)
 
 
 @app.command("list")
@@ -72,6 +75,7 @@ def show(
                 "trigger": found.run.trigger,
                 "outputs": found.run.outputs,
                 "steps": [timeline.step_as_json(step) for step in found.steps],
+                "decisions": [decisions.as_json(one) for one in found.interventions],
             }
         )
     else:
@@ -79,6 +83,9 @@ def show(
 
 
 app.command()(approve)
+app.command()(retry)
+app.command()(resolve)
+app.command()(cancel)
 app.command()(export)
 
 
@@ -102,11 +109,16 @@ def _show(found: RunView) -> None:
         ("error", run.error.message if run.error else ""),
         ("reason", run.reason or ""),
         ("waits", waits.describe(run, found.waiting)),
+        ("held", decisions.advise(run, found.steps)),
         ("outputs", json.dumps(run.outputs, ensure_ascii=False) if run.outputs is not None else ""),
     ):
         if text:
             output.line("")
             output.line(f"{name:<9}", text)
+    for intervention in found.interventions:
+        output.line("")
+        for line in decisions.describe(intervention):
+            output.line(line)
 
 
 def _details(step: records.Step) -> Iterator[tuple[str, str]]:

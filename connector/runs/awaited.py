@@ -34,11 +34,13 @@ def begin(connection: Connection, place: Awaited, since: datetime) -> None:
 
 def offer(connection: Connection, event_id: str, connector: str, account: str, now: datetime) -> None:
     """A new event: the runs with steps that wait for one of this connection go on and look at it."""
-    connection.execute(
+    offered = connection.execute(
         "INSERT INTO offered SELECT run_id, step, ? FROM awaited JOIN runs ON runs.id = run_id "
         "WHERE connector = ? AND connection = ? AND status <> 'held'",
         (event_id, connector, account),
     )
+    if not offered.rowcount:
+        return
     connection.execute(
         "UPDATE runs SET wake_at = ? WHERE status = 'waiting' "
         "AND id IN (SELECT run_id FROM awaited WHERE connector = ? AND connection = ?)",

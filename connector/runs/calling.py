@@ -1,26 +1,27 @@
 """Makes one call of an action, with what comes before and after it in the journal.
 
-For an attempt: `started`, wait until the account may send, `sending`, the call, the result. A call that a crash left
-in `sending` is ambiguous, and the effect class of its action decides.
+For an attempt: `started` where it may have to wait until it may send, the wait, `sending`, the call, the result. A call
+that a crash left in `sending` is ambiguous, and the effect class of its action decides.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from connector.adapter import Adapter
-from connector.errors import ActionError, ConnectorError, StoreError
+from connector.errors import ActionError, ConnectorError, InputError, StoreError
 from connector.flows.calls import REPEATABLE
 from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError, as_time
 from connector.flows.flow import Call, Retry, Step
 from connector.runs import records
+from connector.runs.cancelling import Cancelling
 from connector.runs.pausing import Paused
 from connector.runs.records import Failure
-from connector.runs.step_writer import StepWriter
+from connector.runs.run_writer import RunWriter
 from connector.transport import Purpose
 
 _DOUBT = "ambiguous"
@@ -48,10 +49,13 @@ class Caller:
     """For the calls of one run. `in_flight` holds the runs in a call that must not be cut off."""
 
     adapter: Adapter
-    writer: StepWriter
+    writer: RunWriter
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
     in_flight: Counter[str]
+    cancelling: Cancelling
+    repeats: Mapping[str, int] = field(default_factory=dict)
+    """How often a person has had steps done once more, by their paths."""
 
     async def call(self, step: Step, call: Call, path: str, scope: Scope, record: records.Step | None) -> records.Step:
         """Make the call, or go on with it where the journal has begun it. Raises EvaluationError and Paused."""
@@ -89,6 +93,12 @@ class Caller:
                 if not self.in_flight[run_id]:
                     del self.in_flight[run_id]
 
+    def times_repeated(self, path: str) -> int:
+        """How often a person has had the step done once more, by itself or with a step that it stands inside."""
+        return sum(
+            times for one, times in self.repeats.items() if path == one or path.startswith((f"{one}/", f"{one}["))
+        )
+
     def is_repeatable(self, call: Call) -> bool:
         """Whether nothing happens twice when the call is made twice, or the flow says that it may."""
         return self.adapter.effect(call.uses) in REPEATABLE or call.on_ambiguous == "retry"
@@ -125,12 +135,16 @@ class _One:
     async def _attempt(self, given: dict[str, Any], take_off: Callable[[], None]) -> records.Step:
         writer, uses = self.caller.writer, self.does.uses
         try:
-            await writer.store.start_attempt(writer.run, self.path, uses, given, self.attempts, self.caller.clock())
+            if self.caller.adapter.may_wait(uses, self.does.connection):
+                await self._begin(given, sending=False)
             output = await self._send(given, take_off)
         except _TooLate as late:
             if self.is_open:
                 return await self.leave_open(f"an earlier attempt may have taken effect, and {late}", _DOUBT)
             return await writer.finish(self.path, uses, "skipped", reason=str(late))
+        except InputError as error:
+            await self._begin(given, sending=False)  # so that it can be seen
+            return await self._after(error)
         except ActionError as error:
             return await self._after(error)
         except StoreError:
@@ -144,22 +158,32 @@ class _One:
             return await self.fail(f"until: {error}", "expression")
         return await writer.finish(self.path, uses, "succeeded", output=output)
 
+    async def _begin(self, given: dict[str, Any], *, sending: bool) -> None:
+        await self.caller.writer.attempt(self.path, self.does.uses, given, self.attempts, sending=sending)
+
     async def _send(self, given: dict[str, Any], take_off: Callable[[], None]) -> dict[str, Any]:
-        run, writer = self.caller.writer.run, self.caller.writer
+        run = self.caller.writer.run
         purpose: Purpose | None = "background" if run.backfill else None
-        key = f"{run.id}:{self.path}"
-        if self.does.idempotency_key is not None:
-            key = self.does.idempotency_key.render(self.scope)
         opened = self.caller.adapter.open_call(
-            self.does.uses, given, connection=self.does.connection, idempotency_key=key, purpose=purpose
+            self.does.uses, given, connection=self.does.connection, idempotency_key=self._key(), purpose=purpose
         )
-        async with opened as call:
+        async with AsyncExitStack() as stack:
+            async with self.caller.cancelling.wait(run.id):
+                call = await stack.enter_async_context(opened)
             if reason := too_late(self.step, self.scope, self.caller.clock()):  # the wait for the budget may be long
                 raise _TooLate(reason)
             if not self.caller.is_repeatable(self.does):
                 take_off()
-            await writer.store.mark_sending(run, self.path, self.attempts, self.caller.clock())
+            await self._begin(given, sending=True)
             return await call.send(self.does.timeout)
+
+    def _key(self) -> str:
+        """By what the other side recognises a repetition, unless a person wants one."""
+        if self.does.idempotency_key is not None:
+            given: str = self.does.idempotency_key.render(self.scope)
+            return given
+        times = self.caller.times_repeated(self.path)
+        return f"{self.caller.writer.run.id}:{self.path}" + (f":{times + 1}" if times else "")
 
     async def _after(self, error: ActionError) -> records.Step:
         """Try again, hold or fail: what is certain, and what repeating would do, decide."""

@@ -6,14 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.database import Columns, Connection, Row
-from connector.runs.journal import DamagedRowError, attempt_of, event_of, run_of, step_of
+from connector.runs.journal import DamagedRowError, attempt_of, event_of, last_attempt_of, run_of, step_of
 from connector.runs.migrations import VERSION, find_version
 from connector.runs.tables import all_tables, find_missing, read_parts
+
+
+def _read_step(row: Row) -> None:
+    step = step_of(row)
+    if step.attempts:
+        last_attempt_of(row)
+
 
 READERS: dict[str, Callable[[Row], Any]] = {
     "events": event_of,
     "runs": run_of,
-    "steps": step_of,
+    "steps": _read_step,
     "attempts": attempt_of,
 }
 MOST = 10

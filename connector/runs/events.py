@@ -87,31 +87,25 @@ def new_id(kind: str, now: datetime) -> str:
 
 def add_event(connection: Connection, event: NewEvent, decisions: Sequence[Decision]) -> Stored:
     """Store an event and queue its runs, or recognise it."""
-    event_id, new = keep_event(connection, event)
+    event_id, new = keep_event(connection, event, held=any(one.held for one in decisions))
     if not new:
         return Stored(event_id, new=False, starts=Journal(connection).starts(event_id))
-    return Stored(
-        event_id, new=True, starts=[add_start(connection, event_id, event.received_at, one) for one in decisions]
-    )
+    starts = [_keep_start(connection, event_id, event.received_at, one) for one in decisions]
+    return Stored(event_id, new=True, starts=starts)
 
 
 def keep_event(
-    connection: Connection, event: NewEvent, *, is_news: bool = True, same_as: str | None = None
+    connection: Connection, event: NewEvent, *, is_news: bool = True, same_as: str | None = None, held: bool = False
 ) -> tuple[str, bool]:
     """The id of the event, and whether it is new.
 
     Steps wait for what `is_news`. `same_as` is an event that told of the same before.
     """
-    seen = connection.execute(
-        "SELECT id FROM events WHERE connector = ? AND connection = ? AND identity = ?",
-        (event.connector, event.connection, event.identity),
-    ).fetchone()
-    if seen:
-        return seen["id"], False
     event_id = new_id("evt", event.received_at)
-    connection.execute(
+    kept = connection.execute(
         "INSERT INTO events (id, connector, connection, identity, name, occurred_at, received_at, status, text, "
-        "source, same_as) VALUES (?, ?, ?, ?, ?, ?, ?, 'accepted', ?, ?, ?)",
+        "source, same_as) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (connector, connection, identity) "
+        "DO NOTHING",
         (
             event_id,
             event.connector,
@@ -120,11 +114,18 @@ def keep_event(
             json.dumps(event.name),
             write_time(event.occurred_at) if event.occurred_at else None,
             write_time(event.received_at),
+            "held" if held else "accepted",
             json.dumps(event.text),
             event.source,
             same_as if is_news else event_id,
         ),
     )
+    if not kept.rowcount:
+        row = connection.execute(
+            "SELECT id FROM events WHERE connector = ? AND connection = ? AND identity = ?",
+            (event.connector, event.connection, event.identity),
+        ).fetchone()
+        return row["id"], False
     if is_news and same_as is None:
         awaited.offer(connection, event_id, event.connector, event.connection, event.received_at)
     return event_id, True
@@ -137,16 +138,21 @@ def add_start(connection: Connection, event_id: str, now: datetime, decision: De
     ).fetchone()
     if row and not row["held"]:
         return records.Start(row["flow"], row["run_id"], json.loads(row["reason"] or "null"))
+    start = _keep_start(connection, event_id, now, decision)
+    connection.execute(
+        "UPDATE events SET status = CASE WHEN EXISTS (SELECT 1 FROM starts WHERE event_id = events.id AND held = 1) "
+        "THEN 'held' ELSE 'accepted' END WHERE id = ?",
+        (event_id,),
+    )
+    return start
+
+
+def _keep_start(connection: Connection, event_id: str, now: datetime, decision: Decision) -> records.Start:
     start = _start(connection, event_id, now, decision)
     connection.execute(
         "INSERT INTO starts (event_id, flow, run_id, reason, held) VALUES (?, ?, ?, ?, ?) ON CONFLICT (event_id, flow) "
         "DO UPDATE SET run_id = excluded.run_id, reason = excluded.reason, held = excluded.held",
         (event_id, start.flow, start.run_id, as_json(start.reason), start.held),
-    )
-    connection.execute(
-        "UPDATE events SET status = CASE WHEN EXISTS (SELECT 1 FROM starts WHERE event_id = events.id AND held = 1) "
-        "THEN 'held' ELSE 'accepted' END WHERE id = ?",
-        (event_id,),
     )
     return start
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from connector.flows import parameters
 from connector.flows.expressions.functions import EvaluationError, from_time
-from connector.flows.flow import Flow, Step
+from connector.flows.flow import Call, Flow, Kind, Step, WaitFor
 from connector.runs import records
 from connector.runs.records import Failure
 
@@ -55,6 +55,11 @@ class Frame:
                 done = journal.get(self.path(inner))
                 self.scope["steps"][inner.id] = done.output if done else None
                 self.scope["status"][inner.id] = done.status if done else "skipped"
+
+
+def action_of(does: Kind) -> str:
+    """What the journal calls the action of a step: what it uses, or its kind."""
+    return does.uses if isinstance(does, (Call, WaitFor)) else type(does).__name__.lower()
 
 
 def _begin(

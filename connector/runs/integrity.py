@@ -4,9 +4,9 @@ import asyncio
 import logging
 from pathlib import Path
 
-from connector import sqlite
 from connector.engines import Address
 from connector.errors import StoreError
+from connector.upkeep import Look
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ class Integrity:
     """One look at all pages of the file, in a thread. A server looks after its own files."""
 
     def __init__(self, address: Address) -> None:
-        self._look = sqlite.Look(address) if isinstance(address, Path) else None
+        self._look = Look(address) if isinstance(address, Path) else None
         self._address = address
         self._stopping = asyncio.Event()
         self.damage: str | None = None
@@ -32,7 +32,7 @@ class Integrity:
         if self._look is not None:
             self._look.stop()
 
-    async def _find(self, look: sqlite.Look) -> None:
+    async def _find(self, look: Look) -> None:
         try:
             found = await asyncio.to_thread(look.run)
         except StoreError as error:

@@ -9,30 +9,32 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from connector.adapter import Adapter
-from connector.errors import InputError, SettingsError
+from connector.errors import InputError, SettingsError, StoreError
 from connector.flows import parameters
 from connector.flows.explanation import why_false
 from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError
-from connector.flows.flow import MOST_ITEMS, Approve, Call, Each, Flow, Kind, Step, Stop, Switch, Wait, WaitFor
-from connector.runs import pins, records
+from connector.flows.flow import MOST_ITEMS, Approve, Call, Each, Flow, Step, Stop, Switch, Wait, WaitFor
+from connector.runs import pins, records, transitions
 from connector.runs.calling import Caller, is_in_doubt, too_late
-from connector.runs.frames import End, Frame
+from connector.runs.cancelling import Cancelling
+from connector.runs.claims import Claim
+from connector.runs.effects import ONCE
+from connector.runs.frames import End, Frame, action_of
 from connector.runs.pausing import Paused, Pausing
 from connector.runs.pins import Pin
 from connector.runs.records import Failure
-from connector.runs.step_writer import StepWriter
+from connector.runs.run_writer import RunWriter
 from connector.runs.store import Store
+from connector.runs.transitions import CancelRequestedError, StaleRunError
 
 log = logging.getLogger(__name__)
-
-ONCE = ("once", "destructive")
-"""Effects of steps that a backfill leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +48,33 @@ class Interpreter:
     stopping: Callable[[], bool] = lambda: False
     in_flight: Counter[str] = field(default_factory=Counter)
     """The runs in a call that must not be cut off, because it cannot be repeated."""
+    cancelling: Cancelling = field(default_factory=Cancelling)
 
-    async def advance(self, run: records.Run, flow: Flow) -> None:
+    async def advance(self, claim: Claim, flow: Flow) -> None:
         """Run until the end, a wait or a decision that a person has to take. Raises StoreError."""
-        progress = _Progress(self, run, self.store.read(lambda journal: journal.steps(run.id)))
+        with self.cancelling.of(claim.run):
+            await self._advance(claim, flow)
+
+    async def _advance(self, claim: Claim, flow: Flow) -> None:
+        progress, run = _Progress(self, claim), claim.run
         try:
             await progress.finish(flow)
+        except CancelRequestedError:
+            await progress.write(transitions.cancel_run, self.clock())
+            log.info("the run %s of %s was cancelled", run.id, run.flow)
         except Paused as paused:
             if paused.until is None:
-                await self.store.leave_run(run, progress.worked())
+                await progress.write(transitions.leave_run, progress.worked())
             else:
-                await self.store.pause_run(run, paused.until, progress.worked(), self.clock())
+                await progress.write(transitions.pause_run, paused.until, progress.worked(), self.clock())
         except asyncio.CancelledError:
-            await self.store.leave_run(run, progress.worked())
+            with suppress(StaleRunError):  # the write that was waited for may have ended the run
+                await progress.write(transitions.leave_run, progress.worked())
+            raise
+        except StoreError:
+            raise
+        except Exception:  # a fault of this program; what is known is kept all the same
+            await progress.write(transitions.leave_run, progress.worked())
             raise
 
 
@@ -66,25 +82,29 @@ def _kind_of(error: EvaluationError | SettingsError) -> str:
     return "expression" if isinstance(error, EvaluationError) else "settings"
 
 
-def action_of(does: Kind) -> str:
-    """What the journal calls the action of a step: what it uses, or its kind."""
-    return does.uses if isinstance(does, (Call, WaitFor)) else type(does).__name__.lower()
-
-
 class _Progress:
     """One run while a process works on it."""
 
-    def __init__(self, interpreter: Interpreter, run: records.Run, journal: dict[str, records.Step]) -> None:
-        self._adapter, self._store, self._clock = interpreter.adapter, interpreter.store, interpreter.clock
-        self._stopping = interpreter.stopping
-        self._run = run
-        self._journal = journal
-        self._pins = self._store.query(pins.load, run.id)
+    def __init__(self, interpreter: Interpreter, claim: Claim) -> None:
+        self._adapter, self._clock = interpreter.adapter, interpreter.clock
+        self._stopping, self._cancelling = interpreter.stopping, interpreter.cancelling
+        self._run = claim.run
+        self._journal = dict(claim.steps)
+        self._pins = claim.pins
         self._began = self._clock()
         self._limit: float | None = None
         """Seconds for which the run may work, also in steps that stand inside others; none in `on_error`."""
-        self._writer = StepWriter(self._store, run, self._clock)
-        self._caller = Caller(self._adapter, self._writer, self._clock, interpreter.jitter, interpreter.in_flight)
+        self._writer = RunWriter(interpreter.store, self._run, self._clock)
+        self.write = self._writer.write
+        self._caller = Caller(
+            self._adapter,
+            self._writer,
+            self._clock,
+            interpreter.jitter,
+            interpreter.in_flight,
+            interpreter.cancelling,
+            claim.repeats,
+        )
         self._pausing = Pausing(self._adapter, self._writer, self._clock)
 
     def worked(self) -> float:
@@ -93,6 +113,7 @@ class _Progress:
 
     async def finish(self, flow: Flow) -> None:
         self._limit = flow.timeout
+        self._awaits = any(isinstance(step.does, WaitFor) for _, step in flow.all_steps())
         try:
             frame = Frame.of(flow, self._run, self._run.trigger, self._adapter.config(flow.config))
             end, outputs = await self._whole(frame)
@@ -103,10 +124,13 @@ class _Progress:
         now = self._clock()
         if end is None or end.failure is None:
             reason = end.reason if end else None
-            await self._store.finish_run(self._run, "succeeded", now, outputs=outputs, reason=reason)
+            await self._end_run("succeeded", now, outputs=outputs, reason=reason)
             return
-        await self._store.finish_run(self._run, "held" if end.is_held else "failed", now, error=end.failure)
-        log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, end.status, end.failure.message)
+        ended = await self._end_run("held" if end.is_held else "failed", now, error=end.failure)
+        log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, ended, end.failure.message)
+
+    async def _end_run(self, status: records.RunStatus, now: datetime, **values: Any) -> records.RunStatus:
+        return await self.write(transitions.finish_run, status, now, awaits=self._awaits, **values)
 
     async def _whole(self, frame: Frame) -> tuple[End | None, Any]:
         """The steps of a flow, what it does after a failure, and its outputs."""
@@ -154,8 +178,7 @@ class _Progress:
         return None
 
     async def _do(self, step: Step, frame: Frame, record: records.Step | None) -> records.Step:
-        if self._stopping():
-            raise Paused(None)
+        self._require_going_on(record)
         path, does = frame.path(step), step.does
         action = action_of(does)
         try:
@@ -168,6 +191,13 @@ class _Progress:
         except (EvaluationError, SettingsError) as error:
             attempts = record.attempts if record else 0
             return await self._writer.fail(path, action, str(error), _kind_of(error), attempts)
+
+    def _require_going_on(self, record: records.Step | None) -> None:
+        """Raise Paused where the process ends, CancelRequestedError where a person wants the run cancelled."""
+        if self._stopping():
+            raise Paused(None)
+        if record is None or record.status != "sending":  # how that one ended is written down first
+            self._cancelling.require_going_on(self._run.id)
 
     async def _control(
         self, does: Wait | WaitFor | Approve | Switch | Stop, path: str, frame: Frame, record: records.Step | None
@@ -268,8 +298,7 @@ class _Progress:
         if record is not None and record.status in records.FINISHED:
             return record
         async with turns:
-            if self._stopping():
-                raise Paused(None)
+            self._require_going_on(record)
             inside = replace(frame, scope={**frame.scope, "item": item, "index": index})
             try:
                 done = await self._one(step, call, path, inside, record)

@@ -43,10 +43,21 @@ _MIGRATIONS = (
     UPDATE runs SET lane_place = rowid WHERE lane IS NOT NULL AND lane_place IS NULL;
     DROP INDEX IF EXISTS runs_by_lane;
     """,
-    # 2 → 3: runs are removed in the end, and what they started from still says that it has started them; and what the
+    # 2 → 3: the last attempt of a step stands in its row
+    """
+    ALTER TABLE steps ADD COLUMN attempt_at TEXT;
+    ALTER TABLE steps ADD COLUMN sent_at TEXT;
+    UPDATE steps SET attempt_at = started_at WHERE attempts > 0;
+    UPDATE steps SET attempt_at = a.started_at, sent_at = a.sent_at FROM attempts a
+        WHERE a.run_id = steps.run_id AND a.step = steps.step AND a.number = steps.attempts;
+    DELETE FROM attempts WHERE finished_at IS NULL;
+    """,
+    # 3 → 4: what people decide about runs
+    "ALTER TABLE runs ADD COLUMN cancelling TEXT;",
+    # 4 → 5: runs are removed in the end, and what they started from still says that it has started them; and what the
     # first versions had otherwise
     """
-    CREATE TABLE starts_3 (
+    CREATE TABLE starts_5 (
         event_id TEXT NOT NULL REFERENCES events (id),
         flow     TEXT NOT NULL,
         run_id   TEXT,
@@ -55,11 +66,11 @@ _MIGRATIONS = (
         PRIMARY KEY (event_id, flow),
         CHECK ((run_id IS NULL) <> (reason IS NULL))
     ) WITHOUT ROWID;
-    INSERT INTO starts_3 (event_id, flow, run_id, reason, held) SELECT event_id, flow, run_id, reason, held FROM starts;
+    INSERT INTO starts_5 (event_id, flow, run_id, reason, held) SELECT event_id, flow, run_id, reason, held FROM starts;
     DROP TABLE starts;
-    ALTER TABLE starts_3 RENAME TO starts;
+    ALTER TABLE starts_5 RENAME TO starts;
     CREATE TABLE IF NOT EXISTS answers (run_id TEXT, step TEXT, approved INTEGER, by TEXT, at TEXT, form TEXT);
-    CREATE TABLE answers_3 (
+    CREATE TABLE answers_5 (
         run_id   TEXT NOT NULL REFERENCES runs (id),
         step     TEXT NOT NULL,
         approved INTEGER NOT NULL,
@@ -68,10 +79,10 @@ _MIGRATIONS = (
         form     TEXT NOT NULL,
         PRIMARY KEY (run_id, step)
     ) WITHOUT ROWID;
-    INSERT INTO answers_3 (run_id, step, approved, by, at, form)
+    INSERT INTO answers_5 (run_id, step, approved, by, at, form)
         SELECT run_id, step, approved, by, at, form FROM answers;
     DROP TABLE answers;
-    ALTER TABLE answers_3 RENAME TO answers;
+    ALTER TABLE answers_5 RENAME TO answers;
     DROP INDEX IF EXISTS waiting_starts_due;
     DROP INDEX IF EXISTS events_in_time;
     """,

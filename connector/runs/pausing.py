@@ -16,7 +16,7 @@ from connector.runs.answers import Answer
 from connector.runs.awaited import Awaited
 from connector.runs.pins import Pin
 from connector.runs.resends import read_delivery
-from connector.runs.step_writer import StepWriter
+from connector.runs.run_writer import RunWriter
 
 NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ class Pausing:
     """For the steps of one run. Each method ends its step or raises Paused."""
 
     adapter: Adapter
-    writer: StepWriter
+    writer: RunWriter
     clock: Callable[[], datetime]
 
     async def wait(self, wait: Wait, path: str, scope: Scope, record: records.Step | None) -> records.Step:
@@ -65,7 +65,7 @@ class Pausing:
         if (found := await self._take(wanted, path, scope)) is not None:
             return found
         if self.clock() >= until:
-            return await self.writer.finish(path, wanted.uses, "succeeded", reason="no such event came in time")
+            return await self.writer.stop_awaiting(path, wanted.uses, "no such event came in time")
         raise Paused(until)
 
     async def _take(self, wanted: WaitFor, path: str, scope: Scope) -> records.Step | None:
@@ -77,7 +77,7 @@ class Pausing:
                 return ended
             others.append(stored.id)
         if others:
-            await self.writer.store.look_past(self.writer.run, path, others)
+            await self.writer.look_past(path, others)
         return None
 
     def _matching(self, wanted: WaitFor, stored: records.Event, scope: Scope) -> dict[str, Any] | None:

@@ -6,14 +6,14 @@ for its whole list, `greet[]` for each of its items, `send/note` for a step of a
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from connector.database import Connection
 from connector.runs import records
 from connector.runs.records import Failure
-from connector.runs.step_writer import StepWriter
+from connector.runs.run_writer import RunWriter
 
 EVERY = "*"
 """The path of what each action, event and approval gets that has no other pin."""
@@ -33,7 +33,7 @@ class Pin:
     reason: str = "pinned"
     """What the journal says of the step where it succeeds."""
 
-    async def finish(self, writer: StepWriter, path: str, action: str) -> records.Step:
+    async def finish(self, writer: RunWriter, path: str, action: str) -> records.Step:
         """End the step, which has begun, as the pin says."""
         if self.kind is None:
             return await writer.finish(path, action, "succeeded", output=self.output, reason=self.reason)
@@ -55,6 +55,18 @@ def keep(connection: Connection, run_id: str, pins: Pins) -> None:
 def load(connection: Connection, run_id: str) -> Pins:
     rows = connection.execute("SELECT step, pin FROM pins WHERE run_id = ?", (run_id,))
     return {row["step"]: Pin(**json.loads(row["pin"])) for row in rows}
+
+
+def load_all(connection: Connection, run_ids: Sequence[str]) -> Mapping[str, Pins]:
+    """Those of each run."""
+    found: dict[str, dict[str, Pin]] = {run_id: {} for run_id in run_ids}
+    if found:
+        rows = connection.execute(
+            "SELECT * FROM pins WHERE run_id IN (SELECT value FROM json_each(?))", (json.dumps(run_ids),)
+        )
+        for row in rows.fetchall():
+            found[row["run_id"]][row["step"]] = Pin(**json.loads(row["pin"]))
+    return found
 
 
 def find(pins: Pins, path: str) -> Pin | None:

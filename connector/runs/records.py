@@ -77,9 +77,11 @@ class Run:
     worked: float = 0.0
     """Seconds, without those for which it waited or was held, until it was left last."""
     reason: str | None = None
-    """Why a `stop` ended it."""
+    """Why a `stop` or a person ended it."""
     lane: Any = None
     """The key of `concurrency`."""
+    cancelling: str | None = None
+    """Why it shall be cancelled, while it is at work."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from connector.adapter import Adapter
+from connector.database import Connection
 from connector.errors import StoreError
 from connector.flows.flow import Flow
-from connector.runs import events, records
+from connector.runs import claims, events, records
 from connector.runs.events import BY_HAND, Decision, NewEvent
 from connector.runs.interpreter import Interpreter
+from connector.runs.journal import Journal
 from connector.runs.pins import EVERY, Pin, Pins
 from connector.runs.store import Store
 
@@ -56,10 +58,15 @@ async def _run(adapter: Adapter, store: Store, flow: Flow, decision: Decision, n
         return clock
 
     interpreter = Interpreter(adapter, store, tick, jitter=lambda: 0.0)
-    while claimed := await store.claim(clock, 1):
+    while claimed := (await store.write(claims.take, clock, 1)).claims:
         await interpreter.advance(claimed[0], flow)
-        run = store.read(lambda journal: journal.run(claimed[0].id))
+        run, steps = store.query(_look, claimed[0].run.id)
         if run is None or run.status in records.ENDED:
-            return Outcome(run, store.read(lambda journal: journal.steps(claimed[0].id)))
+            return Outcome(run, steps)
         clock = max(clock, run.wake_at or clock)
     raise StoreError(f"the rehearsal of {flow.name} did not end; report it with the flow")
+
+
+def _look(connection: Connection, run_id: str) -> tuple[records.Run | None, Mapping[str, records.Step]]:
+    journal = Journal(connection)
+    return journal.run(run_id), journal.steps(run_id)

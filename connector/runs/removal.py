@@ -18,7 +18,6 @@ Each function works in its caller's transaction, on a few rows.
 """
 
 import json
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +28,7 @@ from connector.runs.events import BY_HAND
 from connector.runs.intake import TOO_OLD
 from connector.runs.records import RunStatus, first_id, write_time
 from connector.runs.tables import all_tables
+from connector.sqlite import is_connection
 
 EVENT_AGE = 2 * TOO_OLD + timedelta(days=1)
 
@@ -102,7 +102,7 @@ def _remove_events(connection: Connection, event_ids: list[str]) -> None:
 
 def _empty_events(connection: Connection, event_ids: list[str]) -> None:
     ids = (json.dumps(event_ids),)
-    connection.execute(_empty_on_sqlite() if isinstance(connection, sqlite3.Connection) else _EMPTY, ids)
+    connection.execute(_empty_on_sqlite() if is_connection(connection) else _EMPTY, ids)
     connection.execute(
         "UPDATE arrivals SET facts = '{}' WHERE item IS NOT NULL AND event_id IN (SELECT value FROM json_each(?))", ids
     )

@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS events (
     same_as     TEXT,
     UNIQUE (connector, connection, identity)
 );
+CREATE INDEX IF NOT EXISTS events_held ON events (id) WHERE status = 'held';
 CREATE INDEX IF NOT EXISTS events_by_time ON events (connector, connection, coalesce(occurred_at, received_at));
 CREATE INDEX IF NOT EXISTS events_with_text ON events (id) WHERE text <> 'null';
 
@@ -43,6 +44,8 @@ CREATE TABLE IF NOT EXISTS revisions (
 
 -- queued → running → succeeded | failed | held | cancelled
 --          running ⇄ waiting, and back to queued when its process ends
+-- A person brings failed, held and cancelled ones back to queued. `cancelling` is why a running one shall be cancelled,
+-- which its process does before it begins anything more.
 -- `epoch` grows with each claim; a write of an older epoch changes nothing. `worked` are seconds without those of waits.
 -- Of the runs of a flow with the same `lane` that have not finished, the first `lane_limit` by their `lane_place` go on.
 CREATE TABLE IF NOT EXISTS runs (
@@ -67,6 +70,7 @@ CREATE TABLE IF NOT EXISTS runs (
     lane        TEXT,
     lane_limit  INTEGER,
     lane_place  INTEGER,
+    cancelling  TEXT,
     UNIQUE (flow, event_id),
     CHECK ((status = 'waiting') = (wake_at IS NOT NULL)),
     CHECK ((status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL))
@@ -88,8 +92,11 @@ CREATE TABLE IF NOT EXISTS starts (
     CHECK ((run_id IS NULL) <> (reason IS NULL))
 ) WITHOUT ROWID;
 
+CREATE INDEX IF NOT EXISTS runs_by_flow ON runs (flow, id);
+CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status, id) WHERE status <> 'succeeded';
+
 -- started → sending → succeeded | failed | held, back to started for the next attempt; skipped at once.
--- Only a step that a crash left in `sending` is ambiguous.
+-- Only a step that a crash left in `sending` is ambiguous. `attempt_at` and `sent_at` are of its last attempt.
 CREATE TABLE IF NOT EXISTS steps (
     run_id      TEXT NOT NULL REFERENCES runs (id),
     step        TEXT NOT NULL,
@@ -104,6 +111,8 @@ CREATE TABLE IF NOT EXISTS steps (
     started_at  TEXT NOT NULL,
     finished_at TEXT,
     wake_at     TEXT,
+    attempt_at  TEXT,
+    sent_at     TEXT,
     PRIMARY KEY (run_id, step)
 ) WITHOUT ROWID;
 
@@ -149,6 +158,22 @@ CREATE TABLE IF NOT EXISTS pins (
     PRIMARY KEY (run_id, step)
 ) WITHOUT ROWID;
 
+-- What people decided about runs. `undone` is how the run stood before, and the steps that are done anew as they were;
+-- `repeats` are the paths of those that succeeded and are done once more.
+CREATE TABLE IF NOT EXISTS interventions (
+    run_id  TEXT NOT NULL REFERENCES runs (id),
+    number  INTEGER NOT NULL,
+    what    TEXT NOT NULL CHECK (what IN ('retry', 'cancel', 'done', 'not_done')),
+    step    TEXT,
+    by      TEXT NOT NULL,
+    at      TEXT NOT NULL,
+    reason  TEXT,
+    undone  TEXT NOT NULL,
+    repeats TEXT NOT NULL,
+    PRIMARY KEY (run_id, number)
+) WITHOUT ROWID;
+
+-- Attempts that were followed by another one.
 CREATE TABLE IF NOT EXISTS attempts (
     run_id      TEXT NOT NULL,
     step        TEXT NOT NULL,

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from connector.database import Connection
-from connector.runs import answers, records
+from connector.runs import answers, interventions, records
 from connector.runs.answers import Answer
+from connector.runs.interventions import Intervention
 from connector.runs.journal import Journal
 
 
@@ -65,12 +66,13 @@ def _steps(connection: Connection, run: records.Run) -> Iterator[Waiting]:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run with its steps, in the order in which they began, and their attempts."""
+    """A run with its steps, in the order in which they began, their attempts, and what people decided about it."""
 
     run: records.Run
     waiting: Sequence[Waiting]
     steps: Sequence[records.Step]
     attempts: Sequence[records.Attempt]
+    interventions: Sequence[Intervention]
 
 
 def read_view(connection: Connection, run_id: str) -> RunView | None:
@@ -79,4 +81,5 @@ def read_view(connection: Connection, run_id: str) -> RunView | None:
     if (run := journal.run(run_id)) is None:
         return None
     steps = list(journal.steps(run_id).values())
-    return RunView(run, find_waits(connection, run), steps, journal.attempts(run_id))
+    decided = interventions.load(connection, run_id)
+    return RunView(run, find_waits(connection, run), steps, journal.attempts(run_id), decided)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
@@ -10,11 +11,12 @@ from datetime import datetime
 from connector.adapter import Adapter
 from connector.errors import StoreError
 from connector.flows.flow import Flow
-from connector.runs import records, revisions
+from connector.runs import cancels, claims, records, revisions, transitions
+from connector.runs.claims import Claim
 from connector.runs.interpreter import Interpreter
-from connector.runs.journal import DamagedRowError
 from connector.runs.records import Failure
-from connector.runs.store import StaleRunError, Store
+from connector.runs.store import Store
+from connector.runs.transitions import StaleRunError
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,9 @@ class Worker:
         self._backfills: set[str] = set()
         self._broken: set[str] = set()
         self._something = asyncio.Event()
-        self._claimed_at = clock()
+        self._wake_at: datetime | None = None
+        """When the next run goes on that waits, as far as the last claim knows."""
+        self._looked_at = time.monotonic()
         self._stopping = False
 
     def wake(self) -> None:
@@ -57,7 +61,7 @@ class Worker:
         while not self._stopping:
             try:
                 if not recovered:
-                    await self._store.requeue()
+                    await self._store.write(claims.requeue)
                     recovered = True
                 await self._start_due(only())
                 if failing:
@@ -67,14 +71,14 @@ class Worker:
                 if not failing:
                     log.error("no runs are taken up until this ends: %s", error)  # noqa: TRY400 - the sentence says it all
                 failing = True
-            await self._rest(only(), failing=failing)
+            await self._rest(failing=failing)
         for run_id, task in self._active.items():
             if run_id not in self._interpreter.in_flight:
                 task.cancel()  # it waits, or does what can be repeated
         if self._active:
             await asyncio.wait(self._active.values())
         with suppress(StoreError):  # the next process gives them back otherwise
-            await self._store.requeue()
+            await self._store.write(claims.requeue)
 
     def stop(self) -> None:
         """Let the calls that cannot be repeated finish, and leave the rest to the next process."""
@@ -87,44 +91,54 @@ class Worker:
             await self._start_due(run_ids)
             if all(self._has_ended(run_id) for run_id in run_ids):
                 return
-            await self._rest(run_ids)
+            await self._rest()
 
     async def _start_due(self, only: Collection[str] | None = None) -> None:
         self._something.clear()
+        self._look_for_cancels()
         if self._broken:
             broken = sorted(self._broken)  # others may break meanwhile
-            await self._store.requeue(broken)
+            await self._store.write(claims.requeue, broken)
             self._broken.difference_update(broken)
         free = self._parallel - len(self._active)
         backfills = max(1, int(self._parallel * BACKFILL_SHARE)) - len(self._backfills)
-        if free > 0:
-            self._claimed_at = self._clock()
-        for run in await self._store.claim(self._claimed_at, free, only, backfills) if free > 0 else ():
-            if run.backfill:
-                self._backfills.add(run.id)
-            self._active[run.id] = asyncio.create_task(self._advance(run), name=run.id)
+        if free <= 0:
+            return
+        taken = await self._store.write(claims.take, self._clock(), free, only, backfills)
+        self._wake_at = taken.wake_at
+        for claim in taken.claims:
+            if claim.run.backfill:
+                self._backfills.add(claim.run.id)
+            self._active[claim.run.id] = asyncio.create_task(self._advance(claim), name=claim.run.id)
+
+    def _look_for_cancels(self) -> None:
+        """Another process may have asked for it. Writes find out by themselves; waits do not."""
+        if self._active and time.monotonic() - self._looked_at >= LOOK_EVERY:
+            self._looked_at = time.monotonic()
+            for run_id in self._store.query(cancels.find_requests):
+                if run_id in self._active:
+                    self._interpreter.cancelling.ask(run_id)
 
     def _has_ended(self, run_id: str) -> bool:
         run = self._store.read(lambda journal: journal.run(run_id))
         return run is None or run.status in records.ENDED
 
-    async def _rest(self, only: Collection[str] | None = None, *, failing: bool = False) -> None:
+    async def _rest(self, *, failing: bool = False) -> None:
         """Until there is something to do, or a wait is over, or it is time to look."""
         seconds = LOOK_EVERY
-        if not failing and len(self._active) < self._parallel:
-            with suppress(StoreError):  # the next look reports it
-                # What was due then and is not at work has to wait for another run, whose end wakes the worker.
-                if wake_at := self._store.read(lambda journal: journal.next_wake(only, self._claimed_at)):
-                    seconds = max(0.0, min(LOOK_EVERY, (wake_at - self._clock()).total_seconds()))
+        # What is due and not at work has to wait for another run, whose end wakes the worker.
+        if not failing and len(self._active) < self._parallel and self._wake_at is not None:
+            seconds = max(0.0, min(LOOK_EVERY, (self._wake_at - self._clock()).total_seconds()))
         try:
             async with asyncio.timeout(seconds):
                 await self._something.wait()
         except TimeoutError:
             return
 
-    async def _advance(self, run: records.Run) -> None:
+    async def _advance(self, claim: Claim) -> None:
+        run = claim.run
         try:
-            await self._interpret(run)
+            await self._interpret(claim)
         except StaleRunError as error:
             log.warning("%s", error)
         except StoreError as error:
@@ -136,23 +150,22 @@ class Worker:
             if run.id not in self._broken:
                 self.wake()
 
-    async def _interpret(self, run: records.Run) -> None:
+    async def _interpret(self, claim: Claim) -> None:
         """Let the interpreter work on the run; hold it where that is not possible."""
+        run = claim.run
         try:
             flow = self._flow(run)
             if isinstance(flow, Flow):
-                await self._interpreter.advance(run, flow)
+                await self._interpreter.advance(claim, flow)
                 return
             failure = Failure("", "", flow, "revision", 0)
-        except DamagedRowError as error:
-            failure = Failure("", "", str(error), "damaged", 0)
         except StoreError:
             raise
         except Exception as error:
             log.exception("the run %s is held after a fault of this program", run.id)
             reason = f"a fault of this program, {type(error).__name__}: {error}; report it with the log"
             failure = Failure("", "", reason, "internal", 0)
-        await self._store.finish_run(run, "held", self._clock(), error=failure)
+        await self._store.write(transitions.finish_run, run, "held", self._clock(), error=failure)
 
     def _flow(self, run: records.Run) -> Flow | str:
         """The flow that the run is pinned to, or why it cannot run."""

@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from connector.adapter import DEFAULT, Adapter
 from connector.errors import StoreError, WebhookError
@@ -49,7 +48,7 @@ class Webhooks:
         return _json(answer, 202 if stored.new else 200)
 
 
-def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]]) -> Starlette:
+def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]]) -> Router:
     """The ASGI app. `ready` says why the server is not ready, or None."""
 
     async def healthz(_request: Request) -> Response:
@@ -59,7 +58,7 @@ def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]]) -
         reason = await ready()
         return _json({"status": "ready"}, 200) if reason is None else _json({"status": reason}, 503)
 
-    return Starlette(
+    return Router(
         routes=[
             Route("/webhooks/{connector}", webhooks.receive, methods=["POST"]),
             Route("/webhooks/{connector}/{connection}", webhooks.receive, methods=["POST"]),

@@ -1,6 +1,7 @@
 """Runs the server: one process, one database, one worker, one scheduler, one poller, their keepers, the webhooks."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from types import FrameType
 
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
+from starlette.routing import Router
 
 from connector import engines
 from connector.adapter import Adapter
@@ -32,6 +33,7 @@ from connector.runs.worker import Worker
 from connector.server.app import Webhooks, create_app
 from connector.server.readiness import Readiness
 from connector.settings import Settings
+from connector.transport import load_engine
 
 GRACE_SECONDS = 3
 
@@ -41,7 +43,7 @@ Started = Callable[[Mapping[str, datetime]], None]
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    app: Starlette
+    app: Router
     working: asyncio.Task[None]
     """What the worker and the scheduler do."""
     stop_working: Callable[[], None]
@@ -101,11 +103,15 @@ def serve(
             await server.serve(sockets=[listener])
             await announcing
 
+    load_engine()
+    # What is there now stays; what runs make is gone before it would be looked for.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     with engines.exclusive(settings.database) as hold, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work())
 
 
-def _configure(app: Starlette) -> uvicorn.Config:
+def _configure(app: Router) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,

@@ -1,126 +1,64 @@
-"""How long the flow language takes: python -m bench, in tests/. Prints medians, and exits with 1 where one is too long.
+"""How long things take: python -m bench [PART …], in tests/. Exits with 1 where a promise is missed.
 
-Each figure is seconds of the processor: the median over many rounds in this one process, after a first that does not
-count.
+Prints a table and writes it as JSON. Everything is real: processes of `chatforge serve`, signed webhooks and calls over
+loopback, synced commits. The figures of a machine that does other work meanwhile are worth little; ratios are worth
+more, since what they compare was measured in turn.
 """
 
+import argparse
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
-from tempfile import TemporaryDirectory
-from typing import Any
+from tempfile import gettempdir
 
-from flows.conftest import CATALOGUE
+import uvloop
+from bench import figures, history, intake, language, latency, machine, process, runs
+from bench.figures import Figure
+from bench.plan import Plan
 
-from connector.cli.flow_files import load_flows
-from connector.flows import types
-from connector.flows.check import check
-from connector.flows.document import Scalar, Source
-from connector.flows.expressions.narrowing import Known
-from connector.flows.problems import Report
-from connector.flows.slots import Expression, Slots
-from connector.flows.types import BOOL, INT, STR
-
-US, MS = 1e-6, 1e-3
-LOWER = "trigger.visitor_email.lower()"
-CONDITION = "trigger.visitor_email != null && trigger.score > 3"
-FIELDS = (10, 10_000)
-STEPS = 10
-FILES = 1_000
+PARTS: Mapping[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
+    "language": language.measure,
+    "runs": runs.measure,
+    "latency": latency.measure,
+    "intake": intake.measure,
+    "process": process.measure,
+    "history": history.measure,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    what: str
-    seconds: float
-    most: float
-    """What is promised, in seconds."""
-
-    def __str__(self) -> str:
-        unit, name = next(pair for pair in ((1.0, "s"), (MS, "ms"), (US, "µs")) if self.most >= pair[0])
-        late = "  too long" if self.seconds > self.most else ""
-        return f"{self.what:<58}{self.seconds / unit:>9.2f} {name:<3}{self.most / unit:>7g} {name}{late}"
-
-
-def time_of(work: Callable[[], Any], times: int, rounds: int = 21) -> float:
-    """The seconds of the processor that `work` takes: the median of rounds, each the mean of so many `times`."""
-    seconds = []
-    for _ in range(rounds + 1):
-        begun = time.process_time()
-        for _ in range(times):
-            work()
-        seconds.append((time.process_time() - begun) / times)
-    return median(seconds[1:])
-
-
-def compiled(text: str, wanted: types.Type) -> Expression:
-    known = Known({"trigger": CATALOGUE.triggers["crm.lead"].output, "steps": types.record("steps", {"n": INT})})
-    report = Report("bench")
-    narrowed = known.given(None).proving(("trigger", "visitor_email"))
-    found = Slots(Source(text), report).expression(Scalar(text, text, None, 0, len(text)), narrowed, wanted)
-    assert found is not None, report.problems()
+def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure how long things take.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all unless given")
+    parser.add_argument("--repeats", type=int, default=3, help="of each measurement (3); the median counts")
+    parser.add_argument("--json", type=Path, default=Path("bench.json"), help="the file to write (bench.json)")
+    parser.add_argument("--folder", type=Path, default=Path(gettempdir()), help="for databases, on the disk to measure")
+    parser.add_argument("--database-url", help="the database of the servers; a new SQLite file unless given")
+    parser.add_argument("--divide", type=int, default=1, help="all counts by this number, to see that it works (1)")
+    found = parser.parse_args(arguments)
+    if unknown := [part for part in found.parts if part not in PARTS]:
+        parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
     return found
 
 
-def event(fields: int) -> dict[str, Any]:
-    other = {f"field_{number}": number for number in range(fields - 2)}
-    return {"visitor_email": "Ann@Example.com", **other, "score": 7}
+def plan_of(wanted: argparse.Namespace) -> Plan:
+    plan = Plan(wanted.folder, wanted.repeats, wanted.database_url)
+    counts = ("warm_up", "runs", "latency_runs", "intake", "paced_intake", "history", "memory_runs")
+    fewer = {name: max(1, getattr(plan, name) // wanted.divide) for name in counts}
+    return replace(plan, **fewer, idle_seconds=plan.idle_seconds / wanted.divide)
 
 
-def flow_text(name: str) -> str:
-    """A flow of ten steps, in which each reads those before it."""
-    lines = [f"flow: {name}", "trigger: {uses: crm.lead, if: trigger.visitor_email != null}", "steps:"]
-    for number in range(STEPS):
-        before = f"${{{{ steps.s{number - 1}?.id ?? trigger.agent_id }}}}" if number else "${{ trigger.agent_id }}"
-        lines += [
-            f"- id: s{number}",
-            f"  if: trigger.score > {number} && trigger.visitor_name != null",
-            "  uses: crm.upsert",
-            "  with:",
-            "    email: ${{ trigger.visitor_email.lower() }}",
-            f"    name: Hi ${{{{ trigger.visitor_name }}}}, {before}",
-            "    properties: {source: '${{ trigger.source }}', pages: '${{ size(trigger.pages) }}'}",
-            "  retry: {max_attempts: 4, delay: 2s}",
-        ]
-    return "\n".join(lines)
-
-
-def of_evaluation() -> list[Figure]:
-    found = []
-    for what, text, wanted in (("a field in lower case", LOWER, STR), ("a condition of two parts", CONDITION, BOOL)):
-        evaluate = compiled(text, wanted).evaluate
-        for fields in FIELDS:
-            scope = {"trigger": event(fields), "steps": {}, "status": {}, "run": {}, "vars": {}, "config": {}}
-            seconds = time_of(lambda evaluate=evaluate, scope=scope: evaluate(scope), 5_000)  # type: ignore[misc]
-            found.append(Figure(f"{what}, of an event of {fields:,} fields", seconds, 2 * US))
-    return found
-
-
-def time_of_files() -> float:
-    with TemporaryDirectory() as folder:
-        for number in range(FILES):
-            Path(folder, f"f{number}.yaml").write_text(flow_text(f"f{number}"), "utf-8")
-        return time_of(lambda: load_flows(Path(folder), CATALOGUE), 1, 1)
-
-
-def of_checks() -> list[Figure]:
-    text = flow_text("bench")
-    assert check(text, "bench.yaml", CATALOGUE).flow is not None
-    return [
-        Figure("reading and checking an expression", time_of(lambda: compiled(CONDITION, BOOL), 200), 200 * US),
-        Figure(f"checking a flow of {STEPS} steps", time_of(lambda: check(text, "f", CATALOGUE), 3), 15 * MS),
-        Figure(f"checking {FILES:,} such files", time_of_files(), 10.0),
-    ]
-
-
-def main() -> int:
-    figures = [*of_evaluation(), *of_checks()]
-    print(f"{'':<58}{'median':>12}{'at most':>10}")
-    print(*figures, sep="\n")
-    return 1 if any(figure.seconds > figure.most for figure in figures) else 0
+def main(arguments: Sequence[str] | None = None) -> int:
+    wanted = read_arguments(arguments)
+    plan = plan_of(wanted)
+    facts = machine.describe(plan.folder)
+    print(*(f"{name:<14}{fact}" for name, fact in facts.items()), sep="\n")
+    found: dict[str, list[Figure]] = {}
+    for part in wanted.parts or PARTS:
+        found[part] = uvloop.run(PARTS[part](plan))
+        print(*figures.lines(part, found[part]), sep="\n", flush=True)
+        figures.write(wanted.json, facts, found)
+    return 1 if any(figure.is_missed for part in found.values() for figure in part) else 0
 
 
 if __name__ == "__main__":

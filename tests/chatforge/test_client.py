@@ -72,6 +72,12 @@ def test_retry_after_date_is_read_against_the_clock() -> None:
     assert error.retry_after == 20.0
 
 
+def test_retry_after_date_is_read_against_the_clock_that_the_answer_shows() -> None:
+    wait = "Retry-After: Wed, 25 Mar 2026 14:30:20 GMT\r\nDate: Wed, 25 Mar 2026 14:20:20 GMT\r\nRetry-After: 5\r\n"
+    _, error = call(list_agents, b"", "429 Too Many Requests", wait)
+    assert error.retry_after == 600.0
+
+
 def test_failure_is_not_tried_again() -> None:
     _, error = call(list_agents, b'{"error": "boom"}', "500 Internal Server Error")
     assert isinstance(error, ServerError)

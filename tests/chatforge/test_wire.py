@@ -1,6 +1,5 @@
 import json
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from connector.chatforge.wire import (
     Answer,
     build_request,
     check_status,
-    parse_retry_after,
     read_answer,
     require_success,
 )
@@ -172,33 +170,6 @@ def test_secret_too_short_to_hide_changes_nothing(secret: str) -> None:
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
 def test_retry_after_is_kept(status: int) -> None:
     assert refuse(status, headers={"retry-after": "7"}).retry_after == 7.0
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("12", 12.0),
-        (" 1.5 ", 1.5),
-        ("-3", 0.0),
-        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
-        (format_datetime(NOW - timedelta(seconds=90), usegmt=True), 0.0),
-        ("Wednesday, 25-Mar-26 14:31:00 GMT", 60.0),
-        ("Wed Mar 25 14:31:00 2026", 60.0),
-        ("Wed, 25 Mar 2026 14:31:00 -0000", 60.0),
-        ("soon", None),
-        ("", None),
-        ("nan", None),
-        ("1e5", None),
-        ("9" * 400, None),
-        ("١٢", None),
-        ("Wed, 99 Mar 2026 14:31:00 GMT", None),
-        ("Wed, 25 Mar 99999 14:31:00 GMT", None),
-        ("Wed, 25 Mar 2026 14:31:00 +9999999999999", None),
-    ],
-)
-def test_retry_after_is_read_or_ignored(value: str | None, seconds: float | None) -> None:
-    assert parse_retry_after(value, NOW) == seconds
 
 
 def read(body: bytes, secret: str = "") -> Any:

@@ -120,8 +120,14 @@ def test_check_of_a_sound_database_changes_nothing(chatforge, address, tmp_path)
         ("UPDATE attempts SET error = 'oops'", "attempts the row with run_id 'run_"),
         ("DROP TABLE schedules", "tables schedules is missing; restore the database from a backup"),
         ("ALTER TABLE polls DROP COLUMN due_at", "tables polls.due_at is missing"),
-        ("UPDATE schema_version SET version = 2", "version 2, while this program has 3: an earlier chatforge made it"),
-        ("UPDATE schema_version SET version = 99", "version 99, while this program has 3: a later chatforge made it"),
+        (
+            "UPDATE schema_version SET version = 2",
+            f"version 2, while this program has {VERSION}: an earlier chatforge made it",
+        ),
+        (
+            "UPDATE schema_version SET version = 99",
+            f"version 99, while this program has {VERSION}: a later chatforge made it",
+        ),
     ],
     ids=["a run", "a step", "events", "attempts", "a table", "a column", "an earlier version", "a later version"],
 )

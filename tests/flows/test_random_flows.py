@@ -19,7 +19,7 @@ from connector.adapter import Adapter
 from connector.flows.calls import NoFlow
 from connector.flows.check import check
 from connector.flows.flow import Call, Flow
-from connector.runs.interpreter import action_of
+from connector.runs.frames import action_of
 from connector.runs.store import Store
 
 # Reasons that lie in a value, not in its type.

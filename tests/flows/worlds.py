@@ -18,7 +18,7 @@ from connector.flows.catalogue import Operation
 from connector.flows.flow import Approve, Flow
 from connector.flows.types import Type
 from connector.registry import Registry
-from connector.runs import answers, records, revisions
+from connector.runs import answers, claims, records, revisions
 from connector.runs.answers import Answer
 from connector.runs.intake import Intake
 from connector.runs.interpreter import Interpreter
@@ -106,8 +106,8 @@ class World:
         pinned = store.query(revisions.load, flow.revision, adapter.catalogue)
         assert isinstance(pinned, Flow), pinned
         for _ in range(ROUNDS):
-            for run in await store.claim(self.now, 1, [run_id]):
-                await interpreter.advance(run, pinned)
+            for claim in (await store.write(claims.take, self.now, 1, [run_id])).claims:
+                await interpreter.advance(claim, pinned)
             found = store.read(lambda journal: journal.run(run_id))
             assert found is not None
             if found.status in records.ENDED:

@@ -57,6 +57,8 @@ class Bench:
     """For which the budget was asked."""
     budget_wait: timedelta | None = None
     """How long each call waits until it may send."""
+    budget_pause: float = 0.0
+    """The same in seconds of the machine's clock; needs a `budget_wait`."""
 
     def clock(self) -> datetime:
         return self.now
@@ -150,9 +152,14 @@ class Bench:
             budget=lambda _values: self,
         )
 
+    @property
+    def limit(self) -> int:
+        return 100
+
     async def take(self, purpose: Purpose) -> "Bench":
         self.purposes.append(purpose)
         self.now += self.budget_wait or timedelta()
+        await asyncio.sleep(self.budget_pause)
         return self
 
     def unused(self) -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from connector.runs import transitions
 from connector.runs.records import Run
 from connector.runs.store import Store
 from connector.runs.worker import Worker
@@ -58,3 +59,18 @@ class CountedStore(Store):
         super().__init__(path)
         self.counted = CountedDatabase(self._database)
         self._database = self.counted  # type: ignore[assignment]
+
+
+async def begin(
+    bench: Any,
+    store: Store,
+    run: Run,
+    step: str,
+    action: str,
+    given: Mapping[str, Any],
+    number: int = 1,
+    *,
+    sending: bool = False,
+) -> None:
+    """As a process that is killed in the call leaves it."""
+    await store.write(transitions.begin_attempt, run, step, action, dict(given), number, bench.now, sending=sending)

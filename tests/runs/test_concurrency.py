@@ -7,6 +7,7 @@ import pytest
 from runs.driving import CountedStore, at_work, until_status
 
 from connector.errors import NetworkError
+from connector.runs import claims
 from connector.runs.worker import Worker
 
 STEPS = """
@@ -96,7 +97,7 @@ def test_run_that_is_stored_later_goes_on_later_whatever_its_id(bench):
             bench.now -= timedelta(seconds=1)
             second = (await intake.accept(bench.delivery(name="b", anything="x"))).starts[0].run_id
             assert second < first
-            return first, [run.id for run in await store.claim(bench.now, 10)]
+            return first, [run.id for run in await store.write(claims.claim, bench.now, 10)]
 
     first, claimed = asyncio.run(work())
     assert claimed == [first]

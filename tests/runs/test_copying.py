@@ -185,7 +185,7 @@ def test_row_that_the_new_database_refuses_is_named_by_its_table(bench, target):
 
 def test_database_of_an_earlier_version_has_to_be_upgraded_before(bench, target):
     load(bench, "bench-2")
-    with pytest.raises(StoreError, match=r"has version 2 and not 3, as an earlier chatforge made it; .* db upgrade"):
+    with pytest.raises(StoreError, match=r"has version 2 and not \d+, as an earlier chatforge made it; .* db upgrade"):
         copy(bench, target)
     assert is_untouched(target)
 

@@ -6,6 +6,7 @@ import pytest
 from runs.driving import at_work, queue, until_status
 
 from connector.errors import NetworkError, NotFoundError, ServerError
+from connector.runs import claims, transitions
 from connector.runs.worker import Worker
 
 CUT = NetworkError("the connection was cut", processed="unknown", transient=True)
@@ -118,11 +119,17 @@ def test_list_is_the_one_that_was_written_down_also_after_a_crash(bench):
     async def begin() -> str:
         async with bench.working(flow) as (store, intake, _):
             run_id = await queue(bench, intake)
-            [run] = await store.claim(bench.now, 1)
-            await store.begin_step(run, "lines", "test.put", {"items": ["x", "y", "z"]}, bench.now)
-            await store.start_attempt(run, "lines[0]", "test.put", {"text": "0"}, 1, bench.now)
-            await store.mark_sending(run, "lines[0]", 1, bench.now)
-            await store.finish_step(run, "lines[0]", "test.put", "succeeded", bench.now, output={"text": "done"})
+            [run] = await store.write(claims.claim, bench.now, 1)
+            await store.write(transitions.begin_step, run, "lines", "test.put", {"items": ["x", "y", "z"]}, bench.now)
+            await store.write(
+                transitions.begin_attempt, run, "lines[0]", "test.put", {"text": "0"}, 1, bench.now, sending=False
+            )
+            await store.write(
+                transitions.begin_attempt, run, "lines[0]", "test.put", {"text": "0"}, 1, bench.now, sending=True
+            )
+            await store.write(
+                transitions.finish_step, run, "lines[0]", "test.put", "succeeded", bench.now, output={"text": "done"}
+            )
             return run_id
 
     async def go_on(run_id: str) -> None:

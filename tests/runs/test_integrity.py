@@ -14,7 +14,7 @@ from connector.errors import StoreError
 from connector.runs.integrity import Integrity
 from connector.runs.store import Store
 from connector.server.readiness import Readiness
-from connector.sqlite import Look
+from connector.upkeep import Look
 
 
 def fill(path: Path, rows: int = 2_000) -> None:

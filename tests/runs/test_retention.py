@@ -71,8 +71,7 @@ def test_runs_are_kept_as_long_as_is_set_for_how_they_ended(bench):
         bench.now = later(days=days)
         assert asyncio.run(look(bench)).runs == gone
         assert set(left()) == stay
-    for table in ("steps", "attempts"):
-        assert count(bench, table) == 1
+    assert count(bench, "steps") == 1
 
 
 def test_run_that_goes_on_is_not_removed_however_old_it_is(bench):
@@ -97,6 +96,8 @@ def test_everything_that_has_the_id_of_a_run_goes_with_it(bench):
     [run] = asyncio.run(run_all(bench, bench.flow(SAY, "dedupe: {key: \"trigger.name ?? 'x'\", for: 1d}"), "ann"))
     bench.change("INSERT INTO pins VALUES (?, 's', '{}')", (run,))
     bench.change("INSERT INTO answers VALUES (?, 's', 1, 'ann', ?, '{}')", (run, "2026-03-25T10:00:00Z"))
+    bench.change("INSERT INTO attempts (run_id, step, number, started_at) VALUES (?, 'say', 0, 'x')", (run,))
+    bench.change("INSERT INTO interventions VALUES (?, 1, 'retry', NULL, 'ann', 'x', NULL, '{}', '[]')", (run,))
     bench.now = later(days=31)
     asyncio.run(look(bench))
     left = {

@@ -2,14 +2,15 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from runs.driving import at_work, queue, until_status
+from runs.driving import at_work, begin, queue, until_status
 
 import connector.settings
 from connector.adapter import Adapter
 from connector.errors import NetworkError
 from connector.registry import Registry
+from connector.runs import claims, transitions
 from connector.runs.records import Run, Step
-from connector.runs.store import StaleRunError
+from connector.runs.transitions import StaleRunError
 from connector.runs.worker import Worker
 
 LOOK = "- {id: look, uses: test.look}"
@@ -34,10 +35,10 @@ def test_step_that_a_crash_interrupted_follows_its_effect(bench, action, left_in
     async def crash() -> str:
         async with bench.working(flow) as (store, intake, _):
             run_id = await queue(bench, intake)
-            [run] = await store.claim(bench.now, 10)
-            await store.start_attempt(run, "step", f"test.{action}", {"text": "a"}, 1, bench.now)
+            [run] = await store.write(claims.claim, bench.now, 10)
+            await begin(bench, store, run, "step", f"test.{action}", {"text": "a"})
             if left_in == "sending":
-                await store.mark_sending(run, "step", 1, bench.now)
+                await begin(bench, store, run, "step", f"test.{action}", {"text": "a"}, sending=True)
             return run_id
 
     async def recover(run_id: str) -> tuple[Run, Step]:
@@ -57,9 +58,9 @@ def test_message_that_may_have_been_sent_is_held_even_when_its_time_is_over(benc
     async def work() -> Run:
         async with bench.working(flow) as (store, intake, worker):
             run_id = await queue(bench, intake)
-            [run] = await store.claim(bench.now, 10)
-            await store.start_attempt(run, "say", "test.say", {"text": ""}, 1, bench.now)
-            await store.mark_sending(run, "say", 1, bench.now)
+            [run] = await store.write(claims.claim, bench.now, 10)
+            await begin(bench, store, run, "say", "test.say", {"text": ""})
+            await begin(bench, store, run, "say", "test.say", {"text": ""}, sending=True)
             bench.now += timedelta(minutes=16)
             async with at_work(worker):
                 return await until_status(store, run_id, "held", "succeeded")
@@ -73,9 +74,9 @@ def test_attempt_that_a_crash_cut_off_is_told_from_the_next_one(bench):
     async def work() -> list[tuple[int, str | None]]:
         async with bench.working(flow) as (store, intake, worker):
             run_id = await queue(bench, intake)
-            [run] = await store.claim(bench.now, 10)
-            await store.start_attempt(run, "look", "test.look", {"text": ""}, 1, bench.now)
-            await store.mark_sending(run, "look", 1, bench.now)
+            [run] = await store.write(claims.claim, bench.now, 10)
+            await begin(bench, store, run, "look", "test.look", {"text": ""})
+            await begin(bench, store, run, "look", "test.look", {"text": ""}, sending=True)
             async with at_work(worker):
                 await until_status(store, run_id, "succeeded")
             attempts = store.read(lambda journal: journal.attempts(run_id))
@@ -108,9 +109,11 @@ def test_finished_step_is_not_done_again_after_a_crash(bench):
     async def crash() -> str:
         async with bench.working(flow) as (store, intake, _):
             run_id = await queue(bench, intake)
-            [run] = await store.claim(bench.now, 10)
-            await store.start_attempt(run, "say", "test.say", {"text": "hello"}, 1, bench.now)
-            await store.finish_step(run, "say", "test.say", "succeeded", bench.now, output={"text": "said"})
+            [run] = await store.write(claims.claim, bench.now, 10)
+            await begin(bench, store, run, "say", "test.say", {"text": "hello"})
+            await store.write(
+                transitions.finish_step, run, "say", "test.say", "succeeded", bench.now, output={"text": "said"}
+            )
             return run_id
 
     async def recover(run_id: str) -> None:
@@ -125,16 +128,16 @@ def test_run_that_was_taken_over_is_written_by_its_new_owner_only(bench):
     async def work() -> None:
         async with bench.working(bench.flow(SAY)) as (store, intake, _):
             await queue(bench, intake)
-            [frozen] = await store.claim(bench.now, 10)
-            await store.requeue()
-            [taken] = await store.claim(bench.now, 10)
+            [frozen] = await store.write(claims.claim, bench.now, 10)
+            await store.write(claims.requeue)
+            [taken] = await store.write(claims.claim, bench.now, 10)
             with pytest.raises(StaleRunError):
-                await store.start_attempt(frozen, "say", "test.say", {}, 1, bench.now)
-            await store.start_attempt(taken, "say", "test.say", {}, 1, bench.now)
+                await begin(bench, store, frozen, "say", "test.say", {})
+            await begin(bench, store, taken, "say", "test.say", {})
             with pytest.raises(StaleRunError):
-                await store.mark_sending(frozen, "say", 1, bench.now)
+                await begin(bench, store, frozen, "say", "test.say", {}, sending=True)
             with pytest.raises(StaleRunError):
-                await store.finish_run(frozen, "failed", bench.now)
+                await store.write(transitions.finish_run, frozen, "failed", bench.now)
 
     asyncio.run(work())
 
@@ -235,8 +238,8 @@ def test_run_whose_steps_are_damaged_is_held(bench):
     async def work() -> Run:
         async with bench.working(bench.flow(SAY)) as (store, intake, worker):
             run_id = await queue(bench, intake)
-            [run] = await store.claim(bench.now, 1)
-            await store.start_attempt(run, "say", "test.say", {"text": "a"}, 1, bench.now)
+            [run] = await store.write(claims.claim, bench.now, 1)
+            await begin(bench, store, run, "say", "test.say", {"text": "a"})
             bench.change("UPDATE steps SET input = 'no JSON'")
             async with at_work(worker):
                 return await until_status(store, run_id, "held")
@@ -263,9 +266,9 @@ def test_attempts_that_leave_no_result_end_too(bench):
         async with bench.working(bench.flow("- {id: look, uses: test.look, retry: {max_attempts: 2}}")) as parts:
             store, intake, worker = parts
             run_id = await queue(bench, intake)
-            [run] = await store.claim(bench.now, 1)
-            await store.start_attempt(run, "look", "test.look", {"text": ""}, 2, bench.now)
-            await store.mark_sending(run, "look", 2, bench.now)
+            [run] = await store.write(claims.claim, bench.now, 1)
+            await begin(bench, store, run, "look", "test.look", {"text": ""}, number=2)
+            await begin(bench, store, run, "look", "test.look", {"text": ""}, number=2, sending=True)
             async with at_work(worker):
                 return await until_status(store, run_id, "failed", "succeeded")
 
@@ -277,7 +280,7 @@ def test_nothing_is_claimed_where_nothing_is_asked_for(bench):
     async def work() -> None:
         async with bench.working(bench.flow(SAY)) as (store, intake, _):
             await queue(bench, intake)
-            assert not await store.claim(bench.now, 10, only=[])
+            assert not await store.write(claims.claim, bench.now, 10, only=[])
 
     asyncio.run(work())
 
@@ -292,9 +295,9 @@ def test_runs_of_a_backfill_come_after_the_others_and_are_few_at_once(bench):
         async with bench.working(bench.flow(LOOK)) as (store, intake, _):
             *old, new = [await queue(bench, intake) for _ in range(3)]
             make_backfill(bench, *old)
-            first, second = [run.id for run in await store.claim(bench.now, 9, backfills=1)]
+            first, second = [run.id for run in await store.write(claims.claim, bench.now, 9, backfills=1)]
             assert (first, [second]) == (new, sorted(old)[:1])
-            assert [run.id for run in await store.claim(bench.now, 9)] == sorted(old)[1:]
+            assert [run.id for run in await store.write(claims.claim, bench.now, 9)] == sorted(old)[1:]
 
     asyncio.run(work())
 

@@ -19,7 +19,7 @@ from connector.chatforge.budget.learning import Learned
 from connector.chatforge.budget.ledger import Answer, Ledger, Reply, Wanted
 from connector.chatforge.budget.rule import RANKS, TakenSlot, free_after_answer, free_after_loss
 from connector.chatforge.budget.shared import Memory, Storage
-from connector.chatforge.wire import parse_retry_after
+from connector.chatforge.retry_after import read_retry_after
 from connector.transport import Purpose
 
 log = logging.getLogger("connector.chatforge.budget")
@@ -143,8 +143,8 @@ class RateBudget:
         self._own[id] = replace(slot, free_at=free_after_answer(moment.now))
         if response is not None:
             refused = response.status_code == 429
-            told = response.headers.get("retry-after") if refused else None
-            self._answers.append(Answer(id, slot.started, moment, refused, parse_retry_after(told, self._clock.date())))
+            told = read_retry_after(response.headers, self._clock.date()) if refused else None
+            self._answers.append(Answer(id, slot.started, moment, refused, told))
         self._write_soon()
 
     def lost(self, id: str) -> None:

@@ -5,7 +5,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from connector import engines, sqlite
+from connector import engines, sqlite, upkeep
 from connector.cli.doctor.findings import (
     CheckError,
     Finding,
@@ -76,9 +76,9 @@ def _find_fault(path: Path, folder: Path) -> str | None:
 def check_integrity(path: Path) -> Finding:
     step = "restore it from a backup, or set CHATFORGE_DATABASE_URL to another file"
     try:
-        if sqlite.has_unmerged(path):
+        if upkeep.has_unmerged(path):
             return skip("integrity", "its last writes are not merged yet; start the server once")
-        problems = sqlite.read_untouched(path, lambda opened: [row[0] for row in opened.execute(_CHECK)])
+        problems = upkeep.read_untouched(path, lambda opened: [row[0] for row in opened.execute(_CHECK)])
     except ConnectorError as error:
         return fail("integrity", str(error.__cause__ or error), step)
     sound = problems == ["ok"]
@@ -104,8 +104,8 @@ def _count_on_server(url: PostgresUrl) -> int | None:
 
 
 def _count_in_file(path: Path) -> int | None:
-    if not path.is_file() or sqlite.has_unmerged(path):
+    if not path.is_file() or upkeep.has_unmerged(path):
         return None
     with suppress(ConnectorError):
-        return int(sqlite.read_untouched(path, lambda opened: opened.execute(_EVENTS).fetchone()["events"]))
+        return int(upkeep.read_untouched(path, lambda opened: opened.execute(_EVENTS).fetchone()["events"]))
     return None

@@ -1,0 +1,71 @@
+"""What people decide about runs, as the journal keeps it. Each function works in its caller's transaction."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from connector.database import Connection
+from connector.errors import ConnectorError
+from connector.runs.records import read_time, write_time
+
+What = Literal["retry", "cancel", "done", "not_done"]
+Undone = Mapping[str, Any]
+
+
+class RefusedError(ConnectorError):
+    """The run, or its step, does not stand so that this can be done; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who decides, when, and why if that was said."""
+
+    by: str
+    at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    what: What
+    person: Person
+    step: str | None
+    """That was resolved."""
+    undone: Undone
+    """How the run stood before, and `steps` that are done anew, as they were."""
+    repeats: Sequence[str]
+    """The paths of steps that succeeded and are done once more."""
+
+
+def keep(connection: Connection, run_id: str, intervention: Intervention) -> None:
+    person = intervention.person
+    last = connection.execute(
+        "SELECT coalesce(max(number), 0) AS last FROM interventions WHERE run_id = ?", (run_id,)
+    ).fetchone()["last"]
+    texts = [json.dumps(one) for one in (person.by, person.reason, intervention.undone, list(intervention.repeats))]
+    by, reason, undone, repeats = texts
+    connection.execute(
+        "INSERT INTO interventions (run_id, number, what, step, by, at, reason, undone, repeats) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (run_id, last + 1, intervention.what, intervention.step, by, write_time(person.at), reason, undone, repeats),
+    )
+
+
+def load(connection: Connection, run_id: str) -> list[Intervention]:
+    """The oldest first."""
+    rows = connection.execute("SELECT * FROM interventions WHERE run_id = ? ORDER BY number", (run_id,))
+    found = []
+    for row in rows:
+        by, reason, undone, repeats = (json.loads(row[name]) for name in ("by", "reason", "undone", "repeats"))
+        person = Person(by, read_time(row["at"]), reason)
+        found.append(Intervention(row["what"], person, row["step"], undone, repeats))
+    return found
+
+
+def count_repeats(connection: Connection, run_id: str) -> Counter[str]:
+    """How often a person has had each step done once more, by its path."""
+    rows = connection.execute("SELECT repeats FROM interventions WHERE run_id = ?", (run_id,))
+    return Counter(path for row in rows for path in json.loads(row["repeats"]))
