@@ -229,3 +229,16 @@ def test_password_of_a_database_is_never_shown(chatforge, address, place):
     assert result.code == 1
     assert "postgresql://127.0.0.1:1/db cannot be used" in words(result.error)
     assert "canary" not in result.out + result.error
+
+
+def test_what_was_removed_is_said_of_its_run_and_its_event(chatforge, address):
+    url, where = address
+    chatforge("db", "upgrade", CHATFORGE_DATABASE_URL=url)
+    change(where, "UPDATE events SET text = 'null'")
+    [event, *_] = engines.read(where, lambda opened: [row["id"] for row in opened.execute("SELECT id FROM events")])
+    shown = chatforge("events", "show", event, CHATFORGE_DATABASE_URL=url)
+    assert "its content was removed, as it was kept long enough" in shown.out
+    assert '"body": null' in chatforge("events", "show", event, "--json", CHATFORGE_DATABASE_URL=url).out
+    gone = chatforge("runs", "show", "run_gone", CHATFORGE_DATABASE_URL=url)
+    assert gone.code == 2
+    assert "there is no run 'run_gone': it was removed, or never was there; see: chatforge runs list" in gone.error
