@@ -168,6 +168,14 @@ class Adapter:
         budget = self._accounts.get(connector, connection).budget
         return budget.limit if budget is not None else None
 
+    def may_wait(self, action: str, connection: str = DEFAULT) -> bool:
+        """Whether a call may have to wait before it sends: for the rate limit, or for another call.
+
+        Raises SettingsError or UnknownOperationError.
+        """
+        one_at_a_time = self.registry.action(action).one_at_a_time is not None
+        return one_at_a_time or self._accounts.get(connector_of(action), connection).budget is not None
+
     async def run(
         self, action: str, input: Mapping[str, Any], *, connection: str = DEFAULT, idempotency_key: str = ""
     ) -> dict[str, Any]:

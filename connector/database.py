@@ -122,6 +122,15 @@ class Database:
         with self._reader.transaction() as connection:
             return work(connection)
 
+    @property
+    def shrinks(self) -> bool:
+        """Whether `give_back` does what it says."""
+        return True
+
+    async def give_back(self) -> bool:
+        """Give back a part of the space that removed rows had; whether there is more of it. Raises StoreError."""
+        return False
+
     def close(self) -> None:
         """Finish the writes that wait, then close the database."""
         with self._closing:

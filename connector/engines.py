@@ -6,8 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from connector import sqlite
-from connector.database import Database, Failpoint, PostgresUrl, Prepare
+from connector import sqlite, upkeep
+from connector.database import Columns, Database, Failpoint, PostgresUrl, Prepare
 from connector.errors import SettingsError
 
 Address = Path | PostgresUrl
@@ -31,6 +31,47 @@ def read(address: Address, work: Callable[[Any], Result]) -> Result:
         return sqlite.read_file(address, work)
     result: Result = _postgres().read(address, work)
     return result
+
+
+def write(address: Address, work: Callable[[Any], Result], hold: Any = None) -> Result:
+    """Do `work` in one transaction, on the calling thread, which may be interrupted. Raises StoreError."""
+    if isinstance(address, Path):
+        return sqlite.write_file(address, work)
+    result: Result = _postgres().write(address, work, hold)
+    return result
+
+
+def columns_of(address: Address, connection: Any) -> Columns:
+    """Says which columns tables have."""
+    columns: Columns = sqlite.columns_of(connection) if isinstance(address, Path) else connection.columns
+    return columns
+
+
+def explained(address: Address) -> AbstractContextManager[None]:
+    """Raise what the database says as StoreError."""
+    if isinstance(address, Path):
+        return sqlite.explained(address)
+    explaining: AbstractContextManager[None] = _postgres().explained(address)
+    return explaining
+
+
+def is_same(address: Address, other: Address) -> bool:
+    """Whether both name one database. Raises StoreError where a server cannot be asked."""
+    if isinstance(address, Path) or isinstance(other, Path):
+        return isinstance(address, Path) and isinstance(other, Path) and sqlite.is_same(address, other)
+    return bool(_postgres().find_place(address) == _postgres().find_place(other))
+
+
+def go_on_numbering(address: Address, connection: Any, table: str, column: str) -> None:
+    """Let the next number that the database gives be behind those that were given to it."""
+    if not isinstance(address, Path):
+        last = f"(SELECT max({column}) FROM {table})"  # noqa: S608 - names of ours
+        connection.execute(f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), {last})")
+
+
+def rewrite(address: Address) -> bool:
+    """Write a file of an earlier version anew, so that it can shrink; whether that was needed. Raises StoreError."""
+    return isinstance(address, Path) and upkeep.rewrite(address)
 
 
 def exclusive(address: Address) -> AbstractContextManager[Any]:

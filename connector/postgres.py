@@ -4,16 +4,17 @@ Writers come one after the other, by a lock that each transaction takes, as SQLi
 stays true until its end. A connection that was lost is opened again for the next transaction.
 """
 
+import asyncio
 import os
 import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, sql
 from psycopg.adapt import Dumper
 from psycopg.rows import DictRow, dict_row
 
@@ -40,6 +41,9 @@ SELECT application_name FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND classid::bigint = hashtext('chatforge ' || current_schema())::bit(32)::bigint
 AND objid = 1 AND objsubid = 2 AND granted
 """
+_PLACE_OF_SCHEMA = (
+    "SELECT pg_postmaster_start_time() AS server, current_database() AS database, current_schema() AS schema"
+)
 _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (errors.DiskFull, "make room on the disk of its server"),
     (errors.ReadOnlySqlTransaction, "let CHATFORGE_DATABASE_URL name a server that can be written"),
@@ -66,6 +70,7 @@ class Database(database.Database):
         failpoint: Failpoint | None = None,
     ) -> None:
         """Open it, and let `prepare` make what is missing. `hold` is renewed where the connection was lost."""
+        self._url = url
         writer = _Driver(url, _WRITE, hold)
         try:
             if prepare is not None:
@@ -75,6 +80,18 @@ class Database(database.Database):
             writer.close()
             raise
         super().__init__(str(url), writer, _Driver(url, _READ), failpoint)
+
+    async def give_back(self) -> bool:
+        """Nothing is moved: new rows take the space."""
+        await asyncio.to_thread(_vacuum, self._url)
+        return False
+
+
+def _vacuum(url: PostgresUrl) -> None:
+    with explained(url), closing(_connect(url)) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()
+        for table in tables:
+            connection.execute(sql.SQL("VACUUM {}").format(sql.Identifier(table["tablename"])))
 
 
 def read(url: PostgresUrl, work: Callable[[Any], Result]) -> Result:
@@ -87,6 +104,22 @@ def read(url: PostgresUrl, work: Callable[[Any], Result]) -> Result:
         driver.close()
 
 
+def write(url: PostgresUrl, work: Callable[[Any], Result], hold: "Hold | None" = None) -> Result:
+    """Do `work` in one transaction, on the calling thread, which may be interrupted. Raises StoreError."""
+    driver = _Driver(url, _WRITE, hold)
+    try:
+        with driver.transaction() as connection:
+            return work(connection)
+    finally:
+        driver.close()
+
+
+def find_place(url: PostgresUrl) -> tuple[Any, ...]:
+    """The same for all addresses of one schema."""
+    place = read(url, lambda connection: connection.execute(_PLACE_OF_SCHEMA).fetchone())
+    return tuple(place.values())
+
+
 class Hold:
     """The right to execute a database, held by a connection of its own."""
 
@@ -96,7 +129,7 @@ class Hold:
 
     def renew(self) -> None:
         """Take it, or see that it is still held. Raises StoreLockedError where another process has it."""
-        with _explained(self._url):
+        with explained(self._url):
             if self._connection is not None:
                 with suppress(psycopg.OperationalError):
                     self._connection.execute("SELECT 1")
@@ -211,7 +244,7 @@ class _Driver:
             raise StoreError(f"the database {self._url} undid a transaction instead of keeping it")
 
     def explained(self) -> AbstractContextManager[None]:
-        return _explained(self._url)
+        return explained(self._url)
 
     @property
     def in_transaction(self) -> bool:
@@ -296,7 +329,7 @@ def _place(match: re.Match[str]) -> str:
 
 
 @contextmanager
-def _explained(url: PostgresUrl) -> Iterator[None]:
+def explained(url: PostgresUrl) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:

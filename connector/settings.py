@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -32,6 +32,13 @@ _BROKEN = re.compile("[\udc80-\udcff]")  # what Python makes of bytes that are n
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _CONNECTION = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _CONFIG = "CHATFORGE_CONFIG_NAME"
+_DATABASE = "CHATFORGE_DATABASE_URL"
+_KEEP = {
+    "succeeded": "CHATFORGE_KEEP_SUCCEEDED",
+    "failed": "CHATFORGE_KEEP_FAILED",
+    "cancelled": "CHATFORGE_KEEP_CANCELLED",
+}
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,18 @@ class Environment:
         if self.secrets_folder is None:
             return None
         return _read_text("the secret file", self.secrets_folder / name, missing="").strip() or None
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long runs are kept once they have ended so; None: for good."""
+
+    succeeded: timedelta | None = timedelta(days=30)
+    """CHATFORGE_KEEP_SUCCEEDED, such as 12h or 30d, or forever"""
+    failed: timedelta | None = timedelta(days=90)
+    """CHATFORGE_KEEP_FAILED"""
+    cancelled: timedelta | None = timedelta(days=90)
+    """CHATFORGE_KEEP_CANCELLED"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +146,7 @@ class Settings:
     public_url: str | None
     """CHATFORGE_PUBLIC_URL, the address under which the vendor reaches this server"""
     connections: Mapping[str, ConnectionEntry]
+    keep: Keep = Keep()
     config: Mapping[str, Any] = field(default_factory=dict)
     """What connections.yaml has below `config`."""
     environment: Environment = field(default=Environment(()), repr=False, compare=False)
@@ -155,16 +175,18 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
     secrets = (environment.get("CHATFORGE_WEBHOOK_SECRET") or "").split(",")
     public_url = environment.get("CHATFORGE_PUBLIC_URL")
     state = _state_folder(environment, folder)
+    url = environment.get(_DATABASE)
     connections, config = _connections((flows or folder) / "connections.yaml", environment)
     return Settings(
         api_key=SecretStr(key) if key else None,
         base_url=_url("CHATFORGE_BASE_URL", environment.get("CHATFORGE_BASE_URL") or DEFAULT_BASE_URL),
         webhook_secrets=tuple(SecretStr(secret.strip()) for secret in secrets if secret.strip()),
-        database=_database(environment.get("CHATFORGE_DATABASE_URL"), folder, state),
+        database=read_address(url, folder) if url else state / "chatforge.sqlite",
         state_folder=state,
         rate_limit=_rate_limit(environment.get("CHATFORGE_RATE_LIMIT")),
         budget_file=folder / (environment.get("CHATFORGE_BUDGET_FILE") or state / "budget.sqlite"),
         public_url=_url("CHATFORGE_PUBLIC_URL", public_url) if public_url else None,
+        keep=Keep(**{name: _time(variable, environment.get(variable), name) for name, variable in _KEEP.items()}),
         connections=connections,
         config=config,
         environment=environment,
@@ -191,6 +213,18 @@ def _url(name: str, value: str) -> str:
     return value.rstrip("/")
 
 
+def _time(variable: str, value: str | None, status: str) -> timedelta | None:
+    if value is None:
+        default: timedelta | None = getattr(Keep(), status)
+        return default
+    if value == "forever":
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,4})(m|h|d)", value)
+    if match is None:
+        raise SettingsError(f"{variable} is {value!r}: expected a time such as 30d, 12h or 90m, or forever")
+    return int(match[1]) * _UNITS[match[2]]
+
+
 def _rate_limit(value: str | None) -> int:
     if value is None:
         return DEFAULT_RATE_LIMIT
@@ -199,22 +233,21 @@ def _rate_limit(value: str | None) -> int:
     return int(value)
 
 
-def _database(url: str | None, folder: Path, state: Path) -> Path | PostgresUrl:
-    if url is None:
-        return state / "chatforge.sqlite"
+def read_address(url: str, folder: Path, name: str = _DATABASE) -> Path | PostgresUrl:
+    """The database that a URL names. Raises SettingsError, which says `name`."""
     if url.startswith(("postgresql://", "postgres://")):
-        return _postgres(url)
+        return _postgres(url, name)
     path = url.removeprefix("sqlite:///")
     if path in (url, "", ":memory:") or path.endswith("/") or re.search(r"[?#\0]", path):
         raise SettingsError(
-            f"CHATFORGE_DATABASE_URL is {_shown(url)!r}: expected sqlite:///PATH, "
+            f"{name} is {_shown(url)!r}: expected sqlite:///PATH, "
             "such as sqlite:///chatforge.sqlite or sqlite:////var/lib/chatforge/chatforge.sqlite, "
             "or postgresql://USER:PASSWORD@HOST/DATABASE"
         )
     return folder / path
 
 
-def _postgres(url: str) -> PostgresUrl:
+def _postgres(url: str, name: str) -> PostgresUrl:
     try:
         parts = urlsplit(url)
         good = len(parts.path) > 1 and not re.search(r"[\s\0]", url) and (parts.port or True)
@@ -222,7 +255,7 @@ def _postgres(url: str) -> PostgresUrl:
         good = False
     if not good:
         raise SettingsError(
-            f"CHATFORGE_DATABASE_URL is {_shown(url)!r}: expected postgresql://USER:PASSWORD@HOST/DATABASE, "
+            f"{name} is {_shown(url)!r}: expected postgresql://USER:PASSWORD@HOST/DATABASE, "
             "with %40 for an @ in the password"
         )
     return PostgresUrl(url)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from connector import database
-from connector.database import Failpoint, Prepare, split_script
+from connector.database import Columns, Failpoint, Prepare, split_script
 from connector.errors import StoreError, StoreLockedError
 
 PATIENCE = 10.0
@@ -28,6 +28,11 @@ _ADVICE = {
     sqlite3.SQLITE_CORRUPT: "restore it from a backup, or set CHATFORGE_DATABASE_URL to another file",
     sqlite3.SQLITE_NOTADB: "set CHATFORGE_DATABASE_URL to another file",
 }
+SHRINKING = "PRAGMA auto_vacuum=INCREMENTAL"
+_INCREMENTAL = 2
+_PAGES_GIVEN_BACK = 500
+_LARGEST_LOG = 16_000_000  # bytes that a log keeps once it is merged
+
 _OF_EARLIER = re.compile("no such (table|column)")
 _STATEMENT_FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)  # not the database's
 
@@ -51,7 +56,7 @@ class Database(database.Database):
     ) -> None:
         """Open `path`, creating it from `schema` (statements with IF NOT EXISTS) or by `prepare` where it is new."""
         self.path = path
-        with _as_store_error(path), ExitStack() as opened:
+        with explained(path), ExitStack() as opened:
             path.parent.mkdir(parents=True, exist_ok=True)
             writer = opened.enter_context(closing(connect(path, patience=patience, synchronous=synchronous)))
             reader = opened.enter_context(closing(connect(path, patience=patience)))
@@ -62,6 +67,13 @@ class Database(database.Database):
             opened.pop_all()
         writing = _Driver(writer, path, "BEGIN IMMEDIATE", self.identity)
         super().__init__(str(path), writing, _Driver(reader, path, "BEGIN"), failpoint)
+
+    @property
+    def shrinks(self) -> bool:
+        return self.read(shrinks)
+
+    async def give_back(self) -> bool:
+        return self.shrinks and await self.write(_give_back)
 
 
 class _Driver:
@@ -80,7 +92,7 @@ class _Driver:
                 self._require_file()
 
     def explained(self) -> AbstractContextManager[None]:
-        return _as_store_error(self._path)
+        return explained(self._path)
 
     @property
     def in_transaction(self) -> bool:
@@ -95,19 +107,43 @@ class _Driver:
             raise StoreError(f"the database {self._path} was moved or deleted while in use; restart this process")
 
 
+def shrinks(connection: sqlite3.Connection) -> bool:
+    """Whether the space of removed rows can be given back, which a file of an earlier version does not."""
+    return bool(connection.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL)
+
+
+def _give_back(connection: sqlite3.Connection) -> bool:
+    """Move what stands behind unused pages into them; the next merge of the log cuts the file off."""
+    for _ in range(_PAGES_GIVEN_BACK):  # Python goes only one step, whatever number the statement has
+        connection.execute("PRAGMA incremental_vacuum(1)")
+    return bool(connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+
 def _prepare(connection: sqlite3.Connection, schema: str, prepare: Prepare | None) -> None:
     for statement in split_script(schema):
         connection.execute(statement)
     if prepare is not None:
-        prepare(connection, lambda table: {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")})
+        prepare(connection, columns_of(connection))
+
+
+def columns_of(connection: sqlite3.Connection) -> Columns:
+    return lambda table: {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
 
 
 def connect(
-    path: Path, *, read_only: bool = False, patience: float = PATIENCE, synchronous: Synchronous = "FULL"
+    path: Path,
+    *,
+    read_only: bool = False,
+    immutable: bool = False,
+    patience: float = PATIENCE,
+    synchronous: Synchronous = "FULL",
 ) -> sqlite3.Connection:
-    """A connection in autocommit mode, rows by name; may be used from any one thread at a time."""
+    """A connection in autocommit mode, rows by name; may be used from any one thread at a time.
+
+    `immutable`: nobody writes to it meanwhile, and no file is made beside it.
+    """
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}{'&immutable=1' if immutable else ''}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
@@ -116,6 +152,9 @@ def connect(
     try:
         connection.row_factory = sqlite3.Row
         if not read_only:
+            if not path.exists() or not path.stat().st_size:  # later it would be a write
+                connection.execute(SHRINKING)
+            connection.execute(f"PRAGMA journal_size_limit={_LARGEST_LOG}")
             _use_wal(connection, time.monotonic() + patience)
             connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -135,12 +174,26 @@ def open_memory(schema: str) -> sqlite3.Connection:
 
 def read_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Result:
     """Read one state of a database that another process may be writing. Raises StoreError where there is none."""
-    with _as_store_error(path):
+    with explained(path):
         if not path.exists():
             raise StoreError(f"there is no database at {path}; start the server once, or set CHATFORGE_DATABASE_URL")
-        _require_regular(path)
+        require_regular(path)
         with closing(connect(path, read_only=True)) as connection, transaction(connection, "BEGIN"):
             return work(connection)
+
+
+def write_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    """Do `work` in one transaction, on the calling thread, which may be interrupted. Creates the file."""
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(connect(path)) as connection, transaction(connection):
+            return work(connection)
+
+
+def is_same(path: Path, other: Path) -> bool:
+    """Whether both are names of one file, which need not be there yet."""
+    known = find_identity(path)
+    return os.path.realpath(path) == os.path.realpath(other) or (known is not None and known == find_identity(other))
 
 
 @contextmanager
@@ -160,12 +213,12 @@ def transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") 
 def exclusive(path: Path) -> Iterator[None]:
     """Hold the right to execute the database at `path`. Raises StoreLockedError where another process has it."""
     lock = Path(os.path.realpath(path) + ".lock")  # one lock for all names of the file
-    with _as_store_error(path):
+    with explained(path):
         _refuse_other_file(path)  # before anything is left beside it
         lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("ab+", buffering=0)
     with file:
-        with _as_store_error(path):
+        with explained(path):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -192,7 +245,7 @@ def is_executed(path: Path) -> bool:
     return False
 
 
-def _require_regular(path: Path) -> None:
+def require_regular(path: Path) -> None:
     """Without opening the file: to close it would let go the locks that this process has on it elsewhere."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -201,7 +254,7 @@ def _require_regular(path: Path) -> None:
 
 
 def _refuse_other_file(path: Path) -> None:
-    _require_regular(path)
+    require_regular(path)
     if path.is_file() and path.stat().st_size:
         with path.open("rb") as file:
             if file.read(16) != b"SQLite format 3\0":
@@ -214,7 +267,7 @@ def _use_wal(connection: sqlite3.Connection, end: float) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+            if code_of(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
             time.sleep(0.01)
         else:
@@ -222,20 +275,20 @@ def _use_wal(connection: sqlite3.Connection, end: float) -> None:
 
 
 @contextmanager
-def _as_store_error(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.DatabaseError, OSError) as error:
         if isinstance(error, _STATEMENT_FAULTS):
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        advice = _ADVICE.get(_code(error), "check its folder and the room on disk, or set CHATFORGE_DATABASE_URL")
+        advice = _ADVICE.get(code_of(error), "check its folder and the room on disk, or set CHATFORGE_DATABASE_URL")
         if _OF_EARLIER.match(reason):
             advice = "an earlier version has made it; start chatforge serve once, which brings it up to this one"
         raise StoreError(f"the database {path} cannot be used: {reason}; {advice}") from error
 
 
-def _code(error: Exception) -> int:
+def code_of(error: Exception) -> int:
     """SQLite's primary result code, 0 for other errors."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
@@ -247,3 +300,7 @@ def find_identity(path: Path) -> Identity | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def is_connection(connection: object) -> bool:
+    return isinstance(connection, sqlite3.Connection)

@@ -5,6 +5,7 @@ One transport (a pool of connections) serves all calls of a connection; each cal
 
 import asyncio
 import functools
+import importlib
 import importlib.util
 import re
 import ssl
@@ -110,6 +111,12 @@ def open_transport(options: HttpOptions, engine: Engine | None = None) -> httpx.
     return _aiohttp_transport(options) if engine == "aiohttp" else _httpx_transport(options)
 
 
+def load_engine() -> None:
+    """Import what the first request would import otherwise, for a tenth of a second."""
+    if importlib.util.find_spec("httpx_aiohttp"):
+        importlib.import_module("httpx_aiohttp")
+
+
 def _httpx_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
     limits = httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEP_ALIVE_SECONDS)
     inner = httpx.AsyncHTTPTransport(verify=_trusted(options), trust_env=False, limits=limits)
@@ -158,7 +165,7 @@ def open_client(
     Each request waits for a slot of `budget`; the first one uses `slot`, which closing gives back if unused. Where the
     call only `reads`, a request that met a kept connection which the other side was closing is sent once more.
     """
-    return httpx.AsyncClient(
+    return _Client(
         transport=_CallTransport(transport, budget, purpose, slot, reads),
         base_url=_parse_base_url(options.base_url),
         headers={"Accept-Encoding": "gzip", **options.headers},
@@ -166,6 +173,22 @@ def open_client(
         trust_env=False,
         follow_redirects=False,
     )
+
+
+class _NoCookies(httpx.Cookies):
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """What an answer sets is not looked at."""
+
+
+class _Client(httpx.AsyncClient):
+    """Keeps no cookies: accounts are told apart by their keys."""
+
+    @property  # type: ignore[misc]  # nobody sets them
+    def cookies(self) -> httpx.Cookies:
+        return _NO_COOKIES
+
+
+_NO_COOKIES = _NoCookies()
 
 
 @functools.lru_cache

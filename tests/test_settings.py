@@ -1,7 +1,7 @@
 import re
 import socket
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -136,6 +136,12 @@ def test_database_is_where_the_settings_say(tmp_path, environ, path):
     assert str(load(tmp_path, **environ).database) == path.format(folder=tmp_path)
 
 
+def test_runs_are_kept_for_the_time_that_is_set(tmp_path):
+    assert load(tmp_path).keep == settings.Keep(timedelta(days=30), timedelta(days=90), timedelta(days=90))
+    keep = {"CHATFORGE_KEEP_SUCCEEDED": "12h", "CHATFORGE_KEEP_FAILED": "forever", "CHATFORGE_KEEP_CANCELLED": "90m"}
+    assert load(tmp_path, **keep).keep == settings.Keep(timedelta(hours=12), None, timedelta(minutes=90))
+
+
 def test_addresses_lose_the_slash_at_their_end(tmp_path):
     loaded = load(
         tmp_path, CHATFORGE_BASE_URL="http://127.0.0.1:8000/api/", CHATFORGE_PUBLIC_URL="https://example.com/"
@@ -171,6 +177,9 @@ def test_addresses_lose_the_slash_at_their_end(tmp_path):
             f"postgresql://ann:{CANARY}/@@x/d",
             "'postgresql://…@x/d': expected postgresql://USER",
         ),
+        ("CHATFORGE_KEEP_SUCCEEDED", "30", "'30': expected a time such as 30d, 12h or 90m, or forever"),
+        ("CHATFORGE_KEEP_FAILED", "0d", "'0d': expected a time such as 30d, 12h or 90m, or forever"),
+        ("CHATFORGE_KEEP_CANCELLED", "never", "'never': expected a time such as 30d, 12h or 90m, or forever"),
         ("CHATFORGE_DATABASE_URL", f"postgresql://ann:{CANARY}@x", "'postgresql://…@x': expected postgresql://USER"),
         ("CHATFORGE_DATABASE_URL", f"postgres://ann:{CANARY}@x:y/d", "'postgres://…@x:y/d': expected postgresql://"),
         ("CHATFORGE_DATABASE_URL", f"mysql://ann:{CANARY}@x/d", "'mysql://…@x/d': expected sqlite:///PATH"),

@@ -14,6 +14,7 @@ from connector.cli import exits, output
 from connector.cli.backfill import backfill
 from connector.cli.call import call
 from connector.cli.check import check, show_problem
+from connector.cli.db import app as database
 from connector.cli.demo import demo
 from connector.cli.doctor import doctor
 from connector.cli.events import app as events
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
     "runs": runs,
     "events": events,
     "polls": polls,
+    "db": database,
     "list": list_operations,
     "show": show,
     "call": call,

@@ -69,7 +69,10 @@ def show(
     output.line(output.styled(event.id, "bold"), "  ", event.name, "  ", output.status(event.status))
     output.line(f"received {output.moment(event.received_at)} by {event.connector}/{event.connection}")
     output.line("")
-    output.console.print(_pretty(event.text), markup=False)
+    if event.text is None:
+        output.line("its content was removed, as it was kept long enough; it is still known when it comes again")
+    else:
+        output.console.print(_pretty(event.text), markup=False)
     output.line("")
     print_starts(starts, event.id)
     for flow, due_at in waiting.items():

@@ -66,7 +66,7 @@ def show(
     """Show one run: its steps, what went in and what came out."""
     found = engines.read(load_settings().database, lambda connection: read_view(connection, run_id))
     if found is None:
-        raise UsageError(f"there is no run {run_id!r}; see: chatforge runs list")
+        raise UsageError(f"there is no run {run_id!r}: it was removed, or never was there; see: chatforge runs list")
     if as_json:
         output.write_json(
             {

@@ -26,7 +26,7 @@ def begin(connection: Connection, place: Awaited, since: datetime) -> None:
     connection.execute("INSERT INTO awaited VALUES (?, ?, ?, ?)", (*key, *account))
     connection.execute(
         "INSERT INTO offered SELECT ?, ?, id FROM events WHERE id >= ? AND received_at >= ? "
-        "AND connector || '' = ? AND connection || '' = ? AND same_as IS NULL "  # not by that index
+        "AND connector || '' = ? AND connection || '' = ? AND same_as IS NULL AND text <> 'null' "  # not by that index
         "AND id <> (SELECT event_id FROM runs WHERE id = ?)",
         (*key, first_id("evt", since), write_time(since), *account, place.run_id),
     )

@@ -1,8 +1,7 @@
 """Makes one call of an action, with what comes before and after it in the journal.
 
-For an attempt: `started` where the account has a rate limit, the wait until it may send, `sending`, the call, the
-result. A call that a crash left
-in `sending` is ambiguous, and the effect class of its action decides.
+For an attempt: `started` where it may have to wait until it may send, the wait, `sending`, the call, the result. A call
+that a crash left in `sending` is ambiguous, and the effect class of its action decides.
 """
 
 from collections import Counter
@@ -13,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector.adapter import Adapter
-from connector.declare import connector_of
 from connector.errors import ActionError, ConnectorError, InputError, StoreError
 from connector.flows.calls import REPEATABLE
 from connector.flows.expressions.evaluation import Scope
@@ -23,7 +21,7 @@ from connector.runs import records
 from connector.runs.cancelling import Cancelling
 from connector.runs.pausing import Paused
 from connector.runs.records import Failure
-from connector.runs.step_writer import StepWriter
+from connector.runs.run_writer import RunWriter
 from connector.transport import Purpose
 
 _DOUBT = "ambiguous"
@@ -51,7 +49,7 @@ class Caller:
     """For the calls of one run. `in_flight` holds the runs in a call that must not be cut off."""
 
     adapter: Adapter
-    writer: StepWriter
+    writer: RunWriter
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
     in_flight: Counter[str]
@@ -137,8 +135,8 @@ class _One:
     async def _attempt(self, given: dict[str, Any], take_off: Callable[[], None]) -> records.Step:
         writer, uses = self.caller.writer, self.does.uses
         try:
-            if self.caller.adapter.rate_limit(connector_of(uses), self.does.connection) is not None:
-                await self._begin(given, sending=False)  # the wait may be long
+            if self.caller.adapter.may_wait(uses, self.does.connection):
+                await self._begin(given, sending=False)
             output = await self._send(given, take_off)
         except _TooLate as late:
             if self.is_open:

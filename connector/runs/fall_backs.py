@@ -151,7 +151,7 @@ def _find_told(connection: Connection, wait: Wait, row: Row) -> Decision | None:
         return arrivals.find_told(connection, wait.watch, row, wait.flow)
     known, facts, at = json.loads(row["partition"] or "null"), json.loads(row["facts"]), read_time(row["at"])
     twin = twins.find_entry(connection, wait.watch, known, facts, at, wait.flow)
-    if twin is None:
+    if twin is None or not twin.certain:  # a webhook that waits is not as old as what was removed
         return None
     return Decision(wait.flow, reason=f"its entry {twin.event_id} has started {twin.run_id}")
 

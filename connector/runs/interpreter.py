@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from connector.adapter import Adapter
-from connector.errors import InputError, SettingsError
+from connector.errors import InputError, SettingsError, StoreError
 from connector.flows import parameters
 from connector.flows.explanation import why_false
 from connector.flows.expressions.evaluation import Scope
@@ -30,7 +30,7 @@ from connector.runs.frames import End, Frame, action_of
 from connector.runs.pausing import Paused, Pausing
 from connector.runs.pins import Pin
 from connector.runs.records import Failure
-from connector.runs.step_writer import StepWriter
+from connector.runs.run_writer import RunWriter
 from connector.runs.store import Store
 from connector.runs.transitions import CancelRequestedError, StaleRunError
 
@@ -60,16 +60,21 @@ class Interpreter:
         try:
             await progress.finish(flow)
         except CancelRequestedError:
-            await self.store.write(transitions.cancel_run, run, self.clock())
+            await progress.write(transitions.cancel_run, self.clock())
             log.info("the run %s of %s was cancelled", run.id, run.flow)
         except Paused as paused:
             if paused.until is None:
-                await self.store.write(transitions.leave_run, run, progress.worked())
+                await progress.write(transitions.leave_run, progress.worked())
             else:
-                await self.store.write(transitions.pause_run, run, paused.until, progress.worked(), self.clock())
+                await progress.write(transitions.pause_run, paused.until, progress.worked(), self.clock())
         except asyncio.CancelledError:
             with suppress(StaleRunError):  # the write that was waited for may have ended the run
-                await self.store.write(transitions.leave_run, run, progress.worked())
+                await progress.write(transitions.leave_run, progress.worked())
+            raise
+        except StoreError:
+            raise
+        except Exception:  # a fault of this program; what is known is kept all the same
+            await progress.write(transitions.leave_run, progress.worked())
             raise
 
 
@@ -81,7 +86,7 @@ class _Progress:
     """One run while a process works on it."""
 
     def __init__(self, interpreter: Interpreter, claim: Claim) -> None:
-        self._adapter, self._store, self._clock = interpreter.adapter, interpreter.store, interpreter.clock
+        self._adapter, self._clock = interpreter.adapter, interpreter.clock
         self._stopping, self._cancelling = interpreter.stopping, interpreter.cancelling
         self._run = claim.run
         self._journal = dict(claim.steps)
@@ -89,7 +94,8 @@ class _Progress:
         self._began = self._clock()
         self._limit: float | None = None
         """Seconds for which the run may work, also in steps that stand inside others; none in `on_error`."""
-        self._writer = StepWriter(self._store, self._run, self._clock)
+        self._writer = RunWriter(interpreter.store, self._run, self._clock)
+        self.write = self._writer.write
         self._caller = Caller(
             self._adapter,
             self._writer,
@@ -124,7 +130,7 @@ class _Progress:
         log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, ended, end.failure.message)
 
     async def _end_run(self, status: records.RunStatus, now: datetime, **values: Any) -> records.RunStatus:
-        return await self._store.write(transitions.finish_run, self._run, status, now, awaits=self._awaits, **values)
+        return await self.write(transitions.finish_run, status, now, awaits=self._awaits, **values)
 
     async def _whole(self, frame: Frame) -> tuple[End | None, Any]:
         """The steps of a flow, what it does after a failure, and its outputs."""

@@ -25,10 +25,10 @@ class Journal:
 
     def runs(self, limit: int, *, flow: str | None = None, status: str | None = None) -> list[records.Run]:
         """Newest first."""
+        wanted = {name: value for name, value in (("flow", flow), ("status", status)) if value is not None}
+        where = f"WHERE {' AND '.join(f'{name} = :{name}' for name in wanted)} " if wanted else ""
         rows = self._connection.execute(
-            "SELECT * FROM runs WHERE (:flow IS NULL OR flow = :flow) AND (:status IS NULL OR status = :status) "
-            "ORDER BY id DESC LIMIT :limit",
-            {"flow": flow, "status": status, "limit": limit},
+            f"SELECT * FROM runs {where}ORDER BY id DESC LIMIT :limit", {**wanted, "limit": limit}
         )
         return [run_of(row) for row in rows]
 
@@ -44,16 +44,16 @@ class Journal:
     def attempts(self, run_id: str) -> list[records.Attempt]:
         """Those that were followed by others have a row each; the last one of a step is in the row of the step."""
         rows = self._connection.execute("SELECT * FROM attempts WHERE run_id = ?", (run_id,)).fetchall()
-        found = {(row["step"], row["number"]): _attempt(row) for row in rows}
+        found = {(row["step"], row["number"]): attempt_of(row) for row in rows}
         rows = self._connection.execute("SELECT * FROM steps WHERE run_id = ? AND attempts > 0", (run_id,)).fetchall()
-        last = {(row["step"], row["attempts"]): _last_attempt(row) for row in rows}
+        last = {(row["step"], row["attempts"]): last_attempt_of(row) for row in rows}
         return sorted({**last, **found}.values(), key=lambda one: (one.started_at, one.number))
 
     def events(self, limit: int, *, status: str | None = None) -> list[records.Event]:
         """Newest first."""
         rows = self._connection.execute(
-            "SELECT * FROM events WHERE (:status IS NULL OR status = :status) ORDER BY id DESC LIMIT :limit",
-            {"status": status, "limit": limit},
+            f"SELECT * FROM events {'WHERE status = :status ' if status else ''}ORDER BY id DESC LIMIT :limit",
+            {"limit": limit, **({"status": status} if status else {})},
         )
         return [event_of(row) for row in rows]
 
@@ -170,7 +170,7 @@ def step_of(row: Row) -> records.Step:
 
 
 @_undamaged
-def _attempt(row: Row) -> records.Attempt:
+def attempt_of(row: Row) -> records.Attempt:
     return records.Attempt(
         step=row["step"],
         number=row["number"],
@@ -182,7 +182,7 @@ def _attempt(row: Row) -> records.Attempt:
 
 
 @_undamaged
-def _last_attempt(row: Row) -> records.Attempt:
+def last_attempt_of(row: Row) -> records.Attempt:
     error = _failure(row["error"])
     return records.Attempt(
         step=row["step"],

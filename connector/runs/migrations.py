@@ -23,17 +23,24 @@ _FIRST = (
     ("runs", "lane_limit", "INTEGER"),
     ("steps", "wake_at", "TEXT"),
     ("revisions", "calls", "TEXT NOT NULL DEFAULT '{}'"),
+    ("runs", "lane_place", "INTEGER"),
+    ("polls", "walk", "INTEGER NOT NULL DEFAULT 0"),
+    ("polls", "swept_walk", "INTEGER"),
+    ("polls", "clean_walks", "TEXT NOT NULL DEFAULT '[]'"),
+    ("polls", "page", "INTEGER NOT NULL DEFAULT 0"),
     ("polls", "due_at", "TEXT"),
     ("polls", "stretch", "REAL NOT NULL DEFAULT 1"),
     ("polls", "unwatched_at", "TEXT"),
 )
 """Columns that were added before databases had a version, so that any of them may be there."""
 
+_ANEW = (("caught_up", "walk"), ("subscriptions", "page"))
+"""Tables that cannot be made from what they were before they had that column: flows begin to watch their lists anew."""
+
 _MIGRATIONS = (
     # 1 → 2: the place of a run in its lane, which had been its rowid
     """
-    ALTER TABLE runs ADD COLUMN lane_place INTEGER;
-    UPDATE runs SET lane_place = rowid WHERE lane IS NOT NULL;
+    UPDATE runs SET lane_place = rowid WHERE lane IS NOT NULL AND lane_place IS NULL;
     DROP INDEX IF EXISTS runs_by_lane;
     """,
     # 2 → 3: the last attempt of a step stands in its row
@@ -47,6 +54,38 @@ _MIGRATIONS = (
     """,
     # 3 → 4: what people decide about runs
     "ALTER TABLE runs ADD COLUMN cancelling TEXT;",
+    # 4 → 5: runs are removed in the end, and what they started from still says that it has started them; and what the
+    # first versions had otherwise
+    """
+    CREATE TABLE starts_5 (
+        event_id TEXT NOT NULL REFERENCES events (id),
+        flow     TEXT NOT NULL,
+        run_id   TEXT,
+        reason   TEXT,
+        held     INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (event_id, flow),
+        CHECK ((run_id IS NULL) <> (reason IS NULL))
+    ) WITHOUT ROWID;
+    INSERT INTO starts_5 (event_id, flow, run_id, reason, held) SELECT event_id, flow, run_id, reason, held FROM starts;
+    DROP TABLE starts;
+    ALTER TABLE starts_5 RENAME TO starts;
+    CREATE TABLE IF NOT EXISTS answers (run_id TEXT, step TEXT, approved INTEGER, by TEXT, at TEXT, form TEXT);
+    CREATE TABLE answers_5 (
+        run_id   TEXT NOT NULL REFERENCES runs (id),
+        step     TEXT NOT NULL,
+        approved INTEGER NOT NULL,
+        by       TEXT,
+        at       TEXT NOT NULL,
+        form     TEXT NOT NULL,
+        PRIMARY KEY (run_id, step)
+    ) WITHOUT ROWID;
+    INSERT INTO answers_5 (run_id, step, approved, by, at, form)
+        SELECT run_id, step, approved, by, at, form FROM answers;
+    DROP TABLE answers;
+    ALTER TABLE answers_5 RENAME TO answers;
+    DROP INDEX IF EXISTS waiting_starts_due;
+    DROP INDEX IF EXISTS events_in_time;
+    """,
 )
 """From each version to the next, the first one being 1. Postgres has had no database of version 1."""
 
@@ -57,10 +96,7 @@ def upgrade(connection: Connection, columns: Columns) -> int:
     """Make what is missing. Returns the version that was found, 0 for an empty database. Raises StoreError."""
     found = find_version(connection, columns)
     if found > VERSION:
-        raise StoreError(
-            f"the database has version {found}, made by a later chatforge; this one knows versions up to {VERSION}, "
-            "so install the later one again"
-        )
+        raise StoreError(_say_later(found))
     if found == 1:
         _add_first(connection, columns)
     for migration in _MIGRATIONS[found - 1 :] if found else ():
@@ -74,6 +110,27 @@ def upgrade(connection: Connection, columns: Columns) -> int:
     return found
 
 
+def require_version(connection: Connection, columns: Columns, name: str) -> None:
+    """Raise StoreError unless the database has the tables of this program."""
+    found = find_version(connection, columns)
+    if found > VERSION:
+        raise StoreError(_say_later(found))
+    if found < VERSION:
+        raise StoreError(
+            f"the database {name} has version {found} and not {VERSION}, as an earlier chatforge made it; bring it up "
+            "to this one: chatforge db upgrade"
+            if found
+            else f"the database {name} has no tables; start chatforge serve once, or name another database"
+        )
+
+
+def _say_later(found: int) -> str:
+    return (
+        f"the database has version {found}, made by a later chatforge; this one knows versions up to {VERSION}, "
+        "so install the later one again"
+    )
+
+
 def find_version(connection: Connection, columns: Columns) -> int:
     """0 for a database without tables."""
     if columns("schema_version"):
@@ -82,6 +139,9 @@ def find_version(connection: Connection, columns: Columns) -> int:
 
 
 def _add_first(connection: Connection, columns: Columns) -> None:
+    for table, column in _ANEW:
+        if columns(table) and column not in columns(table):
+            connection.execute(f"DROP TABLE {table}")
     for table, column, kind in _FIRST:
         known = columns(table)
         if known and column not in known:  # a table that is not there yet is made whole

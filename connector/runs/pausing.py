@@ -16,7 +16,7 @@ from connector.runs.answers import Answer
 from connector.runs.awaited import Awaited
 from connector.runs.pins import Pin
 from connector.runs.resends import read_delivery
-from connector.runs.step_writer import StepWriter
+from connector.runs.run_writer import RunWriter
 
 NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ class Pausing:
     """For the steps of one run. Each method ends its step or raises Paused."""
 
     adapter: Adapter
-    writer: StepWriter
+    writer: RunWriter
     clock: Callable[[], datetime]
 
     async def wait(self, wait: Wait, path: str, scope: Scope, record: records.Step | None) -> records.Step:

@@ -13,7 +13,7 @@ from typing import Any
 from connector.database import Connection
 from connector.runs import records
 from connector.runs.records import Failure
-from connector.runs.step_writer import StepWriter
+from connector.runs.run_writer import RunWriter
 
 EVERY = "*"
 """The path of what each action, event and approval gets that has no other pin."""
@@ -33,7 +33,7 @@ class Pin:
     reason: str = "pinned"
     """What the journal says of the step where it succeeds."""
 
-    async def finish(self, writer: StepWriter, path: str, action: str) -> records.Step:
+    async def finish(self, writer: RunWriter, path: str, action: str) -> records.Step:
         """End the step, which has begun, as the pin says."""
         if self.kind is None:
             return await writer.finish(path, action, "succeeded", output=self.output, reason=self.reason)

@@ -38,7 +38,8 @@ class Event:
     occurred_at: datetime | None
     received_at: datetime
     status: Literal["accepted", "held"]
-    text: str
+    text: str | None
+    """None once it was removed."""
     identity: str
     source: Source
 

@@ -34,18 +34,24 @@ class Wanted:
 
 def read_delivery(adapter: Adapter, stored: records.Event) -> Delivery:
     """The event as it came in. Raises WebhookError or EventError."""
+    if stored.text is None:
+        raise EventError(
+            f"the content of {stored.id} was removed, as it was kept long enough; nothing can be decided on it any more"
+        )
     if stored.source == "webhook":
         event = replace(adapter.read_webhook(stored.connector, stored.text), identity=stored.identity)
     else:
-        event = Event(stored.name, stored.identity, stored.occurred_at, _read_payload(stored), stored.source)
+        event = Event(
+            stored.name, stored.identity, stored.occurred_at, _read_payload(stored.id, stored.text), stored.source
+        )
     return Delivery(stored.connector, stored.connection, event, stored.text, stored.received_at)
 
 
-def _read_payload(stored: records.Event) -> dict[str, object]:
+def _read_payload(event_id: str, text: str) -> dict[str, object]:
     try:
-        payload = json.loads(stored.text)
+        payload = json.loads(text)
     except ValueError as error:
-        raise EventError(f"the body of {stored.id} cannot be read: {error}") from error
+        raise EventError(f"the body of {event_id} cannot be read: {error}") from error
     return payload if isinstance(payload, dict) else {"value": payload}
 
 
@@ -71,13 +77,21 @@ def _resend(
     twin, placed = _find_twin(connection, event_id, delivery, wanted)
     if twin is not None and twin.run_id is None:
         return records.Start(flow, None, f"its webhook {twin.event_id} waits for it and then starts the flow")
-    told = f"{twin.event_id} tells of the same and has started {twin.run_id}" if twin else None
+    told = twin and _say(twin)
     decision = Decision(flow, reason=told) if told else decide(wanted.flow, placed)
     if decision is None and row is None:
         return records.Start(flow, None, NOT_WANTED)
     connection.execute("DELETE FROM waiting_starts WHERE event_id = ? AND flow = ?", (event_id, flow))
     connection.execute("DELETE FROM starts WHERE event_id = ? AND flow = ?", (event_id, flow))
     return events.add_start(connection, event_id, now, decision or Decision(flow, reason=NOT_WANTED))
+
+
+def _say(twin: Twin) -> str:
+    if twin.certain:
+        return f"{twin.event_id} tells of the same and has started {twin.run_id}"
+    return (
+        f"{twin.event_id}, of about the same time, may tell of the same; it has started {twin.run_id}, and was removed"
+    )
 
 
 def _find_twin(

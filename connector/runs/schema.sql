@@ -4,7 +4,8 @@
 -- Migrations are for databases of an earlier version.
 CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL);
 
--- `same_as` is an earlier event that told of the same, or the event itself where it tells of the past.
+-- `same_as` is an earlier event that told of the same, or the event itself where it tells of the past. `text` is 'null'
+-- once it was removed, while the row stays so that the event is recognised.
 CREATE TABLE IF NOT EXISTS events (
     id          TEXT PRIMARY KEY,
     connector   TEXT NOT NULL,
@@ -19,7 +20,9 @@ CREATE TABLE IF NOT EXISTS events (
     same_as     TEXT,
     UNIQUE (connector, connection, identity)
 );
+CREATE INDEX IF NOT EXISTS events_held ON events (id) WHERE status = 'held';
 CREATE INDEX IF NOT EXISTS events_by_time ON events (connector, connection, coalesce(occurred_at, received_at));
+CREATE INDEX IF NOT EXISTS events_with_text ON events (id) WHERE text <> 'null';
 
 -- The last run that started for each key of `dedupe`.
 CREATE TABLE IF NOT EXISTS dedupe (
@@ -29,6 +32,7 @@ CREATE TABLE IF NOT EXISTS dedupe (
     run_id     TEXT NOT NULL,
     PRIMARY KEY (flow, key)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS dedupe_by_time ON dedupe (flow, started_at);
 
 -- The texts of the flows that runs are pinned to, by their digest, and the revisions of the flows that they call.
 CREATE TABLE IF NOT EXISTS revisions (
@@ -73,17 +77,23 @@ CREATE TABLE IF NOT EXISTS runs (
 );
 CREATE INDEX IF NOT EXISTS runs_by_lane ON runs (flow, lane, lane_place) WHERE lane IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX IF NOT EXISTS runs_to_do ON runs (status, wake_at) WHERE status IN ('queued', 'running', 'waiting');
+CREATE INDEX IF NOT EXISTS runs_finished ON runs (status, finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS runs_of_event ON runs (event_id);
+CREATE INDEX IF NOT EXISTS runs_of_revision ON runs (revision);
 
--- What each flow made of an event: a run, or the reason why not.
+-- What each flow made of an event: a run, which may have been removed since, or the reason why not.
 CREATE TABLE IF NOT EXISTS starts (
     event_id TEXT NOT NULL REFERENCES events (id),
     flow     TEXT NOT NULL,
-    run_id   TEXT REFERENCES runs (id),
+    run_id   TEXT,
     reason   TEXT,
     held     INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (event_id, flow),
     CHECK ((run_id IS NULL) <> (reason IS NULL))
 ) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS runs_by_flow ON runs (flow, id);
+CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status, id) WHERE status <> 'succeeded';
 
 -- started → sending → succeeded | failed | held, back to started for the next attempt; skipped at once.
 -- Only a step that a crash left in `sending` is ambiguous. `attempt_at` and `sent_at` are of its last attempt.
@@ -259,6 +269,7 @@ CREATE TABLE IF NOT EXISTS observed (
     PRIMARY KEY (poll_id, item)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS observed_unbound ON observed (poll_id, at) WHERE facts IS NOT NULL;
+CREATE INDEX IF NOT EXISTS observed_events ON observed (event_id) WHERE event_id IS NOT NULL;
 
 -- Webhooks that tell of an entry of a list without naming it. `named` is what they call the partition, `partition` is
 -- known where that is its own name; `item` is the entry, once it is recognised, and `partition` where that stands.

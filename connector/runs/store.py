@@ -39,6 +39,15 @@ class Store:
         """
         return await self._database.write(lambda connection: work(connection, *args, **kwargs))
 
+    @property
+    def shrinks(self) -> bool:
+        """Whether the space of removed rows can be given back."""
+        return self._database.shrinks
+
+    async def give_back(self) -> bool:
+        """Give back a part of the space that removed rows had; whether there is more of it."""
+        return await self._database.give_back()
+
     async def ping(self) -> None:
         """Raise StoreError unless the database can be locked for writing."""
         await self._database.write(lambda connection: connection.execute("UPDATE runs SET epoch = epoch WHERE id = ''"))

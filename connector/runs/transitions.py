@@ -143,10 +143,12 @@ def finish_step(
     reason: str | None = None,
     error: Failure | None = None,
 ) -> None:
-    """The step's result: succeeded, failed, skipped or held."""
+    """The step's result: succeeded, failed, skipped or held; one that it has already stays."""
     failure = as_json(error.as_json() if error else None)
     values = {"status": status, "output": as_json(output), "reason": as_json(reason), "error": failure}
-    _write(connection, _FINISH, run, step, now, action=action, **values)
+    whose = {"run": run.id, "epoch": run.epoch, "step": step, "action": action, "now": write_time(now)}
+    if not connection.execute(_FINISH, {**whose, **values}).rowcount:
+        require_ours(connection, run)
 
 
 def leave_run(connection: Connection, run: records.Run, worked: float) -> None:

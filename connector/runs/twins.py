@@ -15,6 +15,12 @@ from connector.declare import Event, Item
 from connector.runs.records import read_time, write_time
 from connector.runs.watches import Watch
 
+_WEBHOOK_OF = """
+SELECT 1 FROM observed o JOIN polls p ON p.id = o.poll_id JOIN arrivals a ON a.connector = p.connector
+    AND a.connection = p.connection AND a.list = p.list AND a.partition = p.partition AND a.item = o.item
+WHERE o.event_id = ?
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Twin:
@@ -22,6 +28,8 @@ class Twin:
 
     event_id: str
     run_id: str | None
+    certain: bool = True
+    """Whether both could be compared."""
 
 
 def find_decided(connection: Connection, watch: Watch, partition: str, item: str, flow: str) -> Row | None:
@@ -66,13 +74,18 @@ def find_entry(
         "AND s.flow = ? AND s.run_id IS NOT NULL",
         (watch.connector, watch.connection, write_time(at - join.within), write_time(at + join.within), flow),
     )
+    removed: Twin | None = None
     for row in rows.fetchall():
+        if json.loads(row["text"]) is None:
+            if connection.execute(_WEBHOOK_OF, (row["id"],)).fetchone() is None:
+                removed = Twin(row["id"], row["run_id"], certain=False)
+            continue
         found = _read_entry(watch, row)
         if found is None or known not in (None, found[0]) or _is_bound(connection, watch, *found):
             continue
         if found[1].facts is not None and join.distance(facts, found[1].facts) is not None:
             return Twin(row["id"], row["run_id"])
-    return None
+    return removed
 
 
 def _bound_webhook(connection: Connection, watch: Watch, partition: str, item: Item, flow: str) -> Twin | None:

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
 
 from connector.adapter import DEFAULT, Adapter
 from connector.errors import StoreError, WebhookError
@@ -28,7 +28,12 @@ class Webhooks:
     adapter: Adapter
     intake: Intake
 
-    async def receive(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI app of their paths."""
+        response = await self._receive(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _receive(self, request: Request) -> Response:
         connector = request.path_params["connector"]
         connection = request.path_params.get("connection", DEFAULT)
         try:
@@ -49,7 +54,7 @@ class Webhooks:
         return _json(answer, 202 if stored.new else 200)
 
 
-def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]]) -> Starlette:
+def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]]) -> Router:
     """The ASGI app. `ready` says why the server is not ready, or None."""
 
     async def healthz(_request: Request) -> Response:
@@ -59,10 +64,10 @@ def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]]) -
         reason = await ready()
         return _json({"status": "ready"}, 200) if reason is None else _json({"status": reason}, 503)
 
-    return Starlette(
+    return Router(
         routes=[
-            Route("/webhooks/{connector}", webhooks.receive, methods=["POST"]),
-            Route("/webhooks/{connector}/{connection}", webhooks.receive, methods=["POST"]),
+            Route("/webhooks/{connector}", webhooks, methods=["POST"]),
+            Route("/webhooks/{connector}/{connection}", webhooks, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ]

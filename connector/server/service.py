@@ -1,6 +1,7 @@
-"""Runs the server: one process, one database, one worker, one scheduler, one poller, the webhooks."""
+"""Runs the server: one process, one database, one worker, one scheduler, one poller, their keepers, the webhooks."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -12,23 +13,27 @@ from types import FrameType
 
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
+from starlette.routing import Router
 
 from connector import engines
 from connector.adapter import Adapter
 from connector.database import Failpoint
-from connector.errors import SettingsError, StoreError
+from connector.errors import SettingsError
 from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.runs.intake import Intake
+from connector.runs.integrity import Integrity
 from connector.runs.listeners import find_listeners, find_pinned
 from connector.runs.poller import Poller
+from connector.runs.retention import Retention
 from connector.runs.schedules import Scheduler
 from connector.runs.store import Store
 from connector.runs.watches import find_watches
 from connector.runs.worker import Worker
 from connector.server.app import Webhooks, create_app
+from connector.server.readiness import Readiness
 from connector.settings import Settings
+from connector.transport import load_engine
 
 GRACE_SECONDS = 3
 
@@ -38,7 +43,7 @@ Started = Callable[[Mapping[str, datetime]], None]
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    app: Starlette
+    app: Router
     working: asyncio.Task[None]
     """What the worker and the scheduler do."""
     stop_working: Callable[[], None]
@@ -91,22 +96,27 @@ def serve(
 
     async def work() -> None:
         store = Store(settings.database, hold, failpoint)
-        async with Adapter(registry, settings) as adapter, _working(adapter, store, flows) as parts:
+        async with Adapter(registry, settings) as adapter, _working(adapter, store, flows, settings) as parts:
             server = _Server(_configure(parts.app), parts.stop_working)
             parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
             announcing = asyncio.create_task(_announce(server, parts, started))
             await server.serve(sockets=[listener])
             await announcing
 
+    load_engine()
+    # What is there now stays; what runs make is gone before it would be looked for.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     with engines.exclusive(settings.database) as hold, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work())
 
 
-def _configure(app: Starlette) -> uvicorn.Config:
+def _configure(app: Router) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         lifespan="off",
         ws="none",
         server_header=False,
@@ -115,7 +125,7 @@ def _configure(app: Starlette) -> uvicorn.Config:
 
 
 @asynccontextmanager
-async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow]) -> AsyncIterator[_Parts]:
+async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], settings: Settings) -> AsyncIterator[_Parts]:
     """The app, and what works behind it."""
     worker = Worker(adapter, store, _now)
     listeners = find_listeners(flows)
@@ -125,24 +135,19 @@ async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow]) -> Asy
     poller = Poller(intake, watches, _now)
     intake = replace(intake, watches=watches, arrived=poller.arrived)
     scheduler = Scheduler(intake, _now)
-    working = asyncio.create_task(_work(worker, scheduler, poller))
+    retention = Retention(store, settings.keep, flows, _now)
+    integrity = Integrity(settings.database)
+    working = asyncio.create_task(_work(worker, scheduler, poller, retention, integrity))
 
     def stop() -> None:
         scheduler.stop()
         poller.stop()
+        retention.stop()
+        integrity.stop()
         worker.stop()
 
-    async def ready() -> str | None:
-        if working.done():
-            return "the worker has stopped"
-        try:
-            await store.ping()
-        except StoreError as error:
-            return str(error)
-        return None
-
     try:
-        app = create_app(Webhooks(adapter, intake), ready)
+        app = create_app(Webhooks(adapter, intake), Readiness(working, store, integrity).fault)
         yield _Parts(app, working, stop, lambda: scheduler.upcoming)
     finally:
         stop()
@@ -152,7 +157,7 @@ async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow]) -> Asy
             store.close()
 
 
-async def _work(*parts: Worker | Scheduler | Poller) -> None:
+async def _work(*parts: Worker | Scheduler | Poller | Retention | Integrity) -> None:
     """Until one of them ends; then the others are stopped."""
     tasks = [asyncio.create_task(part.work()) for part in parts]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

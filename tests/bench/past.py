@@ -12,8 +12,8 @@ from typing import Any
 
 from bench.processes import FLOW
 
+from connector.runs.migrations import SCHEMA
 from connector.runs.records import first_id, write_time
-from connector.runs.store import SCHEMA
 
 RARE = "rare"
 """A flow that few of the runs are of."""
@@ -27,10 +27,8 @@ INSERTS = {
     "runs": "INSERT INTO runs (id, flow, revision, event_id, trigger, status, epoch, created_at, started_at, "
     "finished_at, outputs, error, worked) VALUES (?, ?, 'past', ?, ?, ?, 1, ?, ?, ?, ?, ?, 0.01)",
     "starts": "INSERT INTO starts (event_id, flow, run_id) VALUES (?, ?, ?)",
-    "steps": "INSERT INTO steps (run_id, step, action, status, input, output, attempts, started_at, finished_at) "
-    "VALUES (?, ?, ?, 'succeeded', ?, ?, 1, ?, ?)",
-    "attempts": "INSERT INTO attempts (run_id, step, number, started_at, sent_at, finished_at) "
-    "VALUES (?, ?, 1, ?, ?, ?)",
+    "steps": "INSERT INTO steps (run_id, step, action, status, input, output, attempts, started_at, attempt_at, "
+    "sent_at, finished_at) VALUES (?, ?, ?, 'succeeded', ?, ?, 1, ?, ?, ?, ?)",
 }
 
 
@@ -73,8 +71,5 @@ def _rows(table: str, number: int, begun: datetime, apart: int) -> Iterator[Row]
         case "starts":
             yield event_id, flow, run_id
         case "steps":
-            yield run_id, "note", "bench.add_note", json.dumps(data), '{"id": "note_1", "accepted": true}', at, at
-            yield run_id, "contact", "bench.upsert_contact", json.dumps(data), '{"id": "contact_1"}', at, at
-        case "attempts":
-            yield run_id, "note", at, at, at
-            yield run_id, "contact", at, at, at
+            yield run_id, "note", "bench.add_note", json.dumps(data), '{"id": "note_1", "accepted": true}', *([at] * 4)
+            yield run_id, "contact", "bench.upsert_contact", json.dumps(data), '{"id": "contact_1"}', *([at] * 4)

@@ -1,8 +1,8 @@
 """The bare script that the executor is compared with: what somebody would write who needs one flow.
 
 It verifies the same signature, makes the same two calls with the same HTTP client, and as many synced commits as a run
-of the executor has: one for the webhook, `begun`, `sending` and `done` for each call, and one for the end. Commits that
-wait together share a sync. It neither goes on after a crash nor tries again.
+of the executor has: one for the webhook, one before each call, which says too how the call before it ended, and one for
+the end. Commits that wait together share a sync. It neither goes on after a crash nor tries again.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import queue
 import socket
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import httpx
@@ -33,12 +33,12 @@ CREATE TABLE calls (
 ) WITHOUT ROWID;
 """
 ACCEPT = "INSERT INTO runs VALUES (?, ?, 'queued') ON CONFLICT DO NOTHING"
-BEGIN = "INSERT INTO calls (run_id, name, status, input) VALUES (?, ?, 'begun', ?)"
-SEND = "UPDATE calls SET status = 'sending' WHERE run_id = ? AND name = ?"
+SEND = "INSERT INTO calls (run_id, name, status, input) VALUES (?, ?, 'sending', ?)"
 END_CALL = "UPDATE calls SET status = 'done', output = ? WHERE run_id = ? AND name = ?"
 END_RUN = "UPDATE runs SET status = 'done' WHERE id = ?"
 
-Write = tuple[str, tuple[Any, ...], asyncio.Future[int]]
+Statement = tuple[str, tuple[Any, ...]]
+Write = tuple[Sequence[Statement], asyncio.Future[int]]
 Answer = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -53,10 +53,10 @@ class Journal:
         self._queue: queue.SimpleQueue[Write] = queue.SimpleQueue()
         threading.Thread(target=self._write_all, daemon=True).start()
 
-    async def write(self, statement: str, *values: Any) -> int:
-        """How many rows it changed; returns when that is on the disk."""
+    async def write(self, *statements: Statement) -> int:
+        """How many rows the last one changed; returns when that is on the disk."""
         future = asyncio.get_running_loop().create_future()
-        self._queue.put((statement, values, future))
+        self._queue.put((statements, future))
         return await future
 
     def _write_all(self) -> None:
@@ -65,13 +65,13 @@ class Journal:
             while len(group) < MOST and not self._queue.empty():
                 group.append(self._queue.get())
             self._connection.execute("BEGIN IMMEDIATE")
-            counts = [self._connection.execute(statement, values).rowcount for statement, values, _ in group]
+            counts = [[self._connection.execute(*one).rowcount for one in statements][-1] for statements, _ in group]
             self._connection.execute("COMMIT")
-            group[0][2].get_loop().call_soon_threadsafe(_tell, group, counts)
+            group[0][1].get_loop().call_soon_threadsafe(_tell, group, counts)
 
 
 def _tell(group: list[Write], counts: list[int]) -> None:
-    for (_, _, future), count in zip(group, counts, strict=True):
+    for (_, future), count in zip(group, counts, strict=True):
         future.set_result(count)
 
 
@@ -98,7 +98,7 @@ class Script:
         if not hmac.compare_digest(expected, headers.get(b"x-chatforge-signature", b"")):
             return 401
         event, run_id = json.loads(body), hashlib.sha256(body).hexdigest()
-        if not await self._journal.write(ACCEPT, run_id, json.dumps(event)):
+        if not await self._journal.write((ACCEPT, (run_id, json.dumps(event)))):
             return 200
         running = asyncio.create_task(self._run(run_id, event["data"]))
         self._runs.add(running)
@@ -108,19 +108,18 @@ class Script:
     async def _run(self, run_id: str, lead: dict[str, Any]) -> None:
         async with self._turns:
             given = {"email": lead["visitor_email"], "text": lead["conversation_summary"]}
-            note = await self._call(run_id, "notes", given)
+            note, noted = await self._call(run_id, "notes", given)
             if note["accepted"] and lead["visitor_email"] is not None:
                 given = {"email": lead["visitor_email"].lower(), "name": lead["visitor_name"], "note_id": note["id"]}
-                await self._call(run_id, "contacts", given)
-            await self._journal.write(END_RUN, run_id)
+                _, noted = await self._call(run_id, "contacts", given, noted)
+            await self._journal.write(noted, (END_RUN, (run_id,)))
 
-    async def _call(self, run_id: str, name: str, given: dict[str, Any]) -> Any:
-        await self._journal.write(BEGIN, run_id, name, json.dumps(given))
-        await self._journal.write(SEND, run_id, name)
+    async def _call(self, run_id: str, name: str, given: dict[str, Any], *before: Statement) -> tuple[Any, Statement]:
+        """The answer, and what the journal is to say of it."""
+        await self._journal.write(*before, (SEND, (run_id, name, json.dumps(given))))
         answer = await self._client.post(name, json=given, headers={"Idempotency-Key": f"{run_id}:{name}"})
         answer.raise_for_status()
-        await self._journal.write(END_CALL, answer.text, run_id, name)
-        return answer.json()
+        return answer.json(), (END_CALL, (answer.text, run_id, name))
 
 
 async def main() -> None:

@@ -138,14 +138,13 @@ def test_run_whose_outputs_failed_is_retried_from_its_end(bench):
 
 
 def test_retried_run_has_its_whole_time_again(bench):
-    steps = "- {id: a, uses: test.put}\n- {id: b, uses: test.put}"
-
     async def be_slow():
-        bench.now += timedelta(hours=2)
+        bench.now += timedelta(minutes=40)
 
-    bench.answers["put"] = [be_slow]
+    steps = "- {id: a, uses: test.put}\n- {id: rest, wait: 1m}\n- {id: b, uses: test.put}\n- {id: c, uses: test.put}"
+    bench.answers["put"] = [be_slow, GONE, be_slow]
     run, _ = bench.run(bench.flow(steps, "timeout: 1h"))
-    assert run.error.kind == "timeout"
+    assert (run.status, run.error.step) == ("failed", "b")
     retry(bench, run)
     assert go_on(bench, run)[0].status == "succeeded"
 
@@ -301,6 +300,7 @@ def test_retried_run_goes_on_behind_those_that_took_its_place(bench):
     flow = bench.flow("- {id: put, uses: test.put}\n- {id: pause, wait: 1h}", LANE)
     bench.answers["put"] = [GONE]
     failed, _ = bench.run(flow)
+    bench.now += timedelta(seconds=1)
     other = run_until(bench, flow, "waiting")
     retry(bench, failed)
     done, _ = go_on(bench, other)
@@ -322,6 +322,15 @@ def test_run_goes_on_with_the_flow_as_it_is_now(bench):
     run, steps = go_on(bench, run)
     assert (run.status, run.outputs, run.revision) == ("succeeded", {"a": 1}, corrected.revision)
     assert (texts(bench, "say"), texts(bench, "put"), "third" in steps) == ([""], ["wrong", "right"], True)
+
+
+def test_list_stays_as_it_was_written_down(bench):
+    each = "- {id: all, for_each: \"['a', 'b']\", uses: test.say, max_parallel: 1, with: {text: '${{ item }}'}}"
+    bench.answers["say"] = ["fine", GONE]
+    run, _ = bench.run(bench.flow(each))
+    retry(bench, run, flow=bench.flow(each.replace("['a', 'b']", "['b', 'a', 'c']")))
+    run, _ = go_on(bench, run)
+    assert (run.status, texts(bench, "say")) == ("succeeded", ["a", "b", "b"])
 
 
 def test_run_goes_on_without_the_step_that_failed(bench):

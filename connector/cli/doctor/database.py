@@ -2,13 +2,10 @@
 
 import os
 import shutil
-import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
 
-from connector import engines, sqlite
+from connector import engines, sqlite, upkeep
 from connector.cli.doctor.findings import (
     CheckError,
     Finding,
@@ -25,9 +22,8 @@ from connector.errors import ConnectorError
 
 LEAST_SPACE = 200_000_000  # bytes
 _SIZE = "SELECT pg_database_size(current_database()) AS size"
+_CHECK = "PRAGMA quick_check(3)"
 _EVENTS = "SELECT count(*) AS events FROM events"
-
-Result = TypeVar("Result")
 
 
 def check_database(address: Address) -> Findings:
@@ -80,11 +76,11 @@ def _find_fault(path: Path, folder: Path) -> str | None:
 def check_integrity(path: Path) -> Finding:
     step = "restore it from a backup, or set CHATFORGE_DATABASE_URL to another file"
     try:
-        problems = _read(path, lambda run: [row[0] for row in run("PRAGMA db.quick_check(3)")])
+        if upkeep.has_unmerged(path):
+            return skip("integrity", "its last writes are not merged yet; start the server once")
+        problems = upkeep.read_untouched(path, lambda opened: [row[0] for row in opened.execute(_CHECK)])
     except ConnectorError as error:
         return fail("integrity", str(error.__cause__ or error), step)
-    if problems is None:
-        return skip("integrity", "its last writes are not merged yet; start the server once")
     sound = problems == ["ok"]
     return Finding("integrity", "ok" if sound else "fail", "sound" if sound else "; ".join(problems), step)
 
@@ -108,28 +104,8 @@ def _count_on_server(url: PostgresUrl) -> int | None:
 
 
 def _count_in_file(path: Path) -> int | None:
-    try:
-        found = _read(path, lambda run: run("SELECT count(*) FROM db.events")) if path.is_file() else None
-    except ConnectorError:
+    if not path.is_file() or upkeep.has_unmerged(path):
         return None
-    return found[0][0] if found else None
-
-
-def _read(path: Path, work: Callable[[Callable[[str], Any]], Result]) -> Result | None:
-    """Read a database, attached as `db`, without leaving a file beside it; None where that is not possible.
-
-    An ordinary reader would leave a `-wal` and a `-shm` where nobody has the database open. Raises StoreError.
-    """
-    has_log, has_index = (Path(f"{os.path.realpath(path)}{end}").exists() for end in ("-wal", "-shm"))
-    if has_log and not has_index:
-        return None
-    uri = f"{path.absolute().as_uri()}?mode=ro{'' if has_log else '&immutable=1'}"
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder) / "empty"
-        sqlite.connect(scratch).close()
-
-        def attach(connection: Any) -> Result:
-            connection.execute("ATTACH ? AS db", (uri,))
-            return work(lambda statement: connection.execute(statement).fetchall())
-
-        return sqlite.read_file(scratch, attach)
+    with suppress(ConnectorError):
+        return int(upkeep.read_untouched(path, lambda opened: opened.execute(_EVENTS).fetchone()["events"]))
+    return None

@@ -1,56 +1,85 @@
-"""Writes how the steps of one run go on, and returns each as the journal then has it."""
+"""Writes how one run and its steps go on, and returns each step as the journal then has it.
+
+That a step has ended is written with what comes next: with the step that is begun after it, in one commit, and before
+anything of that is sent.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from connector.database import Connection
 from connector.runs import records, transitions
 from connector.runs.awaited import Awaited
 from connector.runs.records import Failure
 from connector.runs.store import Store
 
+Result = TypeVar("Result")
+P = ParamSpec("P")
+Write = Callable[[Connection, records.Run], object]
 
-@dataclass(frozen=True, slots=True)
-class StepWriter:
+
+@dataclass(slots=True)
+class RunWriter:
     store: Store
     run: records.Run
     clock: Callable[[], datetime]
+    _ended: list[Write] = field(default_factory=list)
+    """How steps ended, not written yet."""
+
+    async def write(
+        self, work: Callable[Concatenate[Connection, records.Run, P], Result], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """Do `work`, a function of `transitions`, after what was not written yet. Raises StoreError."""
+        ended, self._ended = self._ended, []
+
+        def write_all(connection: Connection) -> Result:
+            for one in ended:
+                one(connection, self.run)
+            return work(connection, self.run, *args, **kwargs)
+
+        try:
+            return await self.store.write(write_all)
+        except BaseException:
+            self._ended = ended + self._ended  # it may be tried with another write; a second time changes nothing
+            raise
 
     async def attempt(self, path: str, action: str, given: dict[str, Any], number: int, *, sending: bool) -> None:
         """An attempt has its input; where it is `sending`, nobody knows whether it takes effect until it has ended."""
         now = self.clock()
-        await self.store.write(transitions.begin_attempt, self.run, path, action, given, number, now, sending=sending)
+        await self.write(transitions.begin_attempt, path, action, given, number, now, sending=sending)
 
     async def begin(self, path: str, action: str, given: Any) -> None:
         """The step has begun with this input, which stays as it is."""
-        await self.store.write(transitions.begin_step, self.run, path, action, given, self.clock())
+        await self.write(transitions.begin_step, path, action, given, self.clock())
 
     async def pause(
         self, path: str, action: str, until: datetime, given: Any = None, error: Failure | None = None
     ) -> None:
         """The step goes on at `until`; where it has not begun, with this input."""
-        await self.store.write(transitions.pause_step, self.run, path, action, given, until, self.clock(), error)
+        await self.write(transitions.pause_step, path, action, given, until, self.clock(), error)
 
     async def await_event(self, place: Awaited, action: str, until: datetime, given: Any) -> None:
         """The step waits for an event, until then at most."""
-        await self.store.write(transitions.await_event, self.run, place, action, given, until, self.clock())
+        await self.write(transitions.await_event, place, action, given, until, self.clock())
 
     async def take_event(self, path: str, action: str, event_id: str, output: Any) -> records.Step | None:
         """The step ends with the event; None where that serves another one."""
         now = self.clock()
-        if not await self.store.write(transitions.take_event, self.run, path, action, event_id, output, now):
+        if not await self.write(transitions.take_event, path, action, event_id, output, now):
             return None
         return records.Step(path, action, "succeeded", None, output, None, None, 0, now, now)
 
     async def look_past(self, path: str, event_ids: Sequence[str]) -> None:
         """The events are none for the step."""
-        await self.store.write(transitions.look_past, self.run, path, event_ids)
+        await self.write(transitions.look_past, path, event_ids)
 
     async def stop_awaiting(self, path: str, action: str, reason: str) -> records.Step:
         """No event came in time."""
         now = self.clock()
-        await self.store.write(transitions.stop_awaiting, self.run, path, action, reason, now)
+        await self.write(transitions.stop_awaiting, path, action, reason, now)
         return records.Step(path, action, "succeeded", None, None, reason, None, 0, now, now)
 
     async def finish(
@@ -64,9 +93,17 @@ class StepWriter:
         error: Failure | None = None,
     ) -> records.Step:
         now = self.clock()
-        await self.store.write(
-            transitions.finish_step, self.run, path, action, status, now, output=output, reason=reason, error=error
+        ending = partial(
+            transitions.finish_step,
+            step=path,
+            action=action,
+            status=status,
+            now=now,
+            output=output,
+            reason=reason,
+            error=error,
         )
+        self._ended.append(ending)
         return records.Step(path, action, status, None, output, reason, error, 0, now, now)
 
     async def fail(self, path: str, action: str, message: str, kind: str, attempts: int = 0) -> records.Step:
