@@ -171,9 +171,7 @@ def test_end_of_an_item_is_written_while_another_one_is_under_way(bench):
         async with bench.working(flow) as (store, intake, worker), at_work(worker):
             run_id = await queue(bench, intake)
             try:
-                async with asyncio.timeout(10):
-                    while status_of(store, run_id, "lines[0]") != "succeeded":
-                        await asyncio.sleep(0.005)
+                await until_succeeded(store, run_id, "lines[0]")
             finally:
                 going_on.set()
             await until_status(store, run_id, "succeeded")
@@ -181,6 +179,10 @@ def test_end_of_an_item_is_written_while_another_one_is_under_way(bench):
     asyncio.run(work())
 
 
-def status_of(store, run_id: str, step: str) -> str | None:
-    found = store.read(lambda journal: journal.steps(run_id)).get(step)
-    return found.status if found else None
+async def until_succeeded(store, run_id: str, step: str) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            found = store.read(lambda journal: journal.steps(run_id)).get(step)
+            if found and found.status == "succeeded":
+                return
+            await asyncio.sleep(0.005)
