@@ -9,7 +9,7 @@ from crash.flows import Case
 from crash.journal import Picture, Row, key_of
 from crash.world import Told
 
-from connector.runs.records import FINISHED
+from connector.runs.records import ENDED, FINISHED
 
 _ONCE = "chatforge.inject_message"
 
@@ -121,6 +121,9 @@ class Checker:
             yield f"is {run['status']}: {run['error']}, held are {held}"
         if run["status"] == "succeeded" and json.loads(run["outputs"] or "null") != case.outputs:
             yield f"gives {run['outputs']}"
+        going_on = [row["step"] for row in self.after.steps[run["id"]].values() if row["status"] not in FINISHED]
+        if run["status"] in ENDED and going_on:
+            yield f"is {run['status']}, and {going_on} go on"
         for path in held:
             if self.knows_doubts and "sending" not in self._were(run["id"], path):
                 yield f"{path} is held, and was never sent when the server died"
