@@ -167,7 +167,7 @@ def go_through(world: World, server: Any, trouble: Trouble, seconds: float, *, r
     [
         pytest.param(full_disk, 1, True, id="full"),
         pytest.param(other_writer, 2, False, id="busy"),
-        pytest.param(other_writer, 15, True, id="busy for long", marks=pytest.mark.torture),
+        pytest.param(other_writer, 25, True, id="busy for long", marks=pytest.mark.torture),
     ],
 )
 def test_runs_go_on_when_the_file_can_be_written_again(world, trouble, seconds, refuses):
@@ -178,7 +178,7 @@ def test_runs_go_on_when_the_file_can_be_written_again(world, trouble, seconds, 
     ("trouble", "seconds", "refuses"),
     [
         pytest.param(full_table, 1, True, id="full"),
-        pytest.param(locked, 15, True, id="busy for long", marks=pytest.mark.torture),
+        pytest.param(locked, 25, True, id="busy for long", marks=pytest.mark.torture),
         pytest.param(read_only, 1, True, id="read-only"),
         pytest.param(stopped, 1, True, id="stopped"),
         pytest.param(crashed, 1, True, id="crashed"),

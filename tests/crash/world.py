@@ -66,7 +66,7 @@ class World:
 
     def __post_init__(self) -> None:
         self._began, self.fuse = self.since, Fuse(self.folder)
-        self.http = httpx.Client(timeout=20)
+        self.http = httpx.Client(timeout=40)
         self.adapter = Adapter(registry.load(), settings.load(self.folder, environ=self.environ))
 
     def close(self) -> None:
