@@ -4,6 +4,7 @@ They are forked from a nursery, which has imported and read all that takes long.
 """
 
 import faulthandler
+import itertools
 import logging
 import mmap
 import multiprocessing
@@ -30,6 +31,11 @@ Moment = Literal["before commit", "after commit"]
 SILENCE = 30.0
 """Seconds in which a server begins to serve."""
 MOMENTS: tuple[Moment, ...] = ("before commit", "after commit")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class Fuse:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def serve(plugins: Registry, flows: list[Flow], options: Options, told: Connection) -> None:
+def serve(number: int, plugins: Registry, flows: list[Flow], options: Options, told: Connection) -> None:
     """What `chatforge serve` does, as far as that is not about people."""
     logging.basicConfig(
         filename=options.folder / "server.log", format="%(asctime)s %(process)d %(message)s", force=True
@@ -75,7 +81,7 @@ def serve(plugins: Registry, flows: list[Flow], options: Options, told: Connecti
 
     def started(_upcoming: object) -> None:
         faulthandler.cancel_dump_traceback_later()
-        told.send((os.getpid(), address))
+        told.send((number, address))
 
     with service.listen("127.0.0.1", 0) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -87,16 +93,16 @@ def serve(plugins: Registry, flows: list[Flow], options: Options, told: Connecti
 
 
 def nurse(asked: Connection, told: Connection) -> None:
-    """Fork a server for each `Options` that are sent. `told` gets its process id and address, then its end."""
+    """Fork a server for each `Options` that are sent; `told` gets its number and process id, its address, its end."""
     forking = multiprocessing.get_context("fork")
     plugins, known = registry.load(), dict[Path, list[Flow]]()
-    children = dict[Any, Any]()
+    children, numbers = dict[Any, Any](), itertools.count()
     while True:
         for ready in wait([asked, *children]):
             if ready is not asked:
-                child = children.pop(ready)
+                number, child = children.pop(ready)
                 child.join()
-                told.send((child.pid, child.exitcode))
+                told.send((number, Ended(child.exitcode)))
                 continue
             try:
                 options: Options = asked.recv()
@@ -105,9 +111,12 @@ def nurse(asked: Connection, told: Connection) -> None:
             if options.flows not in known:
                 found = settings.load(options.folder, environ=options.environ)
                 known[options.flows] = load_flows(options.flows, Adapter(plugins, found).catalogue)
-            child = forking.Process(target=serve, args=(plugins, known[options.flows], options, told), daemon=True)
+            number = next(numbers)
+            args = (number, plugins, known[options.flows], options, told)
+            child = forking.Process(target=serve, args=args, daemon=True)
             child.start()
-            children[child.sentinel] = child
+            told.send((number, child.pid))
+            children[child.sentinel] = number, child
 
 
 class Nursery:
@@ -121,8 +130,8 @@ class Nursery:
         self._process.start()
         asked.close()
         told.close()
-        self._addresses = dict[int, str]()
-        self._codes = dict[int, int]()
+        self._numbers = itertools.count()
+        self._known: dict[int, Child] = {}
 
     def close(self) -> None:
         """End it, and the servers that still run."""
@@ -132,57 +141,58 @@ class Nursery:
 
     def start(self, options: Options) -> "Child | None":
         """A server that answers; None where it was killed before it did."""
-        known = self._addresses.keys() | self._codes.keys()
+        child = Child(self, Fuse(options.folder))
+        self._known[next(self._numbers)] = child
         self._ask.send(options)
-        while not (new := (self._addresses.keys() | self._codes.keys()) - known):
-            self.listen(SILENCE)
-        [pid] = new
-        if pid in self._addresses:
-            return Child(self, pid, self._addresses[pid], Fuse(options.folder))
-        assert self._codes[pid] == -signal.SIGKILL, "the server ended before it served; see server.log"
-        return None
+        end = time.monotonic() + SILENCE
+        while not child.address and child.code is None:
+            self.listen(0.01)
+            if time.monotonic() > end:
+                child.kill()
+                raise AssertionError("the server does not begin to serve; see server.log")
+        return None if child.is_dead else child
 
     def listen(self, seconds: float = 0) -> None:
         """Take notice of what has happened to the servers."""
-        assert not seconds or self._told.poll(seconds), "the nursery is silent"
-        while self._told.poll():
-            pid, what = self._told.recv()
-            (self._addresses if isinstance(what, str) else self._codes)[pid] = what
-
-    def code(self, pid: int) -> int | None:
-        self.listen()
-        return self._codes.get(pid)
+        while self._told.poll(seconds):
+            number, what = self._told.recv()
+            self._known[number].notice(what)
+            seconds = 0
 
 
 @dataclass
 class Child:
-    """A server that answered."""
+    """A server, numbered as it was asked for: the system uses the ids of processes again."""
 
     nursery: Nursery
-    pid: int
-    address: str
     fuse: Fuse
+    pid: int = 0
+    address: str = ""
+    code: int | None = None
+
+    def notice(self, what: "int | str | Ended") -> None:
+        match what:
+            case Ended(code):
+                self.code = code
+            case str():
+                self.address = what
+            case int():
+                self.pid = what
 
     @property
     def is_dead(self) -> bool:
         """Whether it was killed; any other end is a fault."""
-        code = self.nursery.code(self.pid)
-        assert code in (None, -signal.SIGKILL), f"the server ended by itself, with {code}"
-        return code is not None
+        self.nursery.listen()
+        assert self.code in (None, -signal.SIGKILL), f"the server ended by itself, with {self.code}; see server.log"
+        return self.code is not None
 
     def kill(self) -> None:
-        if self.nursery.code(self.pid) is None:
+        if not self.is_dead:
             os.kill(self.pid, signal.SIGKILL)
-        self._wait(20)
+            self._wait(20)
 
-    def stop(self) -> None:
-        """As an operator stops it."""
-        os.kill(self.pid, signal.SIGTERM)
-        assert self._wait(20) == 0
-
-    def _wait(self, seconds: float) -> int:
+    def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        while (code := self.nursery.code(self.pid)) is None:
+        while self.code is None:
             assert time.monotonic() < end, "the server does not end"
-            time.sleep(0.002)
-        return code
+            self.nursery.listen(0.01)
