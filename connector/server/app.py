@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
 
 from connector.adapter import DEFAULT, Adapter
 from connector.errors import StoreError, WebhookError
@@ -27,7 +28,12 @@ class Webhooks:
     adapter: Adapter
     intake: Intake
 
-    async def receive(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI app of their paths."""
+        response = await self._receive(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _receive(self, request: Request) -> Response:
         connector = request.path_params["connector"]
         connection = request.path_params.get("connection", DEFAULT)
         try:
@@ -60,8 +66,8 @@ def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]]) -
 
     return Router(
         routes=[
-            Route("/webhooks/{connector}", webhooks.receive, methods=["POST"]),
-            Route("/webhooks/{connector}/{connection}", webhooks.receive, methods=["POST"]),
+            Route("/webhooks/{connector}", webhooks, methods=["POST"]),
+            Route("/webhooks/{connector}/{connection}", webhooks, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ]

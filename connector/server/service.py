@@ -116,6 +116,7 @@ def _configure(app: Router) -> uvicorn.Config:
         app,
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         lifespan="off",
         ws="none",
         server_header=False,

@@ -124,11 +124,13 @@ def test_call_in_flight_ends_and_nothing_begins_after_it(bench, next_step):
     assert (run.status, run.reason) == ("cancelled", "cancelled by Ann: she knows")
     assert (steps["say"].status, steps["say"].output) == ("succeeded", {"text": "late"})
     assert (texts(bench, "put"), texts(bench, "look")) == ([], [])
+    assert ("next" in steps) == next_step.startswith("wait"), "what does nothing by itself does not begin either"
 
 
+@pytest.mark.parametrize("rest", ["", TELL], ids=["alone", "on_error"])
 @pytest.mark.parametrize(("error", "status"), [(GONE, "failed"), (CUT, "held")])
-def test_call_in_flight_that_fails_is_written_down_and_on_error_is_not_done(bench, error, status):
-    run, steps = at_work_on(bench, bench.flow("- {id: say, uses: test.say}", TELL), "say", answer=error)
+def test_call_in_flight_that_fails_is_written_down_and_on_error_is_not_done(bench, error, status, rest):
+    run, steps = at_work_on(bench, bench.flow("- {id: say, uses: test.say}", rest), "say", answer=error)
     assert (run.status, run.error, steps["say"].status) == ("cancelled", None, status)
     assert texts(bench, "look") == []
 

@@ -104,7 +104,7 @@ def test_stop_finishes_the_step_in_flight_and_exits_cleanly(server, sandbox):
 
 def test_event_that_cannot_be_stored_is_not_acknowledged_and_comes_again(make_server, sandbox):
     """A limit on the size of files stands for a full disk: both fail the write."""
-    small = make_server(prefix=["bash", "-c", 'ulimit -f 192; exec "$@"', "bash"]).start("--port", "0")
+    small = make_server(prefix=["bash", "-c", 'ulimit -f 320; exec "$@"', "bash"]).start("--port", "0")
     url = f"{small.address}/webhooks/chatforge"
     sandbox.webhook_url = url
     for number in range(20):
