@@ -3,6 +3,7 @@
 import os
 import secrets
 import signal
+import subprocess
 import tempfile
 import time
 import warnings
@@ -71,6 +72,12 @@ def schema(server: PostgresUrl) -> Iterator[PostgresUrl]:
         finally:
             connection.execute("SET client_min_messages = warning")
             connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+def limit_files(pid: int, size: str) -> None:
+    """The files of one session get a limit, as a full disk would set it. As the user of the server, who may do it."""
+    user = os.stat(f"/proc/{pid}").st_uid
+    subprocess.run(["prlimit", "--pid", str(pid), f"--fsize={size}:"], user=user, check=True)  # noqa: S607
 
 
 def change(url: PostgresUrl, statement: str, values: Sequence[Any] = ()) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import queue
 import re
 import secrets
@@ -278,21 +277,13 @@ def test_server_that_cannot_be_written_refuses_in_one_sentence(url):
     )
 
 
-def limit_files(pid: int, size: str) -> None:
-    """As the user of the server, who may do it."""
-    user = os.stat(f"/proc/{pid}").st_uid
-    subprocess.run(["prlimit", "--pid", str(pid), f"--fsize={size}:"], user=user, check=True)  # noqa: S607
-
-
 def test_table_that_cannot_grow_loses_nothing_that_was_acknowledged(url):
-    """The files of one session of the server get a limit, as a full disk would set it."""
-
     def backend(connection: Connection) -> int:
         return int(connection.execute("SELECT pg_backend_pid() AS pid").fetchone()["pid"])
 
     async def run(database: Database) -> tuple[list[str], list[BaseException]]:
         pid = await database.write(backend)
-        limit_files(pid, "20000000")
+        postgres.limit_files(pid, "20000000")
         kept, refused = [], []
         for number in range(8):
             text = f"{number} {secrets.token_hex(2_000)}"
@@ -302,7 +293,7 @@ def test_table_that_cannot_grow_loses_nothing_that_was_acknowledged(url):
                 kept += many
             except StoreError as error:
                 refused.append(error)
-        limit_files(pid, "unlimited")
+        postgres.limit_files(pid, "unlimited")
         await database.write(insert("last"))
         return [*kept, "last"], refused
 

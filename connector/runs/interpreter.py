@@ -305,6 +305,8 @@ class _Progress:
             except (EvaluationError, SettingsError) as error:
                 done = await self._writer.fail(path, call.uses, str(error), _kind_of(error))
         self._journal[path] = done
+        if call.each and call.each.most > 1:  # others are under way, and may be for long
+            await self._writer.settle()
         return done
 
     async def _gathered(self, path: str, call: Call, done: Sequence[records.Step | BaseException]) -> records.Step:

@@ -46,6 +46,11 @@ class RunWriter:
             self._ended = ended + self._ended  # it may be tried with another write; a second time changes nothing
             raise
 
+    async def settle(self) -> None:
+        """Write how steps ended where nothing may come next for long."""
+        if self._ended:
+            await self.write(transitions.require_ours)
+
     async def attempt(self, path: str, action: str, given: dict[str, Any], number: int, *, sending: bool) -> None:
         """An attempt has its input; where it is `sending`, nobody knows whether it takes effect until it has ended."""
         now = self.clock()

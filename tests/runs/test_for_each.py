@@ -159,3 +159,30 @@ def test_items_that_were_not_begun_go_on_in_the_next_process_at_once(bench):
             return texts(bench)
 
     assert asyncio.run(work()) == ["0 a", "1 b"]
+
+
+def test_end_of_an_item_is_written_while_another_one_is_under_way(bench):
+    """Otherwise nobody would know whether it took effect, were the process killed now."""
+
+    async def work() -> None:
+        going_on = asyncio.Event()
+        bench.answers["say"] = ["first", going_on.wait]
+        flow = each(bench, "say", more="max_parallel: 2", names="['a', 'b']")
+        async with bench.working(flow) as (store, intake, worker), at_work(worker):
+            run_id = await queue(bench, intake)
+            try:
+                await until_succeeded(store, run_id, "lines[0]")
+            finally:
+                going_on.set()
+            await until_status(store, run_id, "succeeded")
+
+    asyncio.run(work())
+
+
+async def until_succeeded(store, run_id: str, step: str) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            found = store.read(lambda journal: journal.steps(run_id)).get(step)
+            if found and found.status == "succeeded":
+                return
+            await asyncio.sleep(0.005)
