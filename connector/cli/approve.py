@@ -17,9 +17,9 @@ from connector.cli.loading import load_adapter, load_settings
 from connector.cli.persons import user
 from connector.engines import Address
 from connector.flows import parameters
-from connector.runs import approvals
-from connector.runs.answers import Answer
-from connector.runs.approvals import Asked, NotAskedError
+from connector.runs.decisions import approvals
+from connector.runs.decisions.answers import Answer
+from connector.runs.decisions.approvals import Asked, NotAskedError
 from connector.runs.journal import Journal
 from connector.runs.store import Store
 from connector.runs.waits import find_waits

@@ -27,13 +27,13 @@ from connector.engines import Address
 from connector.errors import FlowError, StoreError, StoreLockedError
 from connector.flows.flow import Flow
 from connector.flows.problems import one_of, quoted
-from connector.runs.backfills import Backfill, Query, Selection
 from connector.runs.effects import ONCE
 from connector.runs.intake import decide_event
-from connector.runs.listings import Listing
-from connector.runs.migrations import SCHEMA
+from connector.runs.polling.backfills import Backfill, Query, Selection
+from connector.runs.polling.listings import Listing
+from connector.runs.polling.watches import Watch, find_watches
 from connector.runs.store import Store
-from connector.runs.watches import Watch, find_watches
+from connector.runs.upkeep.migrations import SCHEMA
 from connector.runs.worker import Worker
 
 INTERRUPTED = 130

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from connector.cli import output
-from connector.runs.backfills import Backfill, Query, Selection
-from connector.runs.listings import Entry
+from connector.runs.polling.backfills import Backfill, Query, Selection
+from connector.runs.polling.listings import Entry
 
 SHOW_AFTER = 1.0  # seconds
 MOST_REASONS = 5

@@ -11,8 +11,9 @@ from connector.cli.loading import load_adapter, load_settings
 from connector.cli.persons import By, Reason, read_person
 from connector.cli.retry import read_run
 from connector.engines import Address
-from connector.runs import cancels, doubts, records
-from connector.runs.interventions import Person, RefusedError
+from connector.runs import records
+from connector.runs.decisions import cancels, doubts
+from connector.runs.decisions.interventions import Person, RefusedError
 from connector.runs.journal import Journal
 from connector.runs.store import Store
 

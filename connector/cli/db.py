@@ -15,11 +15,11 @@ from connector.cli.paragraphs import write_beside
 from connector.database import Connection
 from connector.engines import Address
 from connector.errors import StoreError
-from connector.runs import checking
-from connector.runs.checking import Found
-from connector.runs.copying import Copying
-from connector.runs.migrations import VERSION
-from connector.runs.migrations import upgrade as upgrade_tables
+from connector.runs.upkeep import checking
+from connector.runs.upkeep.checking import Found
+from connector.runs.upkeep.copying import Copying
+from connector.runs.upkeep.migrations import VERSION
+from connector.runs.upkeep.migrations import upgrade as upgrade_tables
 from connector.settings import read_address
 
 app = typer.Typer(help="Look after the database.", rich_markup_mode=None)

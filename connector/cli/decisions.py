@@ -5,8 +5,8 @@ from typing import Any
 
 from connector.cli import output
 from connector.runs import records
-from connector.runs.doubts import find_doubts
-from connector.runs.interventions import Intervention
+from connector.runs.decisions.doubts import find_doubts
+from connector.runs.decisions.interventions import Intervention
 
 _WORDS = {"retry": "retried", "cancel": "cancelled", "done": "took effect", "not_done": "did not take effect"}
 

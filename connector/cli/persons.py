@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connector.runs.interventions import Person
+from connector.runs.decisions.interventions import Person
 
 By = Annotated[
     str | None, typer.Option(metavar="NAME", help="Who decides; the user of the operating system without it.")

@@ -7,7 +7,7 @@ from connector.adapter import Adapter
 from connector.declare import connector_of
 from connector.flows.flow import Flow
 from connector.runs.listeners import find_listeners
-from connector.runs.pace import SHARE
+from connector.runs.polling.pace import SHARE
 from connector.settings import Settings
 
 Account = tuple[str, str]

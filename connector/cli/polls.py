@@ -13,8 +13,8 @@ from connector.cli import output
 from connector.cli.doctor.budget import find_wait
 from connector.cli.loading import load_adapter, load_settings
 from connector.cli.paragraphs import write_beside, write_wrapped
-from connector.runs.pace import SHARE
-from connector.runs.poll_states import (
+from connector.runs.polling.pace import SHARE
+from connector.runs.polling.poll_states import (
     PartitionFailure,
     PollState,
     WaitingWebhooks,

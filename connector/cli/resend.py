@@ -22,9 +22,9 @@ from connector.flows.problems import did_you_mean
 from connector.runs import records, resends
 from connector.runs.intake import decide_event
 from connector.runs.journal import Journal
+from connector.runs.polling.watches import find_watches
 from connector.runs.resends import Wanted
 from connector.runs.store import Store
-from connector.runs.watches import find_watches
 
 
 class NothingHeldError(ConnectorError):

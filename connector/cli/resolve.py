@@ -18,9 +18,10 @@ from connector.cli.retry import read_run
 from connector.flows import values
 from connector.flows.flow import Flow
 from connector.flows.samples import with_nulls
-from connector.runs import records, resolutions, revisions
+from connector.runs import records, revisions
+from connector.runs.decisions import resolutions
+from connector.runs.decisions.resolutions import Resolution, Resolved
 from connector.runs.effects import acts_once
-from connector.runs.resolutions import Resolution, Resolved
 from connector.runs.store import Store
 
 

@@ -16,11 +16,12 @@ from connector.cli.persons import By, Reason, read_person
 from connector.engines import Address
 from connector.flows.flow import Flow
 from connector.flows.problems import did_you_mean
-from connector.runs import records, retries, revisions
+from connector.runs import records, revisions
+from connector.runs.decisions import retries
+from connector.runs.decisions.interventions import RefusedError
+from connector.runs.decisions.retries import Retry
 from connector.runs.effects import acts_once
-from connector.runs.interventions import RefusedError
 from connector.runs.journal import Journal
-from connector.runs.retries import Retry
 from connector.runs.store import Store
 
 

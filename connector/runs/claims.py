@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from connector.database import Connection, Row
-from connector.runs import interventions, pins, records
+from connector.runs import pins, records
+from connector.runs.decisions import interventions
 from connector.runs.journal import DamagedRowError, Journal, run_of, step_of
 from connector.runs.pins import Pins
 from connector.runs.records import Failure, write_time

@@ -17,11 +17,12 @@ from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError, from_time
 from connector.flows.flow import Flow
 from connector.flows.slots import Expression
-from connector.runs import arrivals, events, pins
+from connector.runs import events, pins
 from connector.runs.events import BY_HAND, Decision, NewEvent, Stored
 from connector.runs.pins import Pins
+from connector.runs.polling import arrivals
+from connector.runs.polling.watches import Watch
 from connector.runs.store import Store
-from connector.runs.watches import Watch
 
 log = logging.getLogger(__name__)
 

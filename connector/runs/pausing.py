@@ -11,9 +11,10 @@ from connector.errors import EventError, WebhookError
 from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError, as_time, from_time
 from connector.flows.flow import Approve, Wait, WaitFor
-from connector.runs import answers, awaited, records
-from connector.runs.answers import Answer
+from connector.runs import awaited, records
 from connector.runs.awaited import Awaited
+from connector.runs.decisions import answers
+from connector.runs.decisions.answers import Answer
 from connector.runs.pins import Pin
 from connector.runs.resends import read_delivery
 from connector.runs.run_writer import RunWriter

@@ -13,13 +13,14 @@ from connector.database import Connection
 from connector.declare import Event
 from connector.errors import EventError
 from connector.flows.flow import Flow
-from connector.runs import aliases, arrivals, events, records, twins
+from connector.runs import events, records
 from connector.runs.events import Decision
 from connector.runs.intake import TOO_EARLY
-from connector.runs.matching import join_of
+from connector.runs.polling import aliases, arrivals, twins
+from connector.runs.polling.matching import join_of
+from connector.runs.polling.twins import Twin
+from connector.runs.polling.watches import Decide, Watch
 from connector.runs.records import write_time
-from connector.runs.twins import Twin
-from connector.runs.watches import Decide, Watch
 
 NOT_WANTED = "its trigger does not want the event"
 

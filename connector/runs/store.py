@@ -7,7 +7,7 @@ from connector import engines
 from connector.database import Connection, Failpoint
 from connector.engines import Address
 from connector.runs.journal import Journal
-from connector.runs.migrations import upgrade
+from connector.runs.upkeep.migrations import upgrade
 
 Result = TypeVar("Result")
 P = ParamSpec("P")

@@ -9,8 +9,9 @@ from typing import Any
 
 from connector.database import Connection
 from connector.errors import StoreError
-from connector.runs import awaited, cancels, records
+from connector.runs import awaited, records
 from connector.runs.awaited import Awaited
+from connector.runs.decisions import cancels
 from connector.runs.records import Failure, as_json, write_time
 
 _OPEN = "('started', 'sending', 'waiting')"

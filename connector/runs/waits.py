@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from connector.database import Connection
-from connector.runs import answers, interventions, records
-from connector.runs.answers import Answer
-from connector.runs.interventions import Intervention
+from connector.runs import records
+from connector.runs.decisions import answers, interventions
+from connector.runs.decisions.answers import Answer
+from connector.runs.decisions.interventions import Intervention
 from connector.runs.journal import Journal
 
 

@@ -11,8 +11,9 @@ from datetime import datetime
 from connector.adapter import Adapter
 from connector.errors import StoreError
 from connector.flows.flow import Flow
-from connector.runs import cancels, claims, records, revisions, transitions
+from connector.runs import claims, records, revisions, transitions
 from connector.runs.claims import Claim
+from connector.runs.decisions import cancels
 from connector.runs.interpreter import Interpreter
 from connector.runs.records import Failure
 from connector.runs.store import Store

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass
 
 from connector.errors import StoreError
-from connector.runs.integrity import Integrity
 from connector.runs.store import Store
+from connector.runs.upkeep.integrity import Integrity
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,13 @@ from connector.errors import SettingsError
 from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.runs.intake import Intake
-from connector.runs.integrity import Integrity
 from connector.runs.listeners import find_listeners, find_pinned
-from connector.runs.poller import Poller
-from connector.runs.retention import Retention
+from connector.runs.polling.poller import Poller
+from connector.runs.polling.watches import find_watches
 from connector.runs.schedules import Scheduler
 from connector.runs.store import Store
-from connector.runs.watches import find_watches
+from connector.runs.upkeep.integrity import Integrity
+from connector.runs.upkeep.retention import Retention
 from connector.runs.worker import Worker
 from connector.server.app import Webhooks, create_app
 from connector.server.readiness import Readiness

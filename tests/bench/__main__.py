@@ -20,6 +20,7 @@ from bench.plan import Plan
 PARTS: Mapping[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
     "language": language.measure,
     "runs": runs.measure,
+    "postgres": runs.measure_on_postgres,
     "latency": latency.measure,
     "intake": intake.measure,
     "process": process.measure,
@@ -33,7 +34,6 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="of each measurement (3); the median counts")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="the file to write (bench.json)")
     parser.add_argument("--folder", type=Path, default=Path(gettempdir()), help="for databases, on the disk to measure")
-    parser.add_argument("--database-url", help="the database of the servers; a new SQLite file unless given")
     parser.add_argument("--divide", type=int, default=1, help="all counts by this number, to see that it works (1)")
     found = parser.parse_args(arguments)
     if unknown := [part for part in found.parts if part not in PARTS]:
@@ -42,7 +42,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def plan_of(wanted: argparse.Namespace) -> Plan:
-    plan = Plan(wanted.folder, wanted.repeats, wanted.database_url)
+    plan = Plan(wanted.folder, wanted.repeats)
     counts = ("warm_up", "runs", "latency_runs", "intake", "paced_intake", "history", "memory_runs")
     fewer = {name: max(1, getattr(plan, name) // wanted.divide) for name in counts}
     return replace(plan, **fewer, idle_seconds=plan.idle_seconds / wanted.divide)

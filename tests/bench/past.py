@@ -12,8 +12,8 @@ from typing import Any
 
 from bench.processes import FLOW
 
-from connector.runs.migrations import SCHEMA
 from connector.runs.records import first_id, write_time
+from connector.runs.upkeep.migrations import SCHEMA
 
 RARE = "rare"
 """A flow that few of the runs are of."""

@@ -1,7 +1,9 @@
 """How many runs a second: webhook, HTTP call, condition, HTTP call; beside a bare script that does the same."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import postgres
 from bench.figures import Figure
 from bench.plan import Plan
 from bench.processes import SCRIPT, SERVE
@@ -13,9 +15,6 @@ RATIO = 0.6
 
 async def measure(plan: Plan) -> list[Figure]:
     """In turn, so that whatever else the machine does hits both alike."""
-    if plan.database_url is not None:
-        served = [await _saturate(plan, SERVE) for _ in range(plan.repeats)]
-        return _figures(served, ON_POSTGRES)
     pairs = [(await _saturate(plan, SERVE), await _saturate(plan, SCRIPT)) for _ in range(plan.repeats)]
     ratios = [served[0] / bare[0] for served, bare in pairs]
     return [
@@ -24,6 +23,16 @@ async def measure(plan: Plan) -> list[Figure]:
         Figure("processor for a run of the bare script", [cpu for _, (_, cpu) in pairs], "ms"),
         Figure("runs, against those of the bare script", ratios, "", RATIO, at_least=True),
     ]
+
+
+async def measure_on_postgres(plan: Plan) -> list[Figure]:
+    """On a server on the same cores; that of TEST_POSTGRES_URL, or one that is started for it."""
+    served = []
+    with postgres.running() as server:
+        for _ in range(plan.repeats):
+            with postgres.schema(server) as url:
+                served.append(await _saturate(replace(plan, database_url=url.url), SERVE))
+    return _figures(served, ON_POSTGRES)
 
 
 def _figures(served: Sequence[tuple[float, float]], target: float) -> list[Figure]:

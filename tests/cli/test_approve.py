@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connector.runs import answers
+from connector.runs.decisions import answers
 from connector.sqlite import read_file
 
 FLOW = """

@@ -10,7 +10,7 @@ from runs.test_migrations import script
 
 from connector import engines
 from connector.database import PostgresUrl
-from connector.runs.migrations import VERSION
+from connector.runs.upkeep.migrations import VERSION
 
 FLOW = """
 trigger: {uses: chatforge.lead_captured, with: {agent_id: AGENT, every: 1s}}

@@ -20,13 +20,13 @@ from connector import registry, settings
 from connector.adapter import Adapter
 from connector.chatforge.webhooks import SIGNATURE_HEADER, sign
 from connector.engines import Address
-from connector.runs import approvals, resolutions
-from connector.runs.answers import Answer
-from connector.runs.approvals import NotAskedError
+from connector.runs.decisions import approvals, resolutions
+from connector.runs.decisions.answers import Answer
+from connector.runs.decisions.approvals import NotAskedError
+from connector.runs.decisions.interventions import Person
+from connector.runs.decisions.resolutions import Resolution
 from connector.runs.effects import acts_once
-from connector.runs.interventions import Person
 from connector.runs.records import ENDED, first_id
-from connector.runs.resolutions import Resolution
 from connector.runs.store import Store
 from connector.sandbox import Sandbox
 

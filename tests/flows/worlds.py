@@ -18,8 +18,9 @@ from connector.flows.catalogue import Operation
 from connector.flows.flow import Approve, Flow
 from connector.flows.types import Type
 from connector.registry import Registry
-from connector.runs import answers, claims, records, revisions
-from connector.runs.answers import Answer
+from connector.runs import claims, records, revisions
+from connector.runs.decisions import answers
+from connector.runs.decisions.answers import Answer
 from connector.runs.intake import Intake
 from connector.runs.interpreter import Interpreter
 from connector.runs.store import Store

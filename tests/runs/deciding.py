@@ -11,12 +11,13 @@ from connector import engines
 from connector.adapter import Delivery
 from connector.declare import Event
 from connector.flows.flow import Flow
-from connector.runs import cancels, interventions, resolutions, retries, revisions
+from connector.runs import revisions
+from connector.runs.decisions import cancels, interventions, resolutions, retries
+from connector.runs.decisions.interventions import Intervention, Person
+from connector.runs.decisions.resolutions import Resolution, Resolved
+from connector.runs.decisions.retries import Retry
 from connector.runs.effects import acts_once
-from connector.runs.interventions import Intervention, Person
 from connector.runs.records import Run, Step
-from connector.runs.resolutions import Resolution, Resolved
-from connector.runs.retries import Retry
 from connector.runs.store import Store
 
 Outcome = tuple[Run, dict[str, Step]]

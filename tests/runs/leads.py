@@ -14,15 +14,16 @@ from simulator.world import START, FlowPlan
 
 from connector.adapter import DEFAULT, Delivery
 from connector.chatforge import polled, webhooks
-from connector.runs import backfills, fall_backs, lists, resends, subscriptions
-from connector.runs.backfills import Verdict
+from connector.runs import resends
 from connector.runs.events import Stored
 from connector.runs.intake import Intake
 from connector.runs.journal import Journal
-from connector.runs.listings import Entry
+from connector.runs.polling import backfills, fall_backs, lists, subscriptions
+from connector.runs.polling.backfills import Verdict
+from connector.runs.polling.listings import Entry
+from connector.runs.polling.watches import Watch, find_watches
 from connector.runs.records import Start
 from connector.runs.resends import Wanted
-from connector.runs.watches import Watch, find_watches
 from connector.sqlite import transaction
 
 KEY = ("chatforge", DEFAULT)

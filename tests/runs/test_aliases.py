@@ -5,7 +5,7 @@ import json
 import pytest
 from runs.leads import Leads, flow, lead
 
-from connector.runs import aliases, arrivals
+from connector.runs.polling import aliases, arrivals
 
 SAME = {"visitor_email": "same@example.com"}
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from runs.leads import Leads, flow, lead
 
-from connector.runs import arrivals
+from connector.runs.polling import arrivals
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from simulator.loop import run
 
 from connector.chatforge import polled
 from connector.declare import Item
-from connector.runs.backfills import MOST_SORTED, Backfill, Selection
-from connector.runs.listings import Entry, Listing
+from connector.runs.polling.backfills import MOST_SORTED, Backfill, Selection
+from connector.runs.polling.listings import Entry, Listing
 from connector.runs.records import Failure
 
 NEWEST = datetime(2026, 3, 25, tzinfo=UTC)

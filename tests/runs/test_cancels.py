@@ -9,8 +9,9 @@ from runs.driving import at_work, begin, queue, until_status
 
 from connector import engines
 from connector.errors import NetworkError, NotFoundError
-from connector.runs import cancels, claims
-from connector.runs.interventions import RefusedError
+from connector.runs import claims
+from connector.runs.decisions import cancels
+from connector.runs.decisions.interventions import RefusedError
 from connector.runs.journal import Journal
 
 CUT = NetworkError("cut", processed="unknown", transient=True)

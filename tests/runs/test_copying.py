@@ -16,10 +16,10 @@ from runs.test_migrations import load
 from connector import engines
 from connector.database import PostgresUrl
 from connector.errors import ServerError, StoreError
-from connector.runs import lists
-from connector.runs.copying import Copying
-from connector.runs.tables import all_tables, is_empty, read_parts
-from connector.runs.watches import Poll
+from connector.runs.polling import lists
+from connector.runs.polling.watches import Poll
+from connector.runs.upkeep.copying import Copying
+from connector.runs.upkeep.tables import all_tables, is_empty, read_parts
 
 SAY = """
 - {id: say, uses: test.say, with: {text: "${{ trigger.name ?? 'x' }}"}}
@@ -147,7 +147,7 @@ import os, signal, sys
 from pathlib import Path
 from connector import engines
 from connector.database import PostgresUrl
-from connector.runs.copying import Copying
+from connector.runs.upkeep.copying import Copying
 
 class Dying(Copying):
     def _copy_table(self, reading, writing, table):

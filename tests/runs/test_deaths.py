@@ -13,8 +13,9 @@ from runs.driving import at_work
 from connector.adapter import Delivery
 from connector.declare import Event
 from connector.errors import StoreError
-from connector.runs import answers, records
-from connector.runs.answers import Answer
+from connector.runs import records
+from connector.runs.decisions import answers
+from connector.runs.decisions.answers import Answer
 from connector.runs.intake import Intake
 from connector.runs.store import Store
 from connector.runs.worker import Worker

@@ -13,8 +13,8 @@ from simulator.loop import run
 
 from connector.declare import Event
 from connector.errors import StoreError
-from connector.runs import abandoned, fall_backs
-from connector.runs.fall_backs import FAULT_PAUSE, MOST, FallBack, Refused
+from connector.runs.polling import abandoned, fall_backs
+from connector.runs.polling.fall_backs import FAULT_PAUSE, MOST, FallBack, Refused
 from connector.sqlite import transaction
 
 

@@ -19,8 +19,9 @@ from connector.declare import ActionContext, ConnectionType, Event, action
 from connector.flows.flow import Flow
 from connector.flows.folder import Folder
 from connector.registry import Registry
-from connector.runs import answers, records
-from connector.runs.answers import Answer
+from connector.runs import records
+from connector.runs.decisions import answers
+from connector.runs.decisions.answers import Answer
 from connector.runs.intake import Intake
 from connector.runs.store import Store
 from connector.runs.worker import Worker

@@ -11,8 +11,8 @@ import pytest
 from runs.test_migrations import load
 
 from connector.errors import StoreError
-from connector.runs.integrity import Integrity
 from connector.runs.store import Store
+from connector.runs.upkeep.integrity import Integrity
 from connector.server.readiness import Readiness
 from connector.upkeep import Look
 

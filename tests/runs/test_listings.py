@@ -9,8 +9,8 @@ from simulator.world import START, FlowPlan
 
 from connector.declare import PolledList, PollRequest
 from connector.errors import ActionError, AuthenticationError, NotFoundError, ServerError
-from connector.runs.listings import Listing
-from connector.runs.watches import find_watches
+from connector.runs.polling.listings import Listing
+from connector.runs.polling.watches import find_watches
 
 
 class Account:

@@ -6,7 +6,7 @@ import pytest
 from runs.leads import Leads, flow, lead
 from simulator.world import START
 
-from connector.runs import lists
+from connector.runs.polling import lists
 
 
 @pytest.fixture

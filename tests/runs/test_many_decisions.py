@@ -11,9 +11,9 @@ from runs.deciding import cancel, go_on, person, resolve, retry
 
 from connector import engines
 from connector.errors import NetworkError, NotFoundError
-from connector.runs import cancels
-from connector.runs.doubts import find_doubts
-from connector.runs.interventions import RefusedError
+from connector.runs.decisions import cancels
+from connector.runs.decisions.doubts import find_doubts
+from connector.runs.decisions.interventions import RefusedError
 from connector.runs.journal import Journal
 from connector.runs.store import Store
 

@@ -14,9 +14,9 @@ from runs.conftest import ON_A_FILE, later
 from connector import engines
 from connector.database import PostgresUrl
 from connector.errors import StoreError
-from connector.runs import answers
-from connector.runs.answers import Answer
-from connector.runs.migrations import SCHEMA, VERSION, find_version, upgrade
+from connector.runs.decisions import answers
+from connector.runs.decisions.answers import Answer
+from connector.runs.upkeep.migrations import SCHEMA, VERSION, find_version, upgrade
 from connector.sqlite import columns_of, open_memory
 
 DATA = Path(__file__).parent / "data"

@@ -19,7 +19,7 @@ from connector.declare import Event, Poll, PollStep, Trigger
 from connector.flows.check import check
 from connector.registry import Registry
 from connector.runs.intake import Intake
-from connector.runs.poller import Poller
+from connector.runs.polling.poller import Poller
 
 START = datetime(2026, 3, 25, 10, 30, tzinfo=UTC)
 

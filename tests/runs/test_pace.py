@@ -15,7 +15,7 @@ from connector.errors import (
     RateLimitError,
     StoreError,
 )
-from connector.runs.pace import Failures, Pace
+from connector.runs.polling.pace import Failures, Pace
 
 Log = Callable[[], list[str]]
 

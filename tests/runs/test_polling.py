@@ -17,10 +17,10 @@ from simulator.store import SimulatedStore
 from simulator.world import Agent, Fault, FlowPlan, Lead, Order, Spell, World, text_of
 
 from connector.declare import PolledList
-from connector.runs import poll_states
 from connector.runs.intake import Intake
-from connector.runs.poller import Poller
-from connector.runs.watches import find_watches
+from connector.runs.polling import poll_states
+from connector.runs.polling.poller import Poller
+from connector.runs.polling.watches import find_watches
 
 UNHURRIED = FlowPlan("main", "lead_captured", 0.0, "now", "10m", None)
 

@@ -9,7 +9,7 @@ from runs.driving import begin, queue
 from connector import engines
 from connector.errors import NetworkError, NotFoundError
 from connector.runs import claims, transitions
-from connector.runs.interventions import RefusedError
+from connector.runs.decisions.interventions import RefusedError
 from connector.runs.journal import Journal
 
 CUT = NetworkError("cut", processed="unknown", transient=True)

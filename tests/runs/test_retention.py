@@ -14,10 +14,11 @@ from connector import engines
 from connector.adapter import Delivery
 from connector.declare import Event
 from connector.errors import EventError, NotFoundError, ServerError, StoreError
-from connector.runs import removal, resends
-from connector.runs.removal import EVENT_AGE
-from connector.runs.retention import Removed, Retention
-from connector.runs.tables import all_tables
+from connector.runs import resends
+from connector.runs.upkeep import removal
+from connector.runs.upkeep.removal import EVENT_AGE
+from connector.runs.upkeep.retention import Removed, Retention
+from connector.runs.upkeep.tables import all_tables
 from connector.settings import Keep
 from connector.sqlite import transaction
 

@@ -7,7 +7,7 @@ from runs.deciding import cancel, decide, go_on, interventions_of, retry, run_on
 
 from connector import engines
 from connector.errors import NetworkError, NotFoundError
-from connector.runs.interventions import RefusedError
+from connector.runs.decisions.interventions import RefusedError
 from connector.runs.journal import Journal
 
 GONE = NotFoundError("gone")

@@ -9,8 +9,8 @@ from runs.driving import CountedStore, at_work, queue, until_status
 
 from connector.adapter import Delivery
 from connector.declare import Event
-from connector.runs import answers, approvals
-from connector.runs.answers import Answer
+from connector.runs.decisions import answers, approvals
+from connector.runs.decisions.answers import Answer
 from connector.runs.intake import Intake
 from connector.runs.pausing import NEVER
 from connector.runs.worker import Worker

@@ -21,8 +21,8 @@ from connector.errors import StoreError
 from connector.flows.check import check
 from connector.flows.flow import Flow
 from connector.runs.intake import Intake
-from connector.runs.poller import Poller
-from connector.runs.watches import find_watches
+from connector.runs.polling.poller import Poller
+from connector.runs.polling.watches import find_watches
 
 LOOK_EVERY = 30.0
 """Seconds between two looks for webhooks whose wait is over."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from connector.declare import ListStep
 from connector.errors import StoreError
-from connector.runs import lists, subscriptions
-from connector.runs.migrations import SCHEMA
-from connector.runs.watches import Poll
+from connector.runs.polling import lists, subscriptions
+from connector.runs.polling.watches import Poll
+from connector.runs.upkeep.migrations import SCHEMA
 from connector.sqlite import transaction
 
 

@@ -17,12 +17,13 @@ from connector.database import Connection
 from connector.errors import StoreError
 from connector.flows.expressions.functions import from_time
 from connector.flows.flow import Flow
-from connector.runs import events, records, twins
+from connector.runs import events, records
 from connector.runs.events import Decision, NewEvent
 from connector.runs.journal import Journal
-from connector.runs.listings import Entry, Listing
+from connector.runs.polling import twins
+from connector.runs.polling.listings import Entry, Listing
+from connector.runs.polling.watches import Watch
 from connector.runs.store import Store
-from connector.runs.watches import Watch
 
 AHEAD = 100
 """Runs that are not finished, at most."""

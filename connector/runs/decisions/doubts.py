@@ -1,7 +1,7 @@
 """Steps of which nobody knows whether they took effect."""
 
 from connector.runs import records
-from connector.runs.places import Steps
+from connector.runs.decisions.places import Steps
 
 
 def find_doubts(steps: Steps) -> list[records.Step]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from connector.database import Columns, Connection, Row
-from connector.runs.migrations import SCHEMA
+from connector.runs.upkeep.migrations import SCHEMA
 from connector.sqlite import open_memory
 
 PART = 200

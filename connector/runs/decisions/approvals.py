@@ -10,8 +10,9 @@ from connector.flows.flow import Approve
 from connector.flows.parameters import Parameters
 from connector.flows.paths import find_step
 from connector.flows.problems import one_of, quoted
-from connector.runs import answers, records, revisions
-from connector.runs.answers import Answer
+from connector.runs import records, revisions
+from connector.runs.decisions import answers
+from connector.runs.decisions.answers import Answer
 from connector.runs.journal import Journal
 
 

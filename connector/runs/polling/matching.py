@@ -7,8 +7,8 @@ from typing import Any
 
 from connector.database import Connection, Row
 from connector.declare import Join
+from connector.runs.polling.watches import Watch
 from connector.runs.records import write_time
-from connector.runs.watches import Watch
 
 ENTRY = "SELECT o.*, p.partition FROM observed o JOIN polls p ON p.id = o.poll_id"
 

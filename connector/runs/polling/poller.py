@@ -14,13 +14,13 @@ from datetime import datetime
 from connector.declare import connector_of
 from connector.errors import StoreError
 from connector.flows.flow import Flow
-from connector.runs import abandoned, arrivals, own_polls, poll_notes, subscriptions
-from connector.runs.fall_backs import FallBack
 from connector.runs.intake import Intake
-from connector.runs.own_polls import OwnPoll
-from connector.runs.pace import FAULT_PAUSE, STORE_PAUSE, Pace
-from connector.runs.partitions import Partitions, end
-from connector.runs.watches import Watch
+from connector.runs.polling import abandoned, arrivals, own_polls, poll_notes, subscriptions
+from connector.runs.polling.fall_backs import FallBack
+from connector.runs.polling.own_polls import OwnPoll
+from connector.runs.polling.pace import FAULT_PAUSE, STORE_PAUSE, Pace
+from connector.runs.polling.partitions import Partitions, end
+from connector.runs.polling.watches import Watch
 
 log = logging.getLogger(__name__)
 

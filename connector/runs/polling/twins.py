@@ -12,8 +12,8 @@ from typing import Any
 
 from connector.database import Connection, Row
 from connector.declare import Event, Item
+from connector.runs.polling.watches import Watch
 from connector.runs.records import read_time, write_time
-from connector.runs.watches import Watch
 
 _WEBHOOK_OF = """
 SELECT 1 FROM observed o JOIN polls p ON p.id = o.poll_id JOIN arrivals a ON a.connector = p.connector

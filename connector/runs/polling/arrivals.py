@@ -15,12 +15,13 @@ from typing import Any
 from connector.adapter import Delivery
 from connector.database import Connection, Row
 from connector.declare import Item
-from connector.runs import aliases, awaited, events, records, twins
+from connector.runs import awaited, events, records
 from connector.runs.events import Decision
-from connector.runs.matching import ENTRY, join_of, measure, read_facts, unbound_entries
-from connector.runs.reclaims import reclaim
+from connector.runs.polling import aliases, twins
+from connector.runs.polling.matching import ENTRY, join_of, measure, read_facts, unbound_entries
+from connector.runs.polling.reclaims import reclaim
+from connector.runs.polling.watches import Poll, Watch
 from connector.runs.records import read_time, write_time
-from connector.runs.watches import Poll, Watch
 
 BINDABLE = timedelta(days=7)
 """How long a webhook can be recognised as an entry."""

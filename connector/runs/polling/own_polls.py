@@ -20,8 +20,8 @@ from connector.flows.flow import Flow
 from connector.runs import events
 from connector.runs.events import NewEvent
 from connector.runs.intake import Intake
-from connector.runs.pace import Pace
-from connector.runs.watches import Decide
+from connector.runs.polling.pace import Pace
+from connector.runs.polling.watches import Decide
 
 log = logging.getLogger(__name__)
 

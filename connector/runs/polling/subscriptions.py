@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from connector.database import Connection, Row
 from connector.declare import Event
+from connector.runs.polling.watches import Poll, Watch, Watcher
 from connector.runs.records import read_time, write_time
-from connector.runs.watches import Poll, Watch, Watcher
 
 START_TOLERANCE = timedelta(seconds=60)
 """What is a little older than the start counts as new: the clocks differ."""

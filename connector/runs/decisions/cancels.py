@@ -8,8 +8,9 @@ import json
 from datetime import datetime
 
 from connector.database import Connection
-from connector.runs import awaited, interventions, records
-from connector.runs.interventions import Intervention, Person, RefusedError, Undone
+from connector.runs import awaited, records
+from connector.runs.decisions import interventions
+from connector.runs.decisions.interventions import Intervention, Person, RefusedError, Undone
 from connector.runs.journal import Journal
 from connector.runs.records import write_time
 

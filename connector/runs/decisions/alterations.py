@@ -8,9 +8,9 @@ from connector.flows.catalogue import Catalogue
 from connector.flows.flow import Call, Flow
 from connector.flows.paths import output_type
 from connector.runs import records
+from connector.runs.decisions.places import Place, Places, Steps
+from connector.runs.decisions.reopening import Reopening
 from connector.runs.frames import action_of
-from connector.runs.places import Place, Places, Steps
-from connector.runs.reopening import Reopening
 
 _GONE = ("failed", "started", "waiting")
 """What a step that the flow no longer has may be: it did nothing that later steps read, or that is in doubt."""

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from connector.adapter import Adapter
 from connector.declare import ListStep, PollRequest
 from connector.errors import ActionError, NotFoundError, StoreError
-from connector.runs import arrivals, lists
-from connector.runs.pace import Failures, Pace, explain
+from connector.runs.polling import arrivals, lists
+from connector.runs.polling.pace import Failures, Pace, explain
+from connector.runs.polling.watches import Poll, Watch
 from connector.runs.store import Store
-from connector.runs.watches import Poll, Watch
 
 HURRY = 2.0
 """Seconds until the second look for an entry that somebody waits for; each further pause is twice as long."""

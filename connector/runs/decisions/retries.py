@@ -7,14 +7,15 @@ from connector.database import Connection
 from connector.flows.catalogue import Catalogue
 from connector.flows.flow import Flow
 from connector.flows.problems import did_you_mean, quoted
-from connector.runs import interventions, records, revisions
-from connector.runs.alterations import find_misfit
-from connector.runs.doubts import find_doubts
-from connector.runs.interventions import Intervention, Person, RefusedError, Undone
+from connector.runs import records, revisions
+from connector.runs.decisions import interventions
+from connector.runs.decisions.alterations import find_misfit
+from connector.runs.decisions.doubts import find_doubts
+from connector.runs.decisions.interventions import Intervention, Person, RefusedError, Undone
+from connector.runs.decisions.places import ActsOnce, Steps, find_places
+from connector.runs.decisions.reopening import Reopening
+from connector.runs.decisions.undoing import undo
 from connector.runs.journal import Journal
-from connector.runs.places import ActsOnce, Steps, find_places
-from connector.runs.reopening import Reopening
-from connector.runs.undoing import undo
 
 _QUEUE = (
     "UPDATE runs SET status = 'queued', revision = ?, lane_place = ?, worked = 0, finished_at = NULL, wake_at = NULL, "

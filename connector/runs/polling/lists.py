@@ -14,10 +14,11 @@ from typing import Any
 from connector.adapter import Delivery
 from connector.database import Connection
 from connector.declare import Event, Item, ListStep
-from connector.runs import arrivals, events, poll_notes, subscriptions
+from connector.runs import events
+from connector.runs.polling import arrivals, poll_notes, subscriptions
+from connector.runs.polling.subscriptions import Subscription
+from connector.runs.polling.watches import Poll, Watch
 from connector.runs.records import write_time
-from connector.runs.subscriptions import Subscription
-from connector.runs.watches import Poll, Watch
 
 FORGOTTEN_AFTER = 3
 """Clean full walks without an entry until it is forgotten."""

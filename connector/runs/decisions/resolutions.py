@@ -9,14 +9,15 @@ from connector.database import Connection
 from connector.flows.catalogue import Catalogue
 from connector.flows.flow import Flow
 from connector.flows.problems import one_of, quoted
-from connector.runs import interventions, records, revisions
-from connector.runs.doubts import find_doubts
-from connector.runs.interventions import Intervention, Person, RefusedError, Undone
+from connector.runs import records, revisions
+from connector.runs.decisions import interventions
+from connector.runs.decisions.doubts import find_doubts
+from connector.runs.decisions.interventions import Intervention, Person, RefusedError, Undone
+from connector.runs.decisions.places import ActsOnce, find_places
+from connector.runs.decisions.reopening import Reopening
+from connector.runs.decisions.undoing import describe, undo
 from connector.runs.journal import Journal
-from connector.runs.places import ActsOnce, find_places
 from connector.runs.records import as_json, write_time
-from connector.runs.reopening import Reopening
-from connector.runs.undoing import describe, undo
 
 _QUEUE = (
     "UPDATE runs SET status = 'queued', error = NULL, cancelling = NULL, epoch = epoch + 1 "

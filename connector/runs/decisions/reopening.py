@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from connector.flows.flow import WaitFor
-from connector.runs.places import ActsOnce, Place, Places
+from connector.runs.decisions.places import ActsOnce, Place, Places
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from connector.database import Connection
+from connector.runs.polling.watches import Poll, Watch
 from connector.runs.records import write_time
-from connector.runs.watches import Poll, Watch
 
 
 def begin(connection: Connection, watches: Sequence[Watch], now: datetime) -> None:

@@ -7,7 +7,7 @@ have one name for several partitions. Each function works in its caller's transa
 import json
 
 from connector.database import Connection
-from connector.runs.watches import Watch
+from connector.runs.polling.watches import Watch
 
 WRONG = 2
 """How often a name proves wrong until it counts as one for several partitions, and is trusted no more."""

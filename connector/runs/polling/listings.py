@@ -9,7 +9,7 @@ from typing import Any
 from connector.adapter import Adapter
 from connector.declare import Item, PollRequest
 from connector.errors import ActionError, ConnectorError, NotFoundError
-from connector.runs.watches import Watch
+from connector.runs.polling.watches import Watch
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds between the tries of a request that may succeed later."""

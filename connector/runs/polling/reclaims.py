@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector.database import Connection, Row
-from connector.runs.matching import ENTRY, join_of, measure, read_facts
+from connector.runs.polling.matching import ENTRY, join_of, measure, read_facts
+from connector.runs.polling.watches import Watch
 from connector.runs.records import write_time
-from connector.runs.watches import Watch
 
 _OF_ARRIVAL = f"{ENTRY} JOIN arrivals a USING (connector, connection, list, partition, item) WHERE a.event_id = ?"
 

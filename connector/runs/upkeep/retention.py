@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from connector.errors import StoreError
 from connector.flows.flow import Flow
-from connector.runs import removal
 from connector.runs.records import RunStatus
 from connector.runs.store import Store
+from connector.runs.upkeep import removal
 from connector.settings import Keep
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from typing import Any
 
 from connector.database import Columns, Connection, Row
 from connector.runs.journal import DamagedRowError, attempt_of, event_of, last_attempt_of, run_of, step_of
-from connector.runs.migrations import VERSION, find_version
-from connector.runs.tables import all_tables, find_missing, read_parts
+from connector.runs.upkeep.migrations import VERSION, find_version
+from connector.runs.upkeep.tables import all_tables, find_missing, read_parts
 
 
 def _read_step(row: Row) -> None:

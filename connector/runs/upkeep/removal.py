@@ -27,7 +27,7 @@ from connector.database import Connection, Row
 from connector.runs.events import BY_HAND
 from connector.runs.intake import TOO_OLD
 from connector.runs.records import RunStatus, first_id, write_time
-from connector.runs.tables import all_tables
+from connector.runs.upkeep.tables import all_tables
 from connector.sqlite import is_connection
 
 EVENT_AGE = 2 * TOO_OLD + timedelta(days=1)

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from connector.errors import StoreError
-from connector.runs import arrivals, lists, poll_notes
-from connector.runs.pace import Failures, Pace, explain
+from connector.runs.polling import arrivals, lists, poll_notes
+from connector.runs.polling.pace import Failures, Pace, explain
+from connector.runs.polling.walker import Walker
+from connector.runs.polling.watches import Watch
 from connector.runs.store import Store
-from connector.runs.walker import Walker
-from connector.runs.watches import Watch
 
 EVERY = 600.0
 """Seconds for which the list of partitions is taken as it was."""

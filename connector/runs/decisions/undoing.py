@@ -11,9 +11,9 @@ from typing import Any
 
 from connector.database import Connection
 from connector.runs import records
+from connector.runs.decisions.reopening import Reopening
 from connector.runs.journal import Journal
 from connector.runs.records import write_time
-from connector.runs.reopening import Reopening
 
 _FORGET = (
     "DELETE FROM attempts WHERE run_id = ? AND step IN (SELECT value FROM json_each(?))",

@@ -8,8 +8,8 @@ from connector import engines
 from connector.database import Connection, Row
 from connector.engines import Address
 from connector.errors import ConnectorError, StoreError
-from connector.runs.migrations import require_version, upgrade
-from connector.runs.tables import Table, all_tables, insertion, is_empty, read_parts
+from connector.runs.upkeep.migrations import require_version, upgrade
+from connector.runs.upkeep.tables import Table, all_tables, insertion, is_empty, read_parts
 
 
 @dataclass(frozen=True, slots=True)

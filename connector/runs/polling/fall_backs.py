@@ -16,13 +16,14 @@ from connector.database import Connection, Cursor, Row
 from connector.declare import Event
 from connector.errors import ConnectorError, StoreError
 from connector.flows.expressions.functions import from_time
-from connector.runs import abandoned, aliases, arrivals, events, twins
+from connector.runs import events
 from connector.runs.events import Decision
 from connector.runs.intake import TOO_OLD, Intake
-from connector.runs.matching import join_of
-from connector.runs.pace import FAULT_PAUSE, STORE_PAUSE
+from connector.runs.polling import abandoned, aliases, arrivals, twins
+from connector.runs.polling.matching import join_of
+from connector.runs.polling.pace import FAULT_PAUSE, STORE_PAUSE
+from connector.runs.polling.watches import Watch
 from connector.runs.records import read_time, write_time
-from connector.runs.watches import Watch
 
 log = logging.getLogger(__name__)
 
