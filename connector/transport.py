@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import httpx
 
@@ -181,7 +181,12 @@ class _NoCookies(httpx.Cookies):
 
 
 class _Client(httpx.AsyncClient):
-    """Keeps no cookies: accounts are told apart by their keys."""
+    """Keeps no cookies: accounts are told apart by their keys. Reads a URL once, where httpx reads it three times."""
+
+    def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
+        if isinstance(url, str) and not _ABSOLUTE.match(url):
+            url = httpx.URL(f"{self.base_url}{url.lstrip('/')}")
+        return super().build_request(method, url, **options)
 
     @property  # type: ignore[misc]  # nobody sets them
     def cookies(self) -> httpx.Cookies:
@@ -189,6 +194,7 @@ class _Client(httpx.AsyncClient):
 
 
 _NO_COOKIES = _NoCookies()
+_ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//")
 
 
 @functools.lru_cache
