@@ -154,10 +154,17 @@ class Database:
         """Do the writes in one transaction; where one of them fails, all again, each so that it can be undone alone."""
         works = [one.work for one in writes]
         outcomes: list[Outcome] = []
+        begun: list[Work] = []
+
+        def do(connection: Connection, work: Work) -> Outcome:
+            begun.append(work)
+            return work(connection), None
+
         try:
-            self._transact(works, lambda connection, work: (work(connection), None), outcomes)
+            self._transact(works, do, outcomes)
         except Exception as error:  # whatever it is, the thread must go on
-            if len(works) == 1 or len(outcomes) == len(works):  # the commit itself has failed
+            # No other try where the transaction did not begin, for which was waited already, or the commit failed.
+            if not begun or len(works) == 1 or len(outcomes) == len(works):
                 return [(None, error)] * len(works)
         else:
             return outcomes

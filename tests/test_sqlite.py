@@ -207,6 +207,29 @@ def test_database_that_stays_busy_refuses_and_then_takes_writes(tmp_path):
         assert texts(database.path) == ["b"]
 
 
+def test_writes_that_wait_together_for_another_process_wait_once(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "x.sqlite", isolation_level=None, check_same_thread=False)) as other:
+
+        def lock(moment: str) -> None:
+            """Just when the next writes, which are queued by now, would begin."""
+            if moment == "after commit":
+                other.execute("BEGIN IMMEDIATE")
+
+        async def run(database: Database) -> list[Any]:
+            gate = Gate()
+            first = asyncio.create_task(database.write(gate))
+            await asyncio.to_thread(gate.reached.wait, 10)
+            others = [asyncio.create_task(database.write(insert(text))) for text in "ab"]
+            await asyncio.sleep(0)
+            gate.may_go.set()
+            await first
+            told = await asyncio.gather(*others, return_exceptions=True)
+            return [gate.statements.count("BEGIN IMMEDIATE"), *map(type, told)]
+
+        with closing(Database(tmp_path / "x.sqlite", SCHEMA, 0.01, failpoint=lock)) as database:
+            assert asyncio.run(run(database)) == [1, StoreError, StoreError]
+
+
 def test_database_that_another_process_is_creating_is_waited_for(tmp_path):
     """The change to a write-ahead log is the one thing for which SQLite itself does not wait."""
     path = tmp_path / "x.sqlite"
