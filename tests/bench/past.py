@@ -13,7 +13,7 @@ from typing import Any
 from bench.processes import FLOW
 
 from connector.runs.records import first_id, write_time
-from connector.runs.upkeep.migrations import SCHEMA
+from connector.runs.upkeep.migrations import SCHEMA, VERSION
 
 RARE = "rare"
 """A flow that few of the runs are of."""
@@ -40,6 +40,7 @@ def make(database: Path, count: int, few: int) -> None:
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "foreign_keys=OFF"):  # it is made anew where this fails
             connection.execute(f"PRAGMA {pragma}")
         connection.executescript(SCHEMA)
+        connection.execute("INSERT INTO schema_version VALUES (?)", (VERSION,))
         connection.execute("INSERT INTO revisions (id, flow, source) VALUES ('past', 'past', ?)", (json.dumps(FLOW),))
         numbers = iter(range(count))
         while batch := list(itertools.islice(numbers, BATCH)):

@@ -108,3 +108,10 @@ def test_runs_of_a_database_without_a_version_go_on(bench):
 
 def test_runs_of_an_earlier_database_go_on(bench):
     check_runs_go_on(bench, "bench-2")
+
+
+def test_database_without_its_version_is_refused_in_one_sentence(bench):
+    bench.run(bench.flow("- {id: look, uses: test.look}"))
+    bench.change("DELETE FROM schema_version")
+    with pytest.raises(StoreError, match="does not say which version it has; restore it from a backup"):
+        engines.open_database(bench.database, upgrade)

@@ -132,9 +132,12 @@ def _say_later(found: int) -> str:
 
 
 def find_version(connection: Connection, columns: Columns) -> int:
-    """0 for a database without tables."""
+    """0 for a database without tables. Raises StoreError."""
     if columns("schema_version"):
-        return int(connection.execute("SELECT version FROM schema_version").fetchone()["version"])
+        row = connection.execute("SELECT version FROM schema_version").fetchone()
+        if row is None:
+            raise StoreError("the database does not say which version it has; restore it from a backup")
+        return int(row["version"])
     return 1 if columns("runs") else 0
 
 
