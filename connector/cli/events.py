@@ -23,8 +23,7 @@ def list_events(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """List events, newest first."""
-    wanted = "held" if held else None
-    events = engines.read(load_settings().database, lambda connection: Journal(connection).events(limit, status=wanted))
+    events = engines.read(load_settings().database, lambda connection: Journal(connection).events(limit, held=held))
     if as_json:
         output.write_json([_as_json(event) for event in events])
     elif not events:

@@ -26,7 +26,10 @@ class Journal:
     def runs(self, limit: int, *, flow: str | None = None, status: str | None = None) -> list[records.Run]:
         """Newest first."""
         wanted = {name: value for name, value in (("flow", flow), ("status", status)) if value is not None}
-        where = f"WHERE {' AND '.join(f'{name} = :{name}' for name in wanted)} " if wanted else ""
+        conditions = [f"{name} = :{name}" for name in wanted]
+        if status not in (None, "succeeded"):
+            conditions.append("status <> 'succeeded'")  # in these words the index of such runs is used
+        where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
         rows = self._connection.execute(
             f"SELECT * FROM runs {where}ORDER BY id DESC LIMIT :limit", {**wanted, "limit": limit}
         )
@@ -49,12 +52,10 @@ class Journal:
         last = {(row["step"], row["attempts"]): last_attempt_of(row) for row in rows}
         return sorted({**last, **found}.values(), key=lambda one: (one.started_at, one.number))
 
-    def events(self, limit: int, *, status: str | None = None) -> list[records.Event]:
-        """Newest first."""
-        rows = self._connection.execute(
-            f"SELECT * FROM events {'WHERE status = :status ' if status else ''}ORDER BY id DESC LIMIT :limit",
-            {"limit": limit, **({"status": status} if status else {})},
-        )
+    def events(self, limit: int, *, held: bool = False) -> list[records.Event]:
+        """Newest first; those that wait for a person where `held`."""
+        where = "WHERE status = 'held' " if held else ""  # in these words the index of such events is used
+        rows = self._connection.execute(f"SELECT * FROM events {where}ORDER BY id DESC LIMIT ?", (limit,))
         return [event_of(row) for row in rows]
 
     def event(self, event_id: str) -> records.Event | None:

@@ -82,7 +82,7 @@ def test_event_that_cannot_be_decided_is_held_with_the_reason(bench, trigger, re
     async def work() -> tuple[Stored, str]:
         async with bench.working(bench.flow(SAY, rest, trigger)) as (store, intake, _worker):
             stored = await intake.accept(bench.delivery(**payload))
-            return stored, store.read(lambda journal: journal.events(1, status="held"))[0].id
+            return stored, store.read(lambda journal: journal.events(1, held=True))[0].id
 
     stored, held = asyncio.run(work())
     assert held == stored.event_id
