@@ -41,16 +41,23 @@ class Server:
         return self.folder / "runs.sqlite"
 
     def start(self, *options: str) -> "Server":
+        self.launch(*options)
+        assert self.process
+        assert self.process.stdout
+        first = self.process.stdout.readline()
+        if "listening on " not in first:
+            self.stop()
+            raise AssertionError(self.log())
+        self.address = first.split("listening on ")[1].split(";")[0]
+        return self
+
+    def launch(self, *options: str) -> None:
+        """Start the process; it may not come as far as listening."""
         command = [*self.prefix, sys.executable, "-m", "connector", "serve", "--flows", str(self.flows), *options]
         with (self.folder / "server.log").open("a") as log:
             self.process = subprocess.Popen(
                 command, env=self.environment, stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder
             )
-        assert self.process.stdout
-        first = self.process.stdout.readline()
-        assert "listening on " in first, self.log()
-        self.address = first.split("listening on ")[1].split(";")[0]
-        return self
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the signal and return the exit code."""

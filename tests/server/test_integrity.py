@@ -5,9 +5,9 @@ def test_server_with_a_damaged_database_says_so_and_stops(make_server):
     server = make_server()
     fill(server.database)
     damage(server.database)
-    server.start("--port", "0")
-    assert server.process.wait(20) == 1
-    server.process.stdout.close()
+    server.launch("--port", "0")  # the damage may be found before it listens
+    server.process.communicate(timeout=20)
+    assert server.process.returncode == 1
     said = f"the database {server.database} is damaged: "
     assert said in server.log()
     assert "; restore it from a backup" in server.log()
