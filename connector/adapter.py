@@ -10,7 +10,7 @@ A host without an event loop uses `connector.blocking`.
 
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -213,8 +213,7 @@ class Adapter:
         values = self.read_input(action, input)
         return await previews.preview(self.registry.action(action), values, account, self._clock())
 
-    @asynccontextmanager
-    async def open_call(
+    def open_call(
         self,
         action: str,
         input: Mapping[str, Any],
@@ -222,37 +221,29 @@ class Adapter:
         connection: str = DEFAULT,
         idempotency_key: str = "",
         purpose: Purpose | None = None,
-    ) -> AsyncIterator[Call]:
+    ) -> AbstractAsyncContextManager[Call]:
         """Wait until the action may send its first request; the caller then calls `send` of what it gets.
 
         So a caller can write down that it is about to send after the wait and before the first byte.
         """
         declared, values = self.registry.action(action), self.read_input(action, input)
         account = self._accounts.get(connector_of(action), connection)
-        async with self._open(declared, values, account, idempotency_key, purpose) as call:
-            yield call
+        return self._open(declared, values, account, idempotency_key, purpose)
 
     @asynccontextmanager
     async def _open(
         self, declared: Action, values: BaseModel, account: Account, idempotency_key: str, purpose: Purpose | None
     ) -> AsyncIterator[Call]:
-        async with account.turn(declared, values), self._open_client(account, declared, purpose) as opened:
-            client, pausing = opened
-            logger = logging.getLogger(f"connector.{declared.name}")
-            context = ActionContext(account.values, client, idempotency_key, self._clock(), logger, account.memory)
-            yield Call(declared, values, context, account, pausing)
-
-    @asynccontextmanager
-    async def _open_client(
-        self, account: Account, declared: Action, purpose: Purpose | None
-    ) -> AsyncIterator[tuple[httpx.AsyncClient, PausingBudget]]:
-        """A client that may send its first request at once, and the budget that its further ones wait for."""
+        """With a client that may send its first request at once; its further ones wait for the budget."""
         purpose, reads = purpose or declared.purpose, declared.effect == "read"
-        slot = await account.budget.take(purpose) if account.budget else None
         pausing = PausingBudget(account.budget)
         budget = pausing if account.budget else None
-        async with open_client(account.options, account.transport, budget, purpose, slot, reads=reads) as client:
-            yield client, pausing
+        async with account.turn(declared, values):
+            slot = await account.budget.take(purpose) if account.budget else None
+            async with open_client(account.options, account.transport, budget, purpose, slot, reads=reads) as client:
+                logger = logging.getLogger(f"connector.{declared.name}")
+                context = ActionContext(account.values, client, idempotency_key, self._clock(), logger, account.memory)
+                yield Call(declared, values, context, account, pausing)
 
     @asynccontextmanager
     async def open_http(self, connector: str, name: str = DEFAULT) -> AsyncIterator[httpx.AsyncClient]:

@@ -29,7 +29,7 @@ _KEEP_ALIVE_SECONDS = 15.0
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HttpOptions:
     """How a connection is reached. Headers hold the key, so they stay out of the repr.
 
@@ -63,6 +63,32 @@ class HttpOptions:
                     f"the value of the header {name!r} has a character that HTTP cannot carry, or is empty; "
                     "look for a line break, a typographic quotation mark or a space at its ends"
                 )
+
+
+    @functools.cached_property
+    def _client_url(self) -> httpx.URL:
+        return httpx.URL(self.base_url.rstrip("/") + "/")  # httpx adds the slash anyway, by parsing again
+
+    @functools.cached_property
+    def _client_headers(self) -> httpx.Headers:
+        """With those that httpx adds to them."""
+        headers = {"Accept-Encoding": "gzip", **self.headers}
+        return httpx.AsyncClient(headers=headers, transport=httpx.AsyncBaseTransport()).headers
+
+    @functools.cached_property
+    def _client_timeout(self) -> httpx.Timeout:
+        return httpx.Timeout(self.read_timeout, connect=self.connect_timeout, pool=2 * self.connect_timeout)
+
+    def open_client(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+        """Open a client that sends the headers with each request. What all clients share is made once."""
+        return _Client(
+            transport=transport,
+            base_url=self._client_url,
+            headers=self._client_headers,
+            timeout=self._client_timeout,
+            trust_env=False,
+            follow_redirects=False,
+        )
 
 
 def _is_base_url(text: str) -> bool:
@@ -165,14 +191,7 @@ def open_client(
     Each request waits for a slot of `budget`; the first one uses `slot`, which closing gives back if unused. Where the
     call only `reads`, a request that met a kept connection which the other side was closing is sent once more.
     """
-    return _Client(
-        transport=_CallTransport(transport, budget, purpose, slot, reads),
-        base_url=_parse_base_url(options.base_url),
-        headers={"Accept-Encoding": "gzip", **options.headers},
-        timeout=httpx.Timeout(options.read_timeout, connect=options.connect_timeout, pool=2 * options.connect_timeout),
-        trust_env=False,
-        follow_redirects=False,
-    )
+    return options.open_client(_CallTransport(transport, budget, purpose, slot, reads))
 
 
 class _NoCookies(httpx.Cookies):
@@ -188,6 +207,14 @@ class _Client(httpx.AsyncClient):
             url = httpx.URL(f"{self.base_url}{url.lstrip('/')}")
         return super().build_request(method, url, **options)
 
+    @property
+    def headers(self) -> httpx.Headers:
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: Any) -> None:
+        self._headers = httpx.Headers(headers)  # they are whole, where httpx adds its own each time
+
     @property  # type: ignore[misc]  # nobody sets them
     def cookies(self) -> httpx.Cookies:
         return _NO_COOKIES
@@ -195,11 +222,6 @@ class _Client(httpx.AsyncClient):
 
 _NO_COOKIES = _NoCookies()
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//")
-
-
-@functools.lru_cache
-def _parse_base_url(text: str) -> httpx.URL:
-    return httpx.URL(text.rstrip("/") + "/")  # httpx adds the slash anyway, by parsing again
 
 
 class _CallTransport(httpx.AsyncBaseTransport):
