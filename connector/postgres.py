@@ -10,6 +10,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -40,7 +41,18 @@ _OWNER = """
 SELECT application_name FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND classid::bigint = hashtext('chatforge ' || current_schema())::bit(32)::bigint
 AND objid = 1 AND objsubid = 2 AND granted
+AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+_SESSION = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+_END_SESSION = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s"
+_BEGIN_SESSION = f"""
+SET lock_timeout = '{PATIENCE:g}s';
+SET idle_in_transaction_session_timeout = '60s';
+SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 2;
+SET tcp_user_timeout = '10s';
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')
+"""
+"""A session whose other end is gone must not hold its locks for hours; what was committed must outlive a crash."""
 _PLACE_OF_SCHEMA = (
     "SELECT pg_postmaster_start_time() AS server, current_database() AS database, current_schema() AS schema"
 )
@@ -69,7 +81,7 @@ class Database(database.Database):
         hold: "Hold | None" = None,
         failpoint: Failpoint | None = None,
     ) -> None:
-        """Open it, and let `prepare` make what is missing. `hold` is renewed where the connection was lost."""
+        """Open it, and let `prepare` make what is missing. With a `hold`, nothing is written without that right."""
         self._url = url
         writer = _Driver(url, _WRITE, hold)
         try:
@@ -121,43 +133,53 @@ def find_place(url: PostgresUrl) -> tuple[Any, ...]:
 
 
 class Hold:
-    """The right to execute a database, held by a connection of its own."""
+    """The right to execute a database. One connection has it, and what this process writes goes through that one."""
 
     def __init__(self, url: PostgresUrl) -> None:
         self._url = url
         self._connection: psycopg.Connection[DictRow] | None = None
+        self._session: tuple[int, datetime] | None = None
+        """The process id and the start of the last session that had the right."""
 
-    def renew(self) -> None:
-        """Take it, or see that it is still held. Raises StoreLockedError where another process has it."""
-        with explained(self._url):
-            if self._connection is not None:
-                with suppress(psycopg.OperationalError):
-                    self._connection.execute("SELECT 1")
-                    return
-                self._connection.close()
-            self._connection = _connect(self._url)
-            held = self._connection.execute(_EXECUTE).fetchone()
-            if held and held["held"]:
-                return
-            owner = self._connection.execute(_OWNER).fetchone()
-        self.let_go()
-        raise StoreLockedError(
-            f"the database {self._url} is in use by another chatforge process "
-            f"({owner['application_name'] if owner else 'unknown'}); "
-            "stop that one, or set CHATFORGE_DATABASE_URL to another database"
-        )
+    def connect(self) -> psycopg.Connection[DictRow]:
+        """The connection; a new one where it was lost. Raises StoreLockedError where another process has the right."""
+        if self._connection is None or self._connection.closed:
+            self._connection = self._take()
+        return self._connection
 
     def let_go(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
+    def _take(self) -> psycopg.Connection[DictRow]:
+        connection = _connect(self._url)
+        try:
+            if self._session is not None:  # the server may not know yet that its other end is gone
+                connection.execute(_END_SESSION, self._session)
+            held = connection.execute(_EXECUTE).fetchone()
+            if not held or not held["held"]:
+                raise self._refusal(connection.execute(_OWNER).fetchone())
+            self._session = tuple((connection.execute(_SESSION).fetchone() or {}).values())
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _refusal(self, owner: DictRow | None) -> StoreLockedError:
+        return StoreLockedError(
+            f"the database {self._url} is in use by another chatforge process "
+            f"({owner['application_name'] if owner else 'unknown'}); "
+            "stop that one, or set CHATFORGE_DATABASE_URL to another database"
+        )
+
 
 @contextmanager
 def exclusive(url: PostgresUrl) -> Iterator[Hold]:
     """Hold the right to execute the database. Raises StoreLockedError where another process has it."""
     hold = Hold(url)
-    hold.renew()
+    with explained(url):
+        hold.connect()
     try:
         yield hold
     finally:
@@ -216,21 +238,21 @@ class _Driver:
 
     def _start(self) -> psycopg.Connection[DictRow]:
         """Begin a transaction, on a new connection where the old one was lost meanwhile."""
-        if self._connection is not None:
+        while True:
+            is_new = self._connection is None
+            connection = self._connection = self._connection or self._connect()
             try:
-                self._connection.execute(self._begin)
+                connection.execute(self._begin)
             except psycopg.Error:
-                _undo(self._connection)
-                if not self._connection.closed:
+                _undo(connection)
+                if is_new or not connection.closed:
                     raise
+                self._connection = None
             else:
-                return self._connection
-            self.close()
-        self._connection = _connect(self._url)
-        if self._hold is not None:
-            self._hold.renew()
-        self._connection.execute(self._begin)
-        return self._connection
+                return connection
+
+    def _connect(self) -> psycopg.Connection[DictRow]:
+        return _connect(self._url) if self._hold is None else self._hold.connect()
 
     def _commit(self, connection: psycopg.Connection[DictRow]) -> None:
         try:
@@ -251,9 +273,9 @@ class _Driver:
         return self._connection is not None and not self._connection.closed
 
     def close(self) -> None:
-        if self._connection is not None:
+        if self._connection is not None and self._hold is None:
             self._connection.close()
-            self._connection = None
+        self._connection = None
 
 
 class _Truth(Dumper):
@@ -293,10 +315,7 @@ def _begin_session(connection: psycopg.Connection[DictRow], url: PostgresUrl) ->
         version = connection.info.server_version // 10_000
         raise StoreError(f"the server of {url} is Postgres {version}; use 14 or newer")
     connection.adapters.register_dumper(bool, _Truth)
-    connection.execute(
-        f"SET lock_timeout = '{PATIENCE:g}s'; SELECT set_config('synchronous_commit', 'on', false) "
-        "WHERE current_setting('synchronous_commit') IN ('off', 'local')"  # what was committed must outlive a crash
-    )
+    connection.execute(_BEGIN_SESSION)
 
 
 _TABLE = re.compile(r"(CREATE TABLE|ALTER TABLE)\b")

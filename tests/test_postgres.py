@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import postgres
 import psycopg
@@ -191,10 +191,29 @@ def test_process_whose_lock_was_taken_by_another_one_writes_nothing(url):
     with exclusive(url) as hold, opened(url, hold=hold) as database:
         end_sessions(url)
         with exclusive(url):
-            [told] = write(database, insert("a"))
-            assert isinstance(told, StoreLockedError)
+            for _ in range(2):
+                [told] = write(database, insert("a"))
+                assert isinstance(told, StoreLockedError)
         assert write(database, insert("b")) == [1]
     assert texts(url) == ["b"]
+
+
+def test_right_to_execute_comes_back_from_a_session_whose_other_end_is_gone(url):
+    with opened(url), answers_lost_after(url, b"COMMIT", 1) as cut, exclusive(cut) as hold:
+        with closing(Database(cut, hold=hold)) as database:
+            assert "nobody knows whether that was kept" in str(write(database, insert("a"))[0])
+            assert write(database, insert("b")) == [1]
+        assert is_executed(url)
+
+
+def test_other_database_of_the_server_is_another_one():
+    with postgres.own_server() as server:
+        with psycopg.connect(server.url.url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE other")
+        other = PostgresUrl(urlunsplit(urlsplit(server.url.url)._replace(path="/other")))
+        with exclusive(other):
+            assert is_executed(other)
+            assert not is_executed(server.url)
 
 
 def test_server_that_ends_before_a_commit_keeps_nothing_and_nobody_is_told_otherwise(url):
@@ -214,13 +233,14 @@ def test_server_that_ends_before_a_commit_keeps_nothing_and_nobody_is_told_other
 
 @contextmanager
 def answers_lost_after(url: PostgresUrl, statement: bytes, times: int) -> Iterator[PostgresUrl]:
-    """Between client and server: the answer to the statement is cut off, so many times."""
+    """Between client and server: the answer to the statement is cut off, so many times; the server does not see it."""
     left = [times]
     parameters = parse_qs(urlsplit(url.url).query)
     path = f"{parameters['host'][0]}/.s.PGSQL.{parameters.get('port', ['5432'])[0]}"
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_unix_connection(path)
+        sessions.append(to_server)  # stays open
         back = asyncio.create_task(pass_on(from_server, writer))
         try:
             while content := await reader.read(65536):
@@ -232,7 +252,6 @@ def answers_lost_after(url: PostgresUrl, statement: bytes, times: int) -> Iterat
         finally:
             back.cancel()
             writer.close()
-            to_server.close()
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while content := await reader.read(65536):
@@ -242,7 +261,12 @@ def answers_lost_after(url: PostgresUrl, statement: bytes, times: int) -> Iterat
         async with await asyncio.start_server(serve, "127.0.0.1") as server:
             ports.put(server.sockets[0].getsockname()[1])
             await asyncio.to_thread(ended.wait)
+            for session in sessions:
+                session.close()
+                with contextlib.suppress(ConnectionError):
+                    await session.wait_closed()
 
+    sessions: list[asyncio.StreamWriter] = []
     ports: queue.SimpleQueue[int] = queue.SimpleQueue()
     ended = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(work()))
