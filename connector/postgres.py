@@ -157,17 +157,19 @@ class Hold:
         try:
             if self._session is not None:  # the server may not know yet that its other end is gone
                 connection.execute(_END_SESSION, self._session)
-            held = connection.execute(_EXECUTE).fetchone()
-            if not held or not held["held"]:
-                raise self._refusal(connection.execute(_OWNER).fetchone())
+            self._lock(connection)
             self._session = tuple((connection.execute(_SESSION).fetchone() or {}).values())
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _refusal(self, owner: DictRow | None) -> StoreLockedError:
-        return StoreLockedError(
+    def _lock(self, connection: psycopg.Connection[DictRow]) -> None:
+        held = connection.execute(_EXECUTE).fetchone()
+        if held and held["held"]:
+            return
+        owner = connection.execute(_OWNER).fetchone()
+        raise StoreLockedError(
             f"the database {self._url} is in use by another chatforge process "
             f"({owner['application_name'] if owner else 'unknown'}); "
             "stop that one, or set CHATFORGE_DATABASE_URL to another database"

@@ -64,7 +64,6 @@ class HttpOptions:
                     "look for a line break, a typographic quotation mark or a space at its ends"
                 )
 
-
     @functools.cached_property
     def _client_url(self) -> httpx.URL:
         return httpx.URL(self.base_url.rstrip("/") + "/")  # httpx adds the slash anyway, by parsing again

@@ -11,7 +11,7 @@ from connector.adapter import Adapter
 from connector.cli import exits, output, timeline
 from connector.engines import Address
 from connector.errors import StoreError, StoreLockedError
-from connector.runs import claims, records
+from connector.runs import records
 from connector.runs.journal import Journal
 from connector.runs.store import Store
 from connector.runs.worker import Worker
@@ -88,7 +88,6 @@ def follow(adapter: Adapter, database: Address, run_id: str, *, quiet: bool) -> 
 async def _finish_left(adapter: Adapter, store: Store, run_id: str) -> None:
     try:
         async with adapter:
-            await store.write(claims.requeue, [run_id])
             await Worker(adapter, store, _now).finish([run_id])
     finally:
         store.close()

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from connector.database import Connection, Row
 from connector.runs import pins, records
@@ -59,8 +60,8 @@ def take(
 ) -> Taken:
     """`claim`, with all that is needed to go on."""
     runs = claim(connection, now, limit, only, backfills)
-    steps = _steps(connection, [run.id for run in runs if run.epoch > 1])
-    pinned = pins.load_all(connection, [run.id for run in runs])
+    steps = _by_run(connection, "steps", [run.id for run in runs if run.epoch > 1])
+    pinned = _by_run(connection, "pins", [run.id for run in runs])
     claims = [one for run in runs if (one := _claim_or_hold(connection, run, steps[run.id], pinned[run.id]))]
     return Taken(claims, Journal(connection).next_wake(only, now))
 
@@ -85,23 +86,22 @@ def claim(
     return sorted(runs, key=lambda run: (run.backfill, run.id))
 
 
-def requeue(connection: Connection, run_ids: Sequence[str] | None = None) -> int:
-    """Give running runs back: those named, or all when the process that ran them has ended."""
-    update = (
+def requeue(connection: Connection, at_work: Collection[str] = ()) -> None:
+    """Give back the running runs that are not at work in this process, which executes the database."""
+    connection.execute(
         "UPDATE runs SET status = 'queued' WHERE status = 'running' "
-        "AND status IN ('queued', 'running', 'waiting')"  # in these words the index of such runs is used
+        "AND status IN ('queued', 'running', 'waiting') "  # in these words the index of such runs is used
+        "AND id NOT IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(at_work)),),
     )
-    if run_ids is None:
-        return connection.execute(update).rowcount
-    return sum(connection.execute(f"{update} AND id = ?", (run_id,)).rowcount for run_id in run_ids)
 
 
-def _steps(connection: Connection, run_ids: Sequence[str]) -> Mapping[str, list[Row]]:
-    """The rows of the steps of each run, in the order in which they began."""
+def _by_run(connection: Connection, table: Literal["steps", "pins"], run_ids: Sequence[str]) -> Mapping[str, list[Row]]:
+    """The rows of each run."""
     found: dict[str, list[Row]] = defaultdict(list)
     if run_ids:
         rows = connection.execute(
-            "SELECT * FROM steps WHERE run_id IN (SELECT value FROM json_each(?)) ORDER BY started_at",
+            f"SELECT * FROM {table} WHERE run_id IN (SELECT value FROM json_each(?))",  # noqa: S608 - a name of ours
             (json.dumps(run_ids),),
         )
         for row in rows.fetchall():
@@ -109,10 +109,13 @@ def _steps(connection: Connection, run_ids: Sequence[str]) -> Mapping[str, list[
     return found
 
 
-def _claim_or_hold(connection: Connection, run: records.Run, rows: Sequence[Row], pinned: Pins) -> Claim | None:
+def _claim_or_hold(
+    connection: Connection, run: records.Run, steps: Sequence[Row], pinned: Sequence[Row]
+) -> Claim | None:
     try:
+        begun = {row["step"]: step_of(row) for row in sorted(steps, key=lambda row: row["started_at"])}
         repeats = interventions.count_repeats(connection, run.id) if run.epoch > 1 else {}
-        return Claim(run, {row["step"]: step_of(row) for row in rows}, pinned, repeats)
+        return Claim(run, begun, pins.read(pinned), repeats)
     except DamagedRowError as error:
         _hold(connection, run.id, error)
         return None

@@ -99,7 +99,7 @@ def _failure(text: str | None) -> Failure | None:
     return None if text is None else Failure(**json.loads(text))
 
 
-def _undamaged(read: Callable[[Row], Record]) -> Callable[[Row], Record]:
+def undamaged(read: Callable[[Row], Record]) -> Callable[[Row], Record]:
     """`read`, which raises DamagedRowError where the row cannot be read."""
 
     def read_row(row: Row) -> Record:
@@ -112,7 +112,7 @@ def _undamaged(read: Callable[[Row], Record]) -> Callable[[Row], Record]:
     return read_row
 
 
-@_undamaged
+@undamaged
 def event_of(row: Row) -> records.Event:
     return records.Event(
         id=row["id"],
@@ -128,7 +128,7 @@ def event_of(row: Row) -> records.Event:
     )
 
 
-@_undamaged
+@undamaged
 def run_of(row: Row) -> records.Run:
     return records.Run(
         id=row["id"],
@@ -153,7 +153,7 @@ def run_of(row: Row) -> records.Run:
     )
 
 
-@_undamaged
+@undamaged
 def step_of(row: Row) -> records.Step:
     return records.Step(
         id=row["step"],
@@ -170,7 +170,7 @@ def step_of(row: Row) -> records.Step:
     )
 
 
-@_undamaged
+@undamaged
 def attempt_of(row: Row) -> records.Attempt:
     return records.Attempt(
         step=row["step"],
@@ -182,7 +182,7 @@ def attempt_of(row: Row) -> records.Attempt:
     )
 
 
-@_undamaged
+@undamaged
 def last_attempt_of(row: Row) -> records.Attempt:
     error = _failure(row["error"])
     return records.Attempt(

@@ -6,12 +6,13 @@ for its whole list, `greet[]` for each of its items, `send/note` for a step of a
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from connector.database import Connection
+from connector.database import Connection, Row
 from connector.runs import records
+from connector.runs.journal import undamaged
 from connector.runs.records import Failure
 from connector.runs.run_writer import RunWriter
 
@@ -53,20 +54,18 @@ def keep(connection: Connection, run_id: str, pins: Pins) -> None:
 
 
 def load(connection: Connection, run_id: str) -> Pins:
-    rows = connection.execute("SELECT step, pin FROM pins WHERE run_id = ?", (run_id,))
-    return {row["step"]: Pin(**json.loads(row["pin"])) for row in rows}
+    """Raises DamagedRowError."""
+    return read(connection.execute("SELECT * FROM pins WHERE run_id = ?", (run_id,)).fetchall())
 
 
-def load_all(connection: Connection, run_ids: Sequence[str]) -> Mapping[str, Pins]:
-    """Those of each run."""
-    found: dict[str, dict[str, Pin]] = {run_id: {} for run_id in run_ids}
-    if found:
-        rows = connection.execute(
-            "SELECT * FROM pins WHERE run_id IN (SELECT value FROM json_each(?))", (json.dumps(run_ids),)
-        )
-        for row in rows.fetchall():
-            found[row["run_id"]][row["step"]] = Pin(**json.loads(row["pin"]))
-    return found
+def read(rows: Iterable[Row]) -> Pins:
+    """Raises DamagedRowError."""
+    return {row["step"]: pin_of(row) for row in rows}
+
+
+@undamaged
+def pin_of(row: Row) -> Pin:
+    return Pin(**json.loads(row["pin"]))
 
 
 def find(pins: Pins, path: str) -> Pin | None:

@@ -3,11 +3,11 @@
 import json
 
 from connector.database import Connection
-from connector.errors import StoreError
 from connector.flows.calls import NoFlow
 from connector.flows.catalogue import Catalogue
 from connector.flows.check import check
 from connector.flows.flow import Flow
+from connector.runs.journal import DamagedRowError
 
 
 def keep(connection: Connection, flow: Flow) -> None:
@@ -22,7 +22,7 @@ def keep(connection: Connection, flow: Flow) -> None:
 
 
 def load(connection: Connection, revision: str, catalogue: Catalogue) -> Flow | str:
-    """The flow, or why it no longer checks. Raises StoreError where it is not there."""
+    """The flow, or why it no longer checks. Raises DamagedRowError where it is not there."""
     return _load(connection, revision, catalogue, {})
 
 
@@ -36,7 +36,7 @@ def _load(connection: Connection, revision: str, catalogue: Catalogue, known: di
 def _check(connection: Connection, revision: str, catalogue: Catalogue, known: dict[str, Flow | str]) -> Flow | str:
     row = connection.execute("SELECT * FROM revisions WHERE id = ?", (revision,)).fetchone()
     if row is None:
-        raise StoreError(f"the database has no revision {revision!r}; restore it from a backup")
+        raise DamagedRowError(f"the database has no revision {revision!r}; restore it from a backup")
     calls: dict[str, str] = json.loads(row["calls"])
 
     def find(name: str) -> Flow | NoFlow:

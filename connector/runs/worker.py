@@ -7,19 +7,24 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
+from typing import Concatenate, ParamSpec, TypeVar
 
 from connector.adapter import Adapter
+from connector.database import Connection
 from connector.errors import StoreError
 from connector.flows.flow import Flow
 from connector.runs import claims, records, revisions, transitions
 from connector.runs.claims import Claim
 from connector.runs.decisions import cancels
 from connector.runs.interpreter import Interpreter
+from connector.runs.journal import DamagedRowError
 from connector.runs.records import Failure
 from connector.runs.store import Store
 from connector.runs.transitions import StaleRunError
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+P = ParamSpec("P")
 
 BACKFILL_SHARE = 0.2
 """The part of the runs at work that backfills may be: what is new must not wait for them."""
@@ -46,7 +51,8 @@ class Worker:
         self._flows: dict[str, Flow | str] = {}
         self._active: dict[str, asyncio.Task[None]] = {}
         self._backfills: set[str] = set()
-        self._broken: set[str] = set()
+        self._astray = True
+        """Whether there may be runs that are claimed and not at work."""
         self._something = asyncio.Event()
         self._wake_at: datetime | None = None
         """When the next run goes on that waits, as far as the last claim knows."""
@@ -58,12 +64,9 @@ class Worker:
 
     async def work(self, only: Callable[[], Collection[str] | None] = lambda: None) -> None:
         """Work until `stop`, on `only` these runs where given. Runs that an earlier process left behind come first."""
-        recovered = failing = False
+        failing = False
         while not self._stopping:
             try:
-                if not recovered:
-                    await self._store.write(claims.requeue)
-                    recovered = True
                 await self._start_due(only())
                 if failing:
                     log.info("the database can be used again")
@@ -73,6 +76,10 @@ class Worker:
                     log.error("no runs are taken up until this ends: %s", error)  # noqa: TRY400 - the sentence says it all
                 failing = True
             await self._rest(failing=failing)
+        await self._leave()
+
+    async def _leave(self) -> None:
+        """Let what must not be cut off end, and give back the rest."""
         for run_id, task in self._active.items():
             if run_id not in self._interpreter.in_flight:
                 task.cancel()  # it waits, or does what can be repeated
@@ -88,29 +95,42 @@ class Worker:
 
     async def finish(self, run_ids: Collection[str]) -> None:
         """Work on these runs only, until each has ended or waits for a person."""
-        while True:
-            await self._start_due(run_ids)
-            if all(self._has_ended(run_id) for run_id in run_ids):
-                return
-            await self._rest()
+        try:
+            while True:
+                await self._start_due(run_ids)
+                if all(self._has_ended(run_id) for run_id in run_ids):
+                    return
+                await self._rest()
+        except BaseException:
+            self._stopping = True
+            await self._leave()
+            raise
 
     async def _start_due(self, only: Collection[str] | None = None) -> None:
         self._something.clear()
         self._look_for_cancels()
-        if self._broken:
-            broken = sorted(self._broken)  # others may break meanwhile
-            await self._store.write(claims.requeue, broken)
-            self._broken.difference_update(broken)
+        if self._astray:
+            self._astray = False  # others may go astray meanwhile
+            await self._write(claims.requeue, list(self._active))
         free = self._parallel - len(self._active)
         backfills = max(1, int(self._parallel * BACKFILL_SHARE)) - len(self._backfills)
         if free <= 0:
             return
-        taken = await self._store.write(claims.take, self._clock(), free, only, backfills)
+        taken = await self._write(claims.take, self._clock(), free, only, backfills)
         self._wake_at = taken.wake_at
         for claim in taken.claims:
             if claim.run.backfill:
                 self._backfills.add(claim.run.id)
             self._active[claim.run.id] = asyncio.create_task(self._advance(claim), name=claim.run.id)
+
+    async def _write(
+        self, work: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        try:
+            return await self._store.write(work, *args, **kwargs)
+        except BaseException:
+            self._astray = True  # it may have been kept all the same
+            raise
 
     def _look_for_cancels(self) -> None:
         """Another process may have asked for it. Writes find out by themselves; waits do not."""
@@ -137,18 +157,19 @@ class Worker:
             return
 
     async def _advance(self, claim: Claim) -> None:
-        run = claim.run
+        run, broken = claim.run, False
         try:
             await self._interpret(claim)
         except StaleRunError as error:
             log.warning("%s", error)
         except StoreError as error:
             log.error("the run %s was interrupted and will be taken up again: %s", run.id, error)  # noqa: TRY400 - the sentence says it all
-            self._broken.add(run.id)
+            broken = True
         finally:
             del self._active[run.id]
             self._backfills.discard(run.id)
-            if run.id not in self._broken:
+            self._astray |= broken
+            if not broken:
                 self.wake()
 
     async def _interpret(self, claim: Claim) -> None:
@@ -160,6 +181,8 @@ class Worker:
                 await self._interpreter.advance(claim, flow)
                 return
             failure = Failure("", "", flow, "revision", 0)
+        except DamagedRowError as error:
+            failure = Failure("", "", str(error), "damaged", 0)
         except StoreError:
             raise
         except Exception as error:

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from connector import engines, settings
 from connector.adapter import Adapter, Delivery
-from connector.database import Connection, PostgresUrl
+from connector.database import Connection, Failpoint, PostgresUrl
 from connector.declare import ActionContext, ConnectionType, Event, Trigger, action
 from connector.engines import Address
 from connector.flows.flow import Flow
@@ -109,8 +109,10 @@ class Bench:
         return Delivery("test", "default", event, "{}", self.now)
 
     @asynccontextmanager
-    async def working(self, *flows: Flow) -> AsyncIterator[tuple[Store, Intake, Worker]]:
-        store = Store(self.database)
+    async def working(
+        self, *flows: Flow, failpoint: Failpoint | None = None
+    ) -> AsyncIterator[tuple[Store, Intake, Worker]]:
+        store = Store(self.database, failpoint=failpoint)
         try:
             async with self.adapter() as adapter:
                 worker = Worker(adapter, store, self.clock)

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -6,10 +7,11 @@ from runs.driving import at_work, begin, queue, until_status
 
 import connector.settings
 from connector.adapter import Adapter
-from connector.errors import NetworkError
+from connector.errors import NetworkError, StoreError
 from connector.registry import Registry
 from connector.runs import claims, transitions
-from connector.runs.records import Run, Step
+from connector.runs.pins import Pin
+from connector.runs.records import Run, Step, write_time
 from connector.runs.transitions import StaleRunError
 from connector.runs.worker import Worker
 
@@ -173,6 +175,53 @@ def test_run_that_another_process_left_is_found_without_a_word(bench):
     asyncio.run(work())
 
 
+def test_claim_that_was_kept_though_it_failed_is_given_back(bench):
+    failing = iter([False, True])  # giving back what an earlier process left, the claim
+
+    def fail(moment: str) -> None:
+        if armed and moment == "after commit" and next(failing, False):
+            raise StoreError("the answer is lost")
+
+    armed: list[bool] = []
+
+    async def work() -> None:
+        async with bench.working(bench.flow(LOOK), failpoint=fail) as (store, intake, worker):
+            run_id = await queue(bench, intake)
+            armed.append(True)
+            async with at_work(worker):
+                await until_status(store, run_id, "succeeded")
+
+    asyncio.run(work())
+    assert next(failing, None) is None
+
+
+def test_worker_that_is_cancelled_lets_a_call_end_that_must_not_be_cut_off(bench):
+    flow = bench.flow(SAY)
+
+    async def work() -> tuple[str, Step]:
+        sending, answer = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> None:
+            sending.set()
+            await answer.wait()
+
+        bench.answers["say"] = [slow]
+        async with bench.working(flow) as (store, intake, worker):
+            run_id = await queue(bench, intake)
+            finishing = asyncio.create_task(worker.finish([run_id]))
+            await sending.wait()
+            finishing.cancel()
+            asyncio.get_running_loop().call_later(0.05, answer.set)
+            with contextlib.suppress(asyncio.CancelledError):
+                await finishing
+            run = store.read(lambda journal: journal.run(run_id))
+            assert run
+            return run.status, store.read(lambda journal: journal.steps(run_id))["say"]
+
+    status, step = asyncio.run(work())
+    assert (status, step.status) in [("queued", "succeeded"), ("succeeded", "succeeded")]
+
+
 def test_stop_lets_the_step_in_flight_finish_and_leaves_the_rest(bench):
     flow = bench.flow(SAY + "\n" + LOOK)
 
@@ -234,18 +283,37 @@ def test_damaged_run_is_held_and_keeps_no_other_waiting(bench):
     assert f"the row with id '{held.id}' is damaged" in held.error.message
 
 
-def test_run_whose_steps_are_damaged_is_held(bench):
-    async def work() -> Run:
-        async with bench.working(bench.flow(SAY)) as (store, intake, worker):
-            run_id = await queue(bench, intake)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE steps SET input = 'no JSON'",
+        "UPDATE pins SET pin = '{'",
+        "UPDATE interventions SET repeats = '['",
+    ],
+)
+def test_run_whose_rows_are_damaged_is_held_and_keeps_no_other_waiting(bench, damage):
+    async def work() -> tuple[Run, Run]:
+        async with bench.working(bench.flow(LOOK)) as (store, intake, worker):
+            stored = await intake.accept(bench.delivery(), {"other": Pin()})
             [run] = await store.write(claims.claim, bench.now, 1)
-            await begin(bench, store, run, "say", "test.say", {"text": "a"})
-            bench.change("UPDATE steps SET input = 'no JSON'")
+            await begin(bench, store, run, "look", "test.look", {"text": "a"})
+            bench.change(
+                "INSERT INTO interventions (run_id, number, what, by, at, undone, repeats) "
+                "VALUES (?, 1, 'retry', '\"ann\"', ?, '{}', '[]')",
+                (run.id, write_time(bench.now)),
+            )
+            bench.change(damage)
             async with at_work(worker):
-                return await until_status(store, run_id, "held")
+                good = await queue(bench, intake)
+                return (
+                    await until_status(store, stored.starts[0].run_id, "held"),
+                    await until_status(store, good, "succeeded"),
+                )
 
-    assert "is damaged" in str(asyncio.run(work()).error)
-    assert not bench.calls
+    held, _ = asyncio.run(work())
+    assert held.error
+    assert "is damaged" in held.error.message
+    assert held.error.kind == "damaged"
 
 
 def test_fault_of_the_program_holds_the_run_and_is_not_repeated(bench):

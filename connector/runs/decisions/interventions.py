@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from connector.database import Connection
+from connector.database import Connection, Row
 from connector.errors import ConnectorError
+from connector.runs.journal import undamaged
 from connector.runs.records import read_time, write_time
 
 What = Literal["retry", "cancel", "done", "not_done"]
@@ -55,17 +56,17 @@ def keep(connection: Connection, run_id: str, intervention: Intervention) -> Non
 
 
 def load(connection: Connection, run_id: str) -> list[Intervention]:
-    """The oldest first."""
-    rows = connection.execute("SELECT * FROM interventions WHERE run_id = ? ORDER BY number", (run_id,))
-    found = []
-    for row in rows:
-        by, reason, undone, repeats = (json.loads(row[name]) for name in ("by", "reason", "undone", "repeats"))
-        person = Person(by, read_time(row["at"]), reason)
-        found.append(Intervention(row["what"], person, row["step"], undone, repeats))
-    return found
+    """The oldest first. Raises DamagedRowError."""
+    rows = connection.execute("SELECT * FROM interventions WHERE run_id = ? ORDER BY number", (run_id,)).fetchall()
+    return [intervention_of(row) for row in rows]
 
 
 def count_repeats(connection: Connection, run_id: str) -> Counter[str]:
-    """How often a person has had each step done once more, by its path."""
-    rows = connection.execute("SELECT repeats FROM interventions WHERE run_id = ?", (run_id,))
-    return Counter(path for row in rows for path in json.loads(row["repeats"]))
+    """How often a person has had each step done once more, by its path. Raises DamagedRowError."""
+    return Counter(path for one in load(connection, run_id) for path in one.repeats)
+
+
+@undamaged
+def intervention_of(row: Row) -> Intervention:
+    by, reason, undone, repeats = (json.loads(row[name] or "null") for name in ("by", "reason", "undone", "repeats"))
+    return Intervention(row["what"], Person(by, read_time(row["at"]), reason), row["step"], undone, repeats)

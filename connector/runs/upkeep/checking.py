@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.database import Columns, Connection, Row
+from connector.runs.decisions.interventions import intervention_of
 from connector.runs.journal import DamagedRowError, attempt_of, event_of, last_attempt_of, run_of, step_of
+from connector.runs.pins import pin_of
 from connector.runs.upkeep.migrations import VERSION, find_version
 from connector.runs.upkeep.tables import all_tables, find_missing, read_parts
 
@@ -22,6 +24,8 @@ READERS: dict[str, Callable[[Row], Any]] = {
     "runs": run_of,
     "steps": _read_step,
     "attempts": attempt_of,
+    "pins": pin_of,
+    "interventions": intervention_of,
 }
 MOST = 10
 """Faults of one kind that are named."""
