@@ -14,6 +14,7 @@ from connector.engines import Address
 from connector.runs import records
 from connector.runs.decisions import cancels, doubts
 from connector.runs.decisions.interventions import Person, RefusedError
+from connector.runs.effects import acts_once
 from connector.runs.journal import Journal
 from connector.runs.store import Store
 
@@ -39,7 +40,10 @@ def cancel(
     if as_json:
         output.write_json(timeline.as_json(run))
     elif run.status == "cancelled":
-        _tell(run, engines.read(database, lambda connection: Journal(connection).steps(run_id)))
+        steps = engines.read(database, lambda connection: Journal(connection).steps(run_id))
+        output.line(f"{run.id} is {run.reason}")
+        for step in doubts.find_doubts(steps, acts_once(adapter)):
+            output.line(f"nobody knows whether {step.id} took effect")
     if run.status != "cancelled":
         raise RefusedError(f"the run {run_id} has {run.status} before it could be cancelled")
     return exits.DONE
@@ -51,10 +55,3 @@ async def _cancel(database: Address, run_id: str, person: Person) -> records.Run
         return await store.write(cancels.cancel, run_id, person)
     finally:
         store.close()
-
-
-def _tell(run: records.Run, steps: dict[str, records.Step]) -> None:
-    output.line(f"{run.id} is {run.reason}")
-    open_calls = [one for one in steps.values() if one.status == "sending"]
-    for step in (*doubts.find_doubts(steps), *open_calls):
-        output.line(f"nobody knows whether {step.id} took effect")

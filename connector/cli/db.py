@@ -24,7 +24,7 @@ from connector.settings import read_address
 
 app = typer.Typer(help="Look after the database.", rich_markup_mode=None)
 
-_LEFT = 12
+_LEFT = 15
 _NAME = "database"
 _URL = "sqlite:///PATH or postgresql://USER@HOST/DATABASE."
 

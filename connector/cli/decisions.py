@@ -7,6 +7,7 @@ from connector.cli import output
 from connector.runs import records
 from connector.runs.decisions.doubts import find_doubts
 from connector.runs.decisions.interventions import Intervention
+from connector.runs.decisions.places import ActsOnce
 
 _WORDS = {"retry": "retried", "cancel": "cancelled", "done": "took effect", "not_done": "did not take effect"}
 
@@ -37,11 +38,9 @@ def as_json(intervention: Intervention) -> dict[str, Any]:
     }
 
 
-def advise(run: records.Run, steps: Sequence[records.Step]) -> str:
-    """What can be done about a run that is held; empty for another one."""
-    if run.status != "held":
-        return ""
-    doubts = find_doubts({step.id: step for step in steps})
+def advise(run: records.Run, steps: Sequence[records.Step], once: ActsOnce) -> str:
+    """What can be done about a run that is held."""
+    doubts = find_doubts({step.id: step for step in steps}, once)
     if not doubts:
         return f"to let it go on: chatforge runs retry {run.id}"
     return "; ".join(

@@ -54,8 +54,8 @@ def resolve(
     Example: chatforge runs resolve run_019af1e2b3c4d5e6f7a8 --step takeover --not-done
     """
     adapter, database = load_adapter(flows), load_settings(flows).database
-    run = read_run(database, run_id)
-    held = engines.read(database, lambda connection: resolutions.find(connection, run_id, step))
+    run, once = read_run(database, run_id), acts_once(adapter)
+    held = engines.read(database, lambda connection: resolutions.find(connection, run_id, step, once))
     if done is None:
         raise UsageError(f"say whether {held.id} took effect: --done, or --not-done, which does it anew")
     value = _read_output(adapter, held, given, changes or ()) if done else None
@@ -67,7 +67,7 @@ def resolve(
     wanted = Resolution(held.id, done, read_person(by, reason), value)
 
     async def queue(store: Store) -> list[str]:
-        resolved = await store.write(resolutions.resolve, run_id, wanted, adapter.catalogue, acts_once(adapter))
+        resolved = await store.write(resolutions.resolve, run_id, wanted, adapter.catalogue, once)
         if not as_json:
             _tell(wanted, resolved)
         return [run_id] if resolved.run.status == "queued" else []

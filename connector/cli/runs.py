@@ -12,10 +12,11 @@ from connector.cli.approve import approve
 from connector.cli.cancel import cancel
 from connector.cli.exits import UsageError
 from connector.cli.export import export
-from connector.cli.loading import load_settings
+from connector.cli.loading import load_adapter, load_settings
 from connector.cli.resolve import resolve
 from connector.cli.retry import retry
 from connector.runs import records
+from connector.runs.effects import acts_once
 from connector.runs.journal import Journal
 from connector.runs.records import RunStatus
 from connector.runs.waits import RunView, Waiting, find_waits, read_view
@@ -109,7 +110,7 @@ def _show(found: RunView) -> None:
         ("error", run.error.message if run.error else ""),
         ("reason", run.reason or ""),
         ("waits", waits.describe(run, found.waiting)),
-        ("held", decisions.advise(run, found.steps)),
+        ("held", _advise(found) if run.status == "held" else ""),
         ("outputs", json.dumps(run.outputs, ensure_ascii=False) if run.outputs is not None else ""),
     ):
         if text:
@@ -119,6 +120,10 @@ def _show(found: RunView) -> None:
         output.line("")
         for line in decisions.describe(intervention):
             output.line(line)
+
+
+def _advise(found: RunView) -> str:
+    return decisions.advise(found.run, found.steps, acts_once(load_adapter()))
 
 
 def _details(step: records.Step) -> Iterator[tuple[str, str]]:

@@ -36,16 +36,16 @@ def offer(connection: Connection, event_id: str, connector: str, account: str, n
     """A new event: the runs with steps that wait for one of this connection go on and look at it."""
     offered = connection.execute(
         "INSERT INTO offered SELECT run_id, step, ? FROM awaited JOIN runs ON runs.id = run_id "
-        "WHERE connector = ? AND connection = ? AND status <> 'held'",
+        "JOIN steps USING (run_id, step) "
+        "WHERE connector = ? AND connection = ? AND runs.status <> 'held' AND steps.status = 'waiting'",
         (event_id, connector, account),
     )
-    if not offered.rowcount:
-        return
-    connection.execute(
-        "UPDATE runs SET wake_at = ? WHERE status = 'waiting' "
-        "AND id IN (SELECT run_id FROM awaited WHERE connector = ? AND connection = ?)",
-        (write_time(now), connector, account),
-    )
+    if offered.rowcount:
+        connection.execute(
+            "UPDATE runs SET wake_at = ? WHERE status = 'waiting' "
+            "AND id IN (SELECT run_id FROM offered WHERE event_id = ?)",
+            (write_time(now), event_id),
+        )
 
 
 def withdraw(connection: Connection, event_id: str, same_as: str) -> None:
@@ -91,8 +91,9 @@ def end(connection: Connection, run_id: str, step: str | None = None) -> None:
 def is_called(connection: Connection, run_id: str) -> bool:
     """Whether there is something to look at for a step that waits: an event, or a person's answer."""
     row = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM offered WHERE run_id = :run) OR EXISTS (SELECT 1 FROM answers a "
-        "JOIN steps s USING (run_id, step) WHERE a.run_id = :run AND s.status = 'waiting') AS called",
+        "SELECT EXISTS (SELECT 1 FROM steps s WHERE s.run_id = :run AND s.status = 'waiting' AND ("
+        "EXISTS (SELECT 1 FROM offered o WHERE o.run_id = s.run_id AND o.step = s.step) "
+        "OR EXISTS (SELECT 1 FROM answers a WHERE a.run_id = s.run_id AND a.step = s.step))) AS called",
         {"run": run_id},
     ).fetchone()
     return bool(row["called"])

@@ -59,9 +59,7 @@ class Caller:
 
     async def call(self, step: Step, call: Call, path: str, scope: Scope, record: records.Step | None) -> records.Step:
         """Make the call, or go on with it where the journal has begun it. Raises EvaluationError and Paused."""
-        doubt = record is not None and (record.status == "sending" or is_in_doubt(record))
-        is_open = doubt and self.adapter.effect(call.uses) not in REPEATABLE
-        one = _One(self, step, call, path, scope, record.attempts if record else 0, is_open)
+        one = self._one(step, call, path, scope, record)
         if record and record.wake_at and record.status == "waiting" and self.clock() < record.wake_at:
             raise Paused(record.wake_at)
         if record and record.status == "sending":
@@ -74,6 +72,17 @@ class Caller:
         # An attempt that was started and sent nothing is not counted twice.
         number = one.attempts if record and record.status == "started" else one.attempts + 1
         return await replace(one, attempts=number).attempt(given)
+
+    async def give_up(
+        self, step: Step, call: Call, path: str, scope: Scope, record: records.Step | None, late: str
+    ) -> records.Step:
+        """End a call that goes on no more; it fails unless it may have taken effect."""
+        return await self._one(step, call, path, scope, record).fail(late, "timeout")
+
+    def _one(self, step: Step, call: Call, path: str, scope: Scope, record: records.Step | None) -> "_One":
+        doubt = record is not None and (record.status == "sending" or is_in_doubt(record))
+        is_open = doubt and self.adapter.effect(call.uses) not in REPEATABLE
+        return _One(self, step, call, path, scope, record.attempts if record else 0, is_open)
 
     @contextmanager
     def flight(self) -> Iterator[Callable[[], None]]:

@@ -155,15 +155,20 @@ class _Progress:
             path = frame.path(step)
             record = self._journal.get(path)
             if record is None or record.status not in records.FINISHED:
-                if self._limit is not None and self.worked() > self._limit:
-                    limit = f"{self._limit:g} s, which is its timeout"
-                    message = f"the run has worked for more than {limit}, and {path} was not begun"
-                    return End("failed", Failure(path, "", message, "timeout", 0))
+                if record is None and (late := self._is_late(path, "begun")):
+                    return End("failed", Failure(path, "", late, "timeout", 0))
                 record = self._journal[path] = await self._do(step, frame, record)
             frame.keep(step, record, self._journal)
             if (end := self._end(step, record, frame)) is not None:
                 return end
         return None
+
+    def _is_late(self, path: str, left: str) -> str | None:
+        """Why the step goes on no more, where the run has worked for too long."""
+        if self._limit is None or self.worked() <= self._limit:
+            return None
+        limit = f"{self._limit:g} s, which is its timeout"
+        return f"the run has worked for more than {limit}, and {path} was not {left}"
 
     def _end(self, step: Step, record: records.Step, frame: Frame) -> End | None:
         """Why no step comes after this one."""
@@ -185,6 +190,8 @@ class _Progress:
             if isinstance(does, Call):
                 each = self._each(step, does, does.each, frame, record) if does.each else None
                 return await (each or self._one(step, does, path, frame, record))
+            if isinstance(does, Wait | WaitFor) and record and (late := self._is_late(path, "finished")):
+                return await self._writer.fail(path, action, late, "timeout")
             if reason := self._reason_to_skip(step, frame.scope, record):
                 return await self._writer.finish(path, action, "skipped", reason=reason)
             return await self._control(does, path, frame, record)
@@ -234,6 +241,8 @@ class _Progress:
 
     async def _one(self, step: Step, call: Call, path: str, frame: Frame, record: records.Step | None) -> records.Step:
         """One call: the only one of a step, or that for one item."""
+        if call.flow is None and (late := self._is_late(path, "finished" if record else "begun")):
+            return await self._caller.give_up(step, call, path, frame.scope, record, late)
         if reason := self._reason_to_skip(step, frame.scope, record):
             return await self._writer.finish(path, call.uses, "skipped", reason=reason)
         find = pins.find if call.flow else pins.find_any

@@ -37,6 +37,14 @@ async def until_status(store: Store, run_id: str, *wanted: str) -> Run:
             await asyncio.sleep(0.005)
 
 
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            if what():
+                return
+            await asyncio.sleep(0.005)
+
+
 class CountedDatabase:
     """Counts its writes."""
 

@@ -8,6 +8,7 @@ from simulator.world import START
 
 from connector.runs import awaited
 from connector.runs.awaited import Awaited
+from connector.runs.records import write_time
 from connector.sqlite import transaction
 
 
@@ -28,6 +29,11 @@ def wait(leads: Leads) -> str:
     """Let a step of the first run wait for events since its start; the run."""
     run = leads.connection.execute("SELECT id FROM runs ORDER BY rowid").fetchone()
     with transaction(leads.connection):
+        leads.connection.execute(
+            "INSERT INTO steps (run_id, step, action, status, attempts, started_at) "
+            "VALUES (?, 'reply', 'test.ping', 'waiting', 0, ?)",
+            (run["id"], write_time(START)),
+        )
         awaited.begin(leads.connection, Awaited(run["id"], "reply", *KEY), START + timedelta(minutes=15))
     return str(run["id"])
 

@@ -219,6 +219,34 @@ def test_time_limit_of_the_run_counts_across_processes(bench):
     assert asyncio.run(work()).error.step == "third"
 
 
+def test_time_limit_of_the_run_holds_for_the_items_of_a_list(bench):
+    async def slow() -> None:
+        bench.now += timedelta(seconds=40)
+
+    bench.answers["put"] = [slow] * 3
+    flow = bench.flow(
+        "- {id: all, for_each: \"['a', 'b', 'c']\", uses: test.put, max_parallel: 1, with: {text: '${{ item }}'}}",
+        "timeout: 1m",
+    )
+    run, _ = bench.run(flow)
+    assert (run.status, run.error.kind, run.error.step) == ("failed", "timeout", "all[2]")
+    assert texts(bench) == ["a", "b"]
+
+
+def test_doubt_about_an_attempt_stays_when_its_run_has_worked_for_too_long(bench):
+    async def slow() -> None:
+        bench.now += timedelta(minutes=2)
+        raise CUT
+
+    bench.answers["say"] = [slow]
+    run, steps = bench.run(bench.flow("- {id: say, uses: test.say, on_ambiguous: retry}", "timeout: 1m"))
+    assert (run.status, steps["say"].status, len(bench.calls)) == ("held", "held", 1)
+    assert steps["say"].error.message == (
+        "an earlier attempt may have taken effect, and now the run has worked for more than 60 s, which is its "
+        "timeout, and say was not finished"
+    )
+
+
 def test_doubt_about_an_attempt_stays_when_the_time_for_another_one_is_over(bench):
     bench.answers["say"] = [CUT]
     flow = bench.flow(

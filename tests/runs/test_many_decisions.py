@@ -14,6 +14,7 @@ from connector.errors import NetworkError, NotFoundError
 from connector.runs.decisions import cancels
 from connector.runs.decisions.doubts import find_doubts
 from connector.runs.decisions.interventions import RefusedError
+from connector.runs.effects import acts_once
 from connector.runs.journal import Journal
 from connector.runs.store import Store
 
@@ -79,7 +80,7 @@ class Chance:
 def decide(bench: Any, chance: Chance, run: Any) -> None:
     """Until the run is queued again."""
     steps = engines.read(bench.database, lambda connection: Journal(connection).steps(run.id))
-    doubts = find_doubts(steps)
+    doubts = find_doubts(steps, acts_once(bench.adapter()))
     if run.status == "held" and chance.random.random() < 0.2:
         cancel(bench, run)
     for doubt in doubts:

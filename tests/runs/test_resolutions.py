@@ -1,16 +1,18 @@
 """Steps that may have taken effect, and the word of a person for whether they did."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from runs.deciding import cancel, decide, go_on, interventions_of, load_flow, resolve, retry, texts
 from runs.driving import begin, queue
 
 from connector import engines
-from connector.errors import NetworkError, NotFoundError
+from connector.errors import NetworkError, NotFoundError, RejectedError
 from connector.runs import claims, transitions
 from connector.runs.decisions.interventions import RefusedError
 from connector.runs.journal import Journal
+from connector.runs.records import Failure
 
 CUT = NetworkError("cut", processed="unknown", transient=True)
 GONE = NotFoundError("gone")
@@ -175,7 +177,7 @@ def _hold(connection, run_id):
     connection.execute("UPDATE runs SET status = 'held', finished_at = NULL WHERE id = ?", (run_id,))
 
 
-def test_call_that_a_fault_of_the_program_left_open_is_held_when_its_run_is_retried(bench):
+def test_call_that_a_fault_of_the_program_left_open_is_resolved_before_its_run_is_retried(bench):
     """The fault came after the bytes may have gone out, so nobody may send them again."""
     flow = bench.flow(TWO)
 
@@ -189,6 +191,33 @@ def test_call_that_a_fault_of_the_program_left_open_is_held_when_its_run_is_retr
 
     run_id = asyncio.run(leave())
     run = engines.read(bench.database, lambda connection: Journal(connection).run(run_id))
-    retry(bench, run)
+    with pytest.raises(RefusedError, match="nobody knows whether say took effect"):
+        retry(bench, run)
+    resolve(bench, run, "say", {"text": "hello"}, done=True)
     run, steps = go_on(bench, run)
-    assert (run.status, steps["say"].status, texts(bench, "say")) == ("held", "held", [])
+    assert (run.status, steps["say"].status, texts(bench, "say")) == ("succeeded", "succeeded", [])
+
+
+def test_message_of_on_error_that_a_cancelled_run_left_open_is_not_sent_again_unasked(bench):
+    flow = bench.flow("- {id: look, uses: test.look}", "on_error:\n- {id: say, uses: test.say}")
+
+    async def leave() -> Any:
+        async with bench.working(flow) as (store, intake, _):
+            await queue(bench, intake)
+            [run] = await store.write(claims.claim, bench.now, 10)
+            await begin(bench, store, run, "look", "test.look", {"text": ""}, sending=True)
+            failure = Failure("look", "test.look", "no", "rejected", 1)
+            await store.write(transitions.finish_step, run, "look", "test.look", "failed", bench.now, error=failure)
+            await begin(bench, store, run, "say", "test.say", {"text": ""}, sending=True)
+            await store.write(claims.requeue)
+            return run
+
+    run = asyncio.run(leave())
+    cancel(bench, run)
+    with pytest.raises(RefusedError, match="nobody knows whether say took effect"):
+        retry(bench, run)
+    resolve(bench, run, "say", {"text": ""}, done=True)
+    retry(bench, run)
+    bench.answers["look"] = [RejectedError("no")]
+    run, steps = go_on(bench, run)
+    assert (run.status, steps["say"].status, texts(bench, "say")) == ("failed", "succeeded", [])

@@ -5,7 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from runs.driving import CountedStore, at_work, queue, until_status
+from runs.driving import CountedStore, at_work, queue, until, until_status
 
 from connector.adapter import Delivery
 from connector.declare import Event
@@ -157,6 +157,10 @@ def test_event_that_came_before_the_step_counts_from_the_start_of_the_run_on(ben
     assert said(bench) == ["before", "Ann at 2026-03-25T10:32:00Z"]
 
 
+def statuses(store, run_ids):
+    return sorted(store.read(lambda journal: [journal.run(run_id).status for run_id in run_ids]))
+
+
 def test_event_serves_one_step_of_one_run(bench):
     flow = bench.flow(REPLY)
 
@@ -172,9 +176,7 @@ def test_event_serves_one_step_of_one_run(bench):
                     await until_status(store, run_id, "waiting")
                 await listening.accept(event(bench, name="Ann"))
                 worker.wake()
-                await asyncio.sleep(0.1)
-                ended = [store.read(lambda journal, one=one: journal.run(one)).status for one in runs]
-                assert sorted(ended) == ["succeeded", "waiting", "waiting"]
+                await until(lambda: statuses(store, runs) == ["succeeded", "waiting", "waiting"])
                 bench.now += timedelta(hours=1)
                 worker.wake()
                 for run_id in runs:
@@ -309,3 +311,49 @@ def test_wait_beyond_the_calendar_ends_with_it(bench):
 
 def worker_of(bench, store) -> Worker:
     return Worker(bench.adapter(), store, bench.clock)
+
+
+@pytest.mark.parametrize(
+    ("not_after", "rest", "worked"),
+    [
+        pytest.param(", not_after: \"add_duration(trigger.at, '15m')\"", "", 0.0, id="it is too late for it"),
+        pytest.param("", "timeout: 5s\non_error:\n- {id: pause, wait: 1h}", 6.0, id="its run has worked for too long"),
+    ],
+)
+def test_event_for_a_step_that_waits_no_more_wakes_nothing(bench, not_after, rest, worked):
+    reply = f"- {{id: reply, wait_for: {{uses: test.ping, match: event.name == 'Ann', timeout: 1d}}{not_after}}}"
+    flow = bench.flow(reply if rest else f"{reply}\n- {{id: pause, wait: 1h}}", rest)
+
+    async def work() -> None:
+        async with bench.working(flow) as (store, intake, worker):
+            listening = Intake(intake.adapter, store, [], worker.wake)
+            run_id = await queue(bench, intake)
+            async with at_work(worker):
+                await until_status(store, run_id, "waiting")
+            bench.now += timedelta(minutes=20)
+            bench.change("UPDATE runs SET worked = ? WHERE id = ?", (worked, run_id))
+            async with at_work(worker_of(bench, store)):
+                await listening.accept(event(bench, name="Bob"))
+                await until(lambda: "pause" in store.read(lambda journal: journal.steps(run_id)))
+                await listening.accept(event(bench, name="Bob"))
+                run = await until_status(store, run_id, "waiting")
+            assert run.wake_at == bench.now + timedelta(hours=1)
+
+    asyncio.run(work())
+
+
+def test_run_that_is_offered_a_damaged_event_is_held(bench):
+    async def work() -> None:
+        async with bench.working(bench.flow(REPLY)) as (store, intake, worker):
+            listening = Intake(intake.adapter, store, [], worker.wake)
+            run_id = (await intake.accept(bench.delivery(name="Ann"))).starts[0].run_id
+            async with at_work(worker):
+                await until_status(store, run_id, "waiting")
+            stored = await listening.accept(event(bench, name="Ann"))
+            bench.change("UPDATE events SET received_at = 'x' WHERE id = ?", (stored.event_id,))
+            async with at_work(worker_of(bench, store)):
+                run = await until_status(store, run_id, "held")
+            assert run.error
+            assert (run.error.kind, stored.event_id in run.error.message) == ("damaged", True)
+
+    asyncio.run(work())

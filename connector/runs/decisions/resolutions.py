@@ -44,13 +44,13 @@ class Resolved:
     """What the run goes on with, or why it cannot."""
 
 
-def find(connection: Connection, run_id: str, step: str | None) -> records.Step:
+def find(connection: Connection, run_id: str, step: str | None, acts_once: ActsOnce) -> records.Step:
     """The step of which it is not known: the one named, or the only one. Raises RefusedError."""
     run = Journal(connection).run(run_id)
     if run is None:
         raise RefusedError(f"there is no run {run_id!r}")
     steps = Journal(connection).steps(run_id)
-    doubts = find_doubts(steps)
+    doubts = find_doubts(steps, acts_once)
     if run.status not in ("held", "cancelled"):
         raise RefusedError(f"the run {run_id} is {run.status}; only a held one can be resolved")
     if not doubts:
@@ -71,7 +71,7 @@ def resolve(
     connection: Connection, run_id: str, wanted: Resolution, catalogue: Catalogue, acts_once: ActsOnce
 ) -> Resolved:
     """Keep the decision. A held run is queued again with the last of its steps. Raises RefusedError."""
-    step = find(connection, run_id, wanted.step)
+    step = find(connection, run_id, wanted.step, acts_once)
     undone: Undone = {"steps": describe(connection, run_id, [step.id])}
     what: interventions.What = "done" if wanted.done else "not_done"
     interventions.keep(connection, run_id, Intervention(what, wanted.person, step.id, undone, ()))
@@ -79,7 +79,7 @@ def resolve(
         _succeed(connection, run_id, wanted)
     else:
         undo(connection, run_id, Reopening(acts_once, ends=(), forgotten={step.id}))
-    left = [one.id for one in find_doubts(Journal(connection).steps(run_id))]
+    left = [one.id for one in find_doubts(Journal(connection).steps(run_id), acts_once)]
     flow = _go_on(connection, run_id, catalogue, acts_once) if not left else ""
     run = Journal(connection).run(run_id)
     assert run is not None  # noqa: S101 - `find` has found it
@@ -91,7 +91,7 @@ def _succeed(connection: Connection, run_id: str, wanted: Resolution) -> None:
     reason = f"{person.by} says that it took effect" + (f": {person.reason}" if person.reason else "")
     connection.execute(
         "UPDATE steps SET status = 'succeeded', output = ?, reason = ?, error = NULL, finished_at = ? "
-        "WHERE run_id = ? AND step = ? AND status = 'held'",
+        "WHERE run_id = ? AND step = ? AND status IN ('held', 'sending')",
         (as_json(wanted.output), json.dumps(reason), write_time(person.at), run_id, wanted.step),
     )
 

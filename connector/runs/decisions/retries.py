@@ -37,7 +37,7 @@ def retry(connection: Connection, run_id: str, wanted: Retry, catalogue: Catalog
     """Queue the run again; what failed is done anew. Raises RefusedError where that cannot be."""
     run = _require_ended(connection, run_id)
     steps = Journal(connection).steps(run_id)
-    _require_no_doubt(run_id, steps)
+    _require_no_doubt(run_id, steps, acts_once)
     _require_finished(run_id, steps, wanted.repeats)
     reopening = _reopen(run, steps, wanted, catalogue, acts_once)
     revisions.keep(connection, wanted.flow)
@@ -73,8 +73,8 @@ def _require_ended(connection: Connection, run_id: str) -> records.Run:
     return run
 
 
-def _require_no_doubt(run_id: str, steps: Steps) -> None:
-    for doubt in find_doubts(steps):
+def _require_no_doubt(run_id: str, steps: Steps, acts_once: ActsOnce) -> None:
+    for doubt in find_doubts(steps, acts_once):
         raise RefusedError(
             f"nobody knows whether {doubt.id} took effect; look at the other side, then say so: "
             f"chatforge runs resolve {run_id} --step {doubt.id} --done, or --not-done"
