@@ -57,7 +57,7 @@ Work = Callable[[Connection], Any]
 Outcome = tuple[Any, BaseException | None]
 Columns = Callable[[str], set[str]]
 """The columns of a table; none where there is no such table."""
-Prepare = Callable[[Connection, Columns], object]
+Prepare = Callable[[Connection], object]
 """Brings the tables of a database up to what this program expects."""
 Failpoint = Callable[[Literal["before commit", "after commit"]], None]
 """Is told by the writer thread, for tests that let the process die there."""

@@ -4,6 +4,7 @@ A declaration is a value. Its full name is the name of the plugin's entry point,
 `inject_message` of the plugin `chatforge` is `chatforge.inject_message`.
 """
 
+import hashlib
 import inspect
 import logging
 import typing
@@ -134,6 +135,9 @@ def _require_word(action_name: str, what: str, word: str, words: Sequence[str]) 
         raise TypeError(f"action {action_name!r}: {what} is {word!r}, expected one of {', '.join(words)}")
 
 
+LONGEST_IDENTITY = 300
+"""Characters."""
+
 Source = Literal["webhook", "poll", "schedule", "manual"]
 """What brought an event."""
 
@@ -145,11 +149,17 @@ class Event:
     name: str
     """The other side's own word, such as `lead.captured`; unknown words are fine."""
     identity: str
-    """Two events of one connection with the same identity are one event."""
+    """Two events of one connection with the same identity are one event. A long one, or one that not every database
+    holds, becomes its digest."""
     occurred_at: datetime | None
     payload: Mapping[str, Any]
     """The whole body as plain JSON; written by strangers even when the signature is right."""
     source: Source = "webhook"
+
+    def __post_init__(self) -> None:
+        if len(self.identity) > LONGEST_IDENTITY or not self.identity.isprintable():
+            digest = hashlib.sha256(self.identity.encode("utf-8", "surrogatepass")).hexdigest()
+            object.__setattr__(self, "identity", f"sha256:{digest}")
 
 
 @dataclass(frozen=True, slots=True)

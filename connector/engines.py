@@ -47,6 +47,14 @@ def columns_of(address: Address, connection: Any) -> Columns:
     return columns
 
 
+def table_names(address: Address, connection: Any) -> set[str]:
+    """All tables, also those of other programs."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    if not isinstance(address, Path):
+        query = "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()"
+    return {row["name"] for row in connection.execute(query).fetchall()}
+
+
 def explained(address: Address) -> AbstractContextManager[None]:
     """Raise what the database says as StoreError."""
     if isinstance(address, Path):
@@ -92,7 +100,8 @@ def is_executed(address: Address) -> bool:
 def exists(address: Address) -> bool:
     """Whether there is something to read. Raises StoreError where the server cannot be asked."""
     if isinstance(address, Path):
-        return address.exists()
+        with sqlite.explained(address):
+            return address.exists()
     return bool(_postgres().exists(address))
 
 

@@ -74,7 +74,10 @@ class FlowError(ConnectorError):
 
 
 class StoreError(ConnectorError):
-    """The database cannot be opened, read or written. Nothing of the failed transaction was kept."""
+    """The database cannot be opened, read or written.
+
+    Nothing of the failed transaction was kept, unless the error says that nobody knows.
+    """
 
 
 class StoreLockedError(StoreError):

@@ -33,8 +33,11 @@ _OPTIONS: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 2,
     "tcp_user_timeout": 10_000,  # milliseconds
+    "client_encoding": "utf8",
 }
-_WRITE = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('chatforge ' || current_schema()))"
+_WRITE = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(hashtext('chatforge ' || current_schema()))"
+)
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _EXECUTE = "SELECT pg_try_advisory_lock(hashtext('chatforge ' || current_schema()), 1) AS held"
 _OWNER = """
@@ -47,7 +50,7 @@ _SESSION = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backe
 _END_SESSION = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s"
 _BEGIN_SESSION = f"""
 SET lock_timeout = '{PATIENCE:g}s';
-SET idle_in_transaction_session_timeout = '60s';
+SET idle_in_transaction_session_timeout = '60s'; SET idle_session_timeout = 0;
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 2;
 SET tcp_user_timeout = '10s';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')
@@ -87,7 +90,7 @@ class Database(database.Database):
         try:
             if prepare is not None:
                 with writer.transaction() as connection:
-                    prepare(connection, connection.columns)
+                    prepare(connection)
         except BaseException:
             writer.close()
             raise
@@ -205,7 +208,7 @@ class _Connection:
         self.connection = connection
 
     def execute(self, statement: str, values: Values = ()) -> Cursor:
-        return self.connection.execute(translate(statement), values or None)
+        return self.connection.execute(translate(statement), values)
 
     def executemany(self, statement: str, values: Iterable[Values]) -> Cursor:
         cursor = self.connection.cursor()

@@ -11,9 +11,9 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar
 
 from connector import database
 from connector.database import Columns, Failpoint, Prepare, split_script
@@ -27,6 +27,14 @@ _ADVICE = {
     sqlite3.SQLITE_FULL: "make room on its disk",
     sqlite3.SQLITE_CORRUPT: "restore it from a backup, or set CHATFORGE_DATABASE_URL to another file",
     sqlite3.SQLITE_NOTADB: "set CHATFORGE_DATABASE_URL to another file",
+}
+_ADVICE_FOR_FILES = {
+    errno.EISDIR: "name a file",
+    errno.ENOTDIR: "name a file in a folder",
+    errno.EEXIST: "name a file in a folder",
+    errno.ENAMETOOLONG: "name it shorter",
+    errno.EACCES: "let this user write to the file and to its folder",
+    errno.EROFS: "name a file where this user may write",
 }
 SHRINKING = "PRAGMA auto_vacuum=INCREMENTAL"
 _INCREMENTAL = 2
@@ -57,7 +65,8 @@ class Database(database.Database):
         """Open `path`, creating it from `schema` (statements with IF NOT EXISTS) or by `prepare` where it is new."""
         self.path = path
         with explained(path), ExitStack() as opened:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            require_regular(path)
+            _make_folder(path)
             writer = opened.enter_context(closing(connect(path, patience=patience, synchronous=synchronous)))
             reader = opened.enter_context(closing(connect(path, patience=patience)))
             reader.execute("PRAGMA query_only=ON")
@@ -83,6 +92,8 @@ class _Driver:
         self, connection: sqlite3.Connection, path: Path, begin: str, identity: Identity | None = None
     ) -> None:
         self._connection, self._path, self._begin, self._identity = connection, path, begin, identity
+        self._beside = {name: Path(f"{os.path.realpath(path)}{name}") for name in ("-wal", ".lock")}
+        self._known: dict[str, Identity | None] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -102,9 +113,13 @@ class _Driver:
         self._connection.close()
 
     def _require_file(self) -> None:
-        """SQLite would go on writing to a file that has lost its name, and a restart would not find it."""
+        """SQLite would go on writing to a file, or a log, that has lost its name, and a restart would not find it."""
         if find_identity(self._path) != self._identity:
             raise StoreError(f"the database {self._path} was moved or deleted while in use; restart this process")
+        for name, path in self._beside.items():
+            found = find_identity(path)
+            if found != self._known.setdefault(name, found) and self._known[name] is not None:
+                raise StoreError(f"the file {path} was moved or deleted while in use; restart this process")
 
 
 def shrinks(connection: sqlite3.Connection) -> bool:
@@ -123,7 +138,7 @@ def _prepare(connection: sqlite3.Connection, schema: str, prepare: Prepare | Non
     for statement in split_script(schema):
         connection.execute(statement)
     if prepare is not None:
-        prepare(connection, columns_of(connection))
+        prepare(connection)
 
 
 def columns_of(connection: sqlite3.Connection) -> Columns:
@@ -142,6 +157,8 @@ def connect(
 
     `immutable`: nobody writes to it meanwhile, and no file is made beside it.
     """
+    if not read_only and not path.exists():
+        os.close(_open_privately(path, os.O_RDWR | os.O_CREAT))  # SQLite would let everybody read it
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}{'&immutable=1' if immutable else ''}",
         uri=True,
@@ -185,9 +202,17 @@ def read_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Resul
 def write_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Result:
     """Do `work` in one transaction, on the calling thread, which may be interrupted. Creates the file."""
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path)
         with closing(connect(path)) as connection, transaction(connection):
             return work(connection)
+
+
+def _make_folder(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _open_privately(path: Any, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
 
 
 def is_same(path: Path, other: Path) -> bool:
@@ -215,22 +240,30 @@ def exclusive(path: Path) -> Iterator[None]:
     lock = Path(os.path.realpath(path) + ".lock")  # one lock for all names of the file
     with explained(path):
         _refuse_other_file(path)  # before anything is left beside it
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("ab+", buffering=0)
+        _make_folder(lock)
+        file = open(lock, "ab+", buffering=0, opener=_open_privately)  # noqa: SIM115 - it is closed below
     with file:
         with explained(path):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+            if not _lock(file):
                 file.seek(0)
                 owner = file.read().decode().strip() or "unknown"
                 raise StoreLockedError(
                     f"the database {path} is in use by another chatforge process (process id {owner}); "
                     "stop that one, or set CHATFORGE_DATABASE_URL to another file"
-                ) from error
+                )
             file.truncate(0)
             file.write(f"{os.getpid()}\n".encode())
         yield
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Whether nobody else has it; who only looks has it for a moment."""
+    for seconds in (0.02, 0.05, 0.1, 0):
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(seconds)
+    return False
 
 
 def is_executed(path: Path) -> bool:
@@ -255,6 +288,10 @@ def require_regular(path: Path) -> None:
 
 def _refuse_other_file(path: Path) -> None:
     require_regular(path)
+    if path.exists() and (names := path.stat().st_nlink) > 1:  # SQLite finds the log of the last writes by the name
+        raise StoreError(
+            f"the database {path} has {names} names (hard links), of which SQLite knows one; keep only that"
+        )
     if path.is_file() and path.stat().st_size:
         with path.open("rb") as file:
             if file.read(16) != b"SQLite format 3\0":
@@ -283,8 +320,10 @@ def explained(path: Path) -> Iterator[None]:
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         advice = _ADVICE.get(code_of(error), "check its folder and the room on disk, or set CHATFORGE_DATABASE_URL")
+        if isinstance(error, OSError):
+            advice = _ADVICE_FOR_FILES.get(error.errno or 0, advice)
         if _OF_EARLIER.match(reason):
-            advice = "an earlier version has made it; start chatforge serve once, which brings it up to this one"
+            advice = "an earlier version or another program has made it; see: chatforge db check"
         raise StoreError(f"the database {path} cannot be used: {reason}; {advice}") from error
 
 

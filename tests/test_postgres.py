@@ -30,7 +30,7 @@ def url(postgres_server: PostgresUrl) -> Iterator[PostgresUrl]:
         yield url
 
 
-def make(connection: Connection, _columns: Any) -> None:
+def make(connection: Connection) -> None:
     for statement in split_script(SCHEMA):
         connection.execute(statement)
 
@@ -322,7 +322,7 @@ def test_table_that_cannot_grow_loses_nothing_that_was_acknowledged(url):
         return [*kept, "last"], refused
 
     plain = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL, done INTEGER)"
-    with closing(Database(url, prepare=lambda c, _: c.execute(plain))) as database:
+    with closing(Database(url, prepare=lambda c: c.execute(plain))) as database:
         kept, refused = asyncio.run(run(database))
     assert refused
     assert len(kept) > 1

@@ -293,8 +293,8 @@ def test_file_that_cannot_grow_refuses_and_then_takes_writes(tmp_path):
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
-        pytest.param("file/x.sqlite", "File exists; check its folder", id="the folder is a file"),
-        pytest.param("folder", "unable to open database file; check its folder", id="the file is a folder"),
+        pytest.param("file/x.sqlite", "File exists; name a file in a folder", id="the folder is a file"),
+        pytest.param("folder", "Is a directory; name a file", id="the file is a folder"),
         pytest.param("/proc/x.sqlite", "unable to open database file", id="a folder in which nothing can be made"),
         pytest.param("garbage", "file is not a database; set CHATFORGE_DATABASE_URL", id="not a database"),
     ],
@@ -392,10 +392,10 @@ def test_file_that_does_not_exist_is_not_made_by_reading(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_file_of_an_earlier_version_says_what_brings_it_up_to_this_one(tmp_path):
+def test_file_without_a_table_says_who_may_have_made_it(tmp_path):
     with opened(tmp_path / "x.sqlite"):
         pass
-    with pytest.raises(StoreError, match="no such table: later; an earlier version has made it; start chatforge serve"):
+    with pytest.raises(StoreError, match="no such table: later; an earlier version or another program has made it"):
         read_file(tmp_path / "x.sqlite", lambda connection: connection.execute("SELECT * FROM later"))
 
 

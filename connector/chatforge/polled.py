@@ -25,7 +25,7 @@ LEAD_LISTED = "lead.listed"
 CONVERSATION_LISTED = "conversation.listed"
 CONVERSATION_UPDATED = "conversation.updated"
 
-_LONGEST_ID = 1_000
+_LONGEST_ID = 500
 _AGENTS = PollRequest("list_agents", {})
 _COUNT = "get_analytics"
 
@@ -85,15 +85,20 @@ def conversation_event(name: str, agent_id: str, item: Item) -> Event:
 
 
 def read_item(raw: Any, now: datetime) -> Item:
-    """An entry of a list. One that cannot be read gets an id of its content, so that it is kept and shown once."""
+    """An entry of a list. One without an id that can be kept gets a digest, so that it is kept and shown once."""
     payload = raw if isinstance(raw, dict) else {"value": raw}
     given = payload.get("id")
-    if not isinstance(given, str) or not given.strip() or len(given) > _LONGEST_ID:
-        text = json.dumps(raw, sort_keys=True).encode()
-        given = f"unreadable-{hashlib.sha256(text).hexdigest()[:32]}"
+    if not isinstance(given, str) or not given.strip():
+        given = _unreadable(json.dumps(raw, sort_keys=True))
+    elif len(json.dumps(given)) > _LONGEST_ID or not given.isprintable():  # not every database holds it
+        given = _unreadable(given)
     count, made = payload.get("message_count"), read_time(payload.get("created_at"))
     version = count if isinstance(count, int) and 0 <= count < 2**53 else 0
     return Item(given, payload, made, int(version), joining.facts_of_lead(payload, made or now))
+
+
+def _unreadable(text: str) -> str:
+    return f"unreadable-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def _tell_lead(agent_id: str, item: Item, before: int | None) -> Sequence[Event]:

@@ -70,7 +70,7 @@ def backfill(
     except StoreLockedError:
         output.line("another process executes the database and does the runs")
         executed = partial(_require_executed, database)
-        return asyncio.run(_work(adapter, Store(database), selection, limit, executed))
+        return asyncio.run(_work(adapter, Store(database, executes=False), selection, limit, executed))
 
 
 def _load(file: Path, since: datetime | None, *, with_once: bool) -> tuple[Adapter, Selection]:

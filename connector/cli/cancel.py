@@ -50,7 +50,7 @@ def cancel(
 
 
 async def _cancel(database: Address, run_id: str, person: Person) -> records.RunStatus:
-    store = Store(database)
+    store = Store(database, executes=False)
     try:
         return await store.write(cancels.cancel, run_id, person)
     finally:

@@ -37,7 +37,7 @@ def upgrade() -> None:
     """
     address = load_settings().database
     with engines.exclusive(_require(address)) as hold:
-        found = engines.write(address, lambda opened: upgrade_tables(opened, engines.columns_of(address, opened)), hold)
+        found = engines.write(address, lambda opened: upgrade_tables(address, opened), hold)
         rewritten = engines.rewrite(address)
     if found == VERSION:
         output.line(f"{address} has version {VERSION}, and needs no upgrade")
@@ -93,7 +93,7 @@ def _look(address: Address, opened: Connection) -> Iterator[Found]:
     if isinstance(address, Path):
         yield from checking.check_file(opened)
     columns = engines.columns_of(address, opened)
-    version = checking.check_version(opened, columns)
+    version = checking.check_version(address, opened)
     yield version
     tables = checking.check_columns(columns) if version.good else version
     if version.good:

@@ -61,7 +61,7 @@ async def _execute(adapter: Adapter, database: Address, hold: Any, queue: Queue,
 
 async def _leave(database: Address, queue: Queue) -> Sequence[str]:
     """Queue the runs for the process that executes the database."""
-    store = Store(database)
+    store = Store(database, executes=False)
     try:
         return await queue(store)
     finally:

@@ -58,12 +58,12 @@ def resolve(
     held = engines.read(database, lambda connection: resolutions.find(connection, run_id, step, once))
     if done is None:
         raise UsageError(f"say whether {held.id} took effect: --done, or --not-done, which does it anew")
-    value = _read_output(adapter, held, given, changes or ()) if done else None
     if not done and (given is not None or changes):
         raise UsageError("--output and --set belong to --done; what is not done gave nothing")
     flow = engines.read(database, lambda connection: revisions.load(connection, run.revision, adapter.catalogue))
     if isinstance(flow, Flow):
         require_steps(adapter, flow)
+    value = _read_output(adapter, held, given, changes or ()) if done else None
     wanted = Resolution(held.id, done, read_person(by, reason), value)
 
     async def queue(store: Store) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -58,12 +59,14 @@ def take(
     only: Collection[str] | None = None,
     backfills: int | None = None,
 ) -> Taken:
-    """`claim`, with all that is needed to go on."""
+    """`claim`, with all that is needed to go on; of `only` where given, and of the runs before them in their lanes."""
+    if only is not None:
+        only = {*only, *_before(connection, only)}
     runs = claim(connection, now, limit, only, backfills)
     steps = _by_run(connection, "steps", [run.id for run in runs if run.epoch > 1])
     pinned = _by_run(connection, "pins", [run.id for run in runs])
     claims = [one for run in runs if (one := _claim_or_hold(connection, run, steps[run.id], pinned[run.id]))]
-    return Taken(claims, Journal(connection).next_wake(only, now))
+    return Taken(claims, _next_wake(connection, only, now))
 
 
 def claim(
@@ -94,6 +97,23 @@ def requeue(connection: Connection, at_work: Collection[str] = ()) -> None:
         "AND id NOT IN (SELECT value FROM json_each(?))",
         (json.dumps(sorted(at_work)),),
     )
+
+
+def _before(connection: Connection, run_ids: Collection[str]) -> list[str]:
+    """The runs before these in their lanes."""
+    rows = connection.execute(
+        "SELECT b.id FROM runs r JOIN runs b ON b.flow = r.flow AND b.lane = r.lane AND b.finished_at IS NULL "
+        "AND b.lane_place < r.lane_place WHERE r.id IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(run_ids)),),
+    )
+    return [row["id"] for row in rows.fetchall()]
+
+
+def _next_wake(connection: Connection, only: Collection[str] | None, now: datetime) -> datetime | None:
+    """None also where a damaged row says when."""
+    with suppress(ValueError):
+        return Journal(connection).next_wake(only, now)
+    return None
 
 
 def _by_run(connection: Connection, table: Literal["steps", "pins"], run_ids: Sequence[str]) -> Mapping[str, list[Row]]:

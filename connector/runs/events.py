@@ -14,7 +14,7 @@ from connector.flows.flow import Flow
 from connector.runs import awaited, pins, records, revisions
 from connector.runs.journal import Journal
 from connector.runs.pins import Pins
-from connector.runs.records import as_json, first_id, read_time, write_time
+from connector.runs.records import as_json, as_key, first_id, read_time, write_time
 
 BY_HAND = "manual-"
 """With this begins the identity of an event that a person made for one run."""
@@ -164,7 +164,7 @@ def _start(connection: Connection, event_id: str, now: datetime, decision: Decis
     if reason := find_duplicate(connection, decision) or _find_same_lane(connection, decision):
         return records.Start(decision.flow, None, reason)
     if decision.dedupe_since:
-        kept = (decision.flow, json.dumps(decision.dedupe_key), write_time(now), run_id)
+        kept = (decision.flow, as_key(decision.dedupe_key), write_time(now), run_id)
         connection.execute(
             "INSERT INTO dedupe VALUES (?, ?, ?, ?) ON CONFLICT (flow, key) "
             "DO UPDATE SET started_at = excluded.started_at, run_id = excluded.run_id",
@@ -186,7 +186,7 @@ def _find_lane(connection: Connection, decision: Decision) -> tuple[str | None, 
     concurrency = decision.pinned.concurrency if decision.pinned else None
     if concurrency is None:
         return None, None, None
-    key = json.dumps(decision.lane)
+    key = as_key(decision.lane)
     row = connection.execute(
         "SELECT coalesce(max(lane_place), 0) AS last FROM runs WHERE flow = ? AND lane = ? AND finished_at IS NULL",
         (decision.flow, key),
@@ -199,7 +199,7 @@ def _find_same_lane(connection: Connection, decision: Decision) -> str | None:
     concurrency = decision.pinned.concurrency if decision.pinned else None
     if concurrency is None or concurrency.mode != "single":
         return None
-    key = json.dumps(decision.lane)
+    key = as_key(decision.lane)
     row = connection.execute(
         "SELECT id, status FROM runs WHERE flow = ? AND lane = ? AND finished_at IS NULL", (decision.flow, key)
     ).fetchone()
@@ -210,7 +210,7 @@ def find_duplicate(connection: Connection, decision: Decision) -> str | None:
     """Why `dedupe` keeps the event from starting a run."""
     if decision.dedupe_since is None:
         return None
-    key = json.dumps(decision.dedupe_key)
+    key = as_key(decision.dedupe_key)
     row = connection.execute("SELECT * FROM dedupe WHERE flow = ? AND key = ?", (decision.flow, key)).fetchone()
     if row is None or read_time(row["started_at"]) <= decision.dedupe_since:
         return None

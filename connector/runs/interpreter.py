@@ -326,7 +326,7 @@ class _Progress:
         pauses = [one for one in done if isinstance(one, Paused)]
         if pauses:
             times = [one.until for one in pauses if one.until is not None]
-            raise Paused(min(times) if len(times) == len(pauses) else None)  # items that were not begun go on at once
+            raise Paused(min(times) if len(times) == len(pauses) else None)  # None: the process ends
         items = [one for one in done if isinstance(one, records.Step)]
         for status in ("held", "failed"):
             for one in items:

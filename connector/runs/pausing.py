@@ -11,7 +11,7 @@ from connector.errors import EventError, WebhookError
 from connector.flows.expressions.evaluation import Scope
 from connector.flows.expressions.functions import EvaluationError, as_time, from_time
 from connector.flows.flow import Approve, Wait, WaitFor
-from connector.runs import awaited, records
+from connector.runs import awaited, records, transitions
 from connector.runs.awaited import Awaited
 from connector.runs.decisions import answers
 from connector.runs.decisions.answers import Answer
@@ -109,7 +109,7 @@ class Pausing:
             raise Paused(until)
         if answer is None:  # from now on nobody else's counts
             nobody = Answer(asked.on_timeout == "approve", None, self.clock(), {})
-            answer = await store.write(answers.give, run_id, path, nobody)
+            answer = await self.writer.write(transitions.answer_for_nobody, path, nobody)
         if answer.by is None and asked.on_timeout == "fail":
             return await self.writer.fail(path, "approve", "nobody has answered in time", "timeout")
         return await self.writer.finish(path, "approve", "succeeded", output=_output(asked, answer))

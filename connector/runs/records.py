@@ -3,12 +3,16 @@
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Literal
 
 from connector.declare import Source
 
 RunStatus = Literal["queued", "running", "waiting", "held", "succeeded", "failed", "cancelled"]
 StepStatus = Literal["started", "sending", "waiting", "succeeded", "failed", "skipped", "held"]
+
+LONGEST_KEY = 500
+"""Characters of JSON."""
 
 ENDED: frozenset[RunStatus] = frozenset({"held", "succeeded", "failed", "cancelled"})
 """A run with one of these goes on only when a person says so."""
@@ -113,6 +117,12 @@ class Attempt:
 def as_json(value: Any) -> str | None:
     """ASCII-escaped JSON, in which lone surrogates and NUL survive; NULL for None."""
     return None if value is None else json.dumps(value)
+
+
+def as_key(value: Any) -> str:
+    """JSON for an index; by its digest where it is long, since Postgres takes at most 2,704 bytes into an index."""
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST_KEY else json.dumps(f"sha256:{sha256(text.encode()).hexdigest()}")
 
 
 def first_id(kind: str, moment: datetime) -> str:

@@ -1,6 +1,7 @@
 """The journal's database: each call is one transaction."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from connector import engines
@@ -16,9 +17,15 @@ P = ParamSpec("P")
 class Store:
     """When a write returns, it is committed and synced. Raises StoreError."""
 
-    def __init__(self, address: Address, hold: Any = None, failpoint: Failpoint | None = None) -> None:
-        """Open the database and bring it up to date; `hold` is what `engines.exclusive` gave."""
-        self._database = engines.open_database(address, upgrade, hold, failpoint)
+    def __init__(
+        self, address: Address, hold: Any = None, failpoint: Failpoint | None = None, *, executes: bool = True
+    ) -> None:
+        """Open the database, and bring it up to date where this process `executes` it.
+
+        `hold` is what `engines.exclusive` gave.
+        """
+        prepare = partial(upgrade, address, executes=executes)
+        self._database = engines.open_database(address, prepare, hold, failpoint)
 
     def close(self) -> None:
         self._database.close()

@@ -11,7 +11,8 @@ from connector.database import Connection
 from connector.errors import StoreError
 from connector.runs import awaited, records
 from connector.runs.awaited import Awaited
-from connector.runs.decisions import cancels
+from connector.runs.decisions import answers, cancels
+from connector.runs.decisions.answers import Answer
 from connector.runs.records import Failure, as_json, write_time
 
 _OPEN = "('started', 'sending', 'waiting')"
@@ -130,6 +131,12 @@ def stop_awaiting(connection: Connection, run: records.Run, step: str, action: s
     """No event came in time; the output is null."""
     finish_step(connection, run, step, action, "succeeded", now, reason=reason)
     awaited.end(connection, run.id, step)
+
+
+def answer_for_nobody(connection: Connection, run: records.Run, step: str, answer: Answer) -> Answer:
+    """The time to answer is over. Returns the answer that counts, which somebody may have given just before."""
+    require_ours(connection, run)
+    return answers.give(connection, run.id, step, answer)
 
 
 def finish_step(

@@ -94,17 +94,16 @@ class Worker:
         self.wake()
 
     async def finish(self, run_ids: Collection[str]) -> None:
-        """Work on these runs only, until each has ended or waits for a person."""
+        """Work on these runs, and those before them in their lanes, until each has ended or waits for a person."""
         try:
             while True:
                 await self._start_due(run_ids)
                 if all(self._has_ended(run_id) for run_id in run_ids):
                     return
                 await self._rest()
-        except BaseException:
+        finally:
             self._stopping = True
             await self._leave()
-            raise
 
     async def _start_due(self, only: Collection[str] | None = None) -> None:
         self._something.clear()

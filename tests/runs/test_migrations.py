@@ -17,7 +17,7 @@ from connector.errors import StoreError
 from connector.runs.decisions import answers
 from connector.runs.decisions.answers import Answer
 from connector.runs.upkeep.migrations import SCHEMA, VERSION, find_version, upgrade
-from connector.sqlite import columns_of, open_memory
+from connector.sqlite import open_memory
 
 DATA = Path(__file__).parent / "data"
 EARLIER = sorted(path.stem for path in DATA.glob("*.sql"))
@@ -54,17 +54,17 @@ def shape(connection: sqlite3.Connection) -> dict[str, object]:
 @pytest.mark.parametrize("name", EARLIER)
 def test_database_of_an_earlier_version_becomes_like_a_new_one(name):
     fresh, earlier = open_memory(SCHEMA), open_memory(script(name))
-    assert upgrade(earlier, columns_of(earlier)) == int(name[-1])
+    assert upgrade(Path(), earlier) == int(name[-1])
     assert shape(earlier) == shape(fresh)
     assert earlier.execute("PRAGMA foreign_key_check").fetchall() == []
-    assert upgrade(earlier, columns_of(earlier)) == VERSION
+    assert upgrade(Path(), earlier) == VERSION
 
 
 def test_database_of_a_later_version_is_left_alone(bench):
-    engines.write(bench.database, lambda opened: upgrade(opened, engines.columns_of(bench.database, opened)))
+    engines.write(bench.database, lambda opened: upgrade(bench.database, opened))
     bench.change("UPDATE schema_version SET version = 99")
     with pytest.raises(StoreError, match="version 99, made by a later chatforge; this one knows versions up to"):
-        engines.write(bench.database, lambda opened: upgrade(opened, engines.columns_of(bench.database, opened)))
+        engines.write(bench.database, lambda opened: upgrade(bench.database, opened))
 
 
 async def go_on(bench) -> dict[str, list[str]]:

@@ -8,7 +8,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from connector.flows.flow import WaitFor
+from connector.runs import records
 from connector.runs.decisions.places import ActsOnce, Place, Places
+
+
+def _may_have_acted(record: records.Step) -> bool:
+    """Also where the flow says that what is in doubt is skipped."""
+    return record.status in ("succeeded", "sending") or (record.status == "skipped" and record.attempts > 0)
 
 
 @dataclass(slots=True)
@@ -51,12 +57,12 @@ class Reopening:
             self.forgotten.add(place.path)
 
     def _forget_reaction(self, place: Place) -> None:
-        """It was about a failure that is over; but what acts once and succeeded is not done again."""
+        """It was about a failure that is over; but what acts once and may have acted is not done again."""
         if place.is_container:
             for one in (*place.inside, *place.on_error):
                 self._forget_reaction(one)
             self._reopen(place)
-        elif place.record.status != "succeeded" or not self.acts_once(place.record.action):
+        elif not (_may_have_acted(place.record) and self.acts_once(place.record.action)):
             self.forgotten.add(place.path)
 
     def _repeat(self, place: Place, paths: Collection[str]) -> bool:

@@ -17,8 +17,6 @@ UNSERVED = timedelta(hours=1)
 MOST = 100
 """Waits that are ended in one transaction."""
 
-Row = Row
-
 
 def drop(connection: Connection, flow: str, now: datetime) -> None:
     """The flow is off: what waits starts nothing."""

@@ -8,6 +8,7 @@ import json
 
 from connector.database import Connection
 from connector.runs.polling.watches import Watch
+from connector.runs.records import LONGEST_KEY
 
 WRONG = 2
 """How often a name proves wrong until it counts as one for several partitions, and is trusted no more."""
@@ -31,10 +32,12 @@ def find_partition(connection: Connection, watch: Watch, named: str | None) -> s
 
 
 def learn(connection: Connection, watch: Watch, named: str, partition: str) -> None:
-    """A webhook with that name was recognised as an entry of the partition."""
+    """A webhook with that name was recognised as an entry of the partition. A very long one is not learned."""
+    if len(name := json.dumps(named)) > LONGEST_KEY:
+        return
     connection.execute(
         "INSERT INTO aliases (connector, connection, named, partition) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (connector, connection, named) DO UPDATE SET partition = excluded.partition, "
         "wrong = aliases.wrong + CASE WHEN aliases.partition <> excluded.partition THEN 1 ELSE 0 END",
-        (watch.connector, watch.connection, json.dumps(named), json.dumps(partition)),
+        (watch.connector, watch.connection, name, json.dumps(partition)),
     )

@@ -23,6 +23,7 @@ from connector.runs.journal import Journal
 from connector.runs.polling import twins
 from connector.runs.polling.listings import Entry, Listing
 from connector.runs.polling.watches import Watch
+from connector.runs.records import as_key
 from connector.runs.store import Store
 
 AHEAD = 100
@@ -122,7 +123,7 @@ class Selection:
                 continue
             delivery, decision = decided
             verdict = query(partial(_preview, watch=self.watch, entry=entry, delivery=delivery, decision=decision))
-            key = json.dumps(decision.dedupe_key)
+            key = as_key(decision.dedupe_key)
             if verdict.new and decision.dedupe_since and key in keys:
                 verdict = Verdict(reason=f"one before it has the same dedupe key {key}")
             keys |= {key} if verdict.new else set()

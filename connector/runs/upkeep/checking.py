@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from connector import engines
 from connector.database import Columns, Connection, Row
+from connector.engines import Address
 from connector.runs.decisions.interventions import intervention_of
 from connector.runs.journal import DamagedRowError, attempt_of, event_of, last_attempt_of, run_of, step_of
 from connector.runs.pins import pin_of
-from connector.runs.upkeep.migrations import VERSION, find_version
+from connector.runs.upkeep.migrations import VERSION, find_strange, find_version
 from connector.runs.upkeep.tables import all_tables, find_missing, read_parts
 
 
@@ -40,13 +42,15 @@ class Found:
     good: bool = True
 
 
-def check_version(connection: Connection, columns: Columns) -> Found:
-    found = find_version(connection, columns)
+def check_version(address: Address, connection: Connection) -> Found:
+    found = find_version(connection, engines.columns_of(address, connection))
     if found == VERSION:
         return Found("version", f"{found}, that of this program")
     what = "an earlier chatforge made it; bring it up to this one: chatforge db upgrade"
     if found == 0:
         what = "it has no tables; start chatforge serve once, which makes them"
+        if strange := find_strange(address, connection):
+            what = f"it is another program's, {strange}; name another database"
     if found > VERSION:
         what = "a later chatforge made it; install that one again"
     return Found("version", f"{found}, while this program has {VERSION}: {what}", good=False)

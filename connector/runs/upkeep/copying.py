@@ -32,7 +32,7 @@ class Copying:
     def _copy(self, reading: Connection, writing: Connection) -> Mapping[str, int]:
         with engines.explained(self.source):
             require_version(reading, engines.columns_of(self.source, reading), str(self.source))
-        upgrade(writing, engines.columns_of(self.target, writing))
+        upgrade(self.target, writing)
         full = [table.name for table in all_tables() if not is_empty(writing, table)]
         if full:
             raise StoreError(

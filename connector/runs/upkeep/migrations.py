@@ -1,14 +1,20 @@
 """Brings a database up to the tables that this program expects.
 
-A migration is what `CREATE … IF NOT EXISTS` cannot do: it changes a table that is there. Migrations are only added.
+A migration is what `CREATE … IF NOT EXISTS` cannot do: it changes a table that is there. Migrations are only added. A
+change of the schema alone needs one too, if only an empty one: a database that has the last version is left as it is.
 """
 
+import re
 from importlib.resources import files
+from pathlib import Path
 
+from connector import engines
 from connector.database import Columns, Connection, split_script
+from connector.engines import Address
 from connector.errors import StoreError
 
 SCHEMA = files("connector.runs").joinpath("schema.sql").read_text("utf-8")
+_OURS = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SCHEMA)
 
 _FIRST = (
     ("starts", "held", "INTEGER NOT NULL DEFAULT 0"),
@@ -92,11 +98,17 @@ _MIGRATIONS = (
 VERSION = 1 + len(_MIGRATIONS)
 
 
-def upgrade(connection: Connection, columns: Columns) -> int:
-    """Make what is missing. Returns the version that was found, 0 for an empty database. Raises StoreError."""
+def upgrade(address: Address, connection: Connection, *, executes: bool = True) -> int:
+    """Make what is missing. Returns the version that was found, 0 for an empty database. Raises StoreError.
+
+    Who does not execute the database changes no tables of an earlier version, at which a server may be at work.
+    """
+    columns = engines.columns_of(address, connection)
     found = find_version(connection, columns)
-    if found > VERSION:
-        raise StoreError(_say_later(found))
+    if found > VERSION or (found and not executes):
+        require_version(connection, columns, str(address))
+    if not found and (strange := find_strange(address, connection)):
+        raise StoreError(f"the database {address} is another program's: {strange}; name another database")
     if found == 1:
         _add_first(connection, columns)
     for migration in _MIGRATIONS[found - 1 :] if found else ():
@@ -110,11 +122,25 @@ def upgrade(connection: Connection, columns: Columns) -> int:
     return found
 
 
+def find_strange(address: Address, connection: Connection) -> str | None:
+    """Why a database without a version is not an empty one. A schema of Postgres may be shared, a file is not."""
+    names = engines.table_names(address, connection)
+    if not isinstance(address, Path):
+        names &= set(_OURS)
+    if not names:
+        return None
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"it has the table {min(names)}{more}"
+
+
 def require_version(connection: Connection, columns: Columns, name: str) -> None:
     """Raise StoreError unless the database has the tables of this program."""
     found = find_version(connection, columns)
     if found > VERSION:
-        raise StoreError(_say_later(found))
+        raise StoreError(
+            f"the database {name} has version {found}, made by a later chatforge; this one knows versions up to "
+            f"{VERSION}, so install the later one again"
+        )
     if found < VERSION:
         raise StoreError(
             f"the database {name} has version {found} and not {VERSION}, as an earlier chatforge made it; bring it up "
@@ -124,21 +150,14 @@ def require_version(connection: Connection, columns: Columns, name: str) -> None
         )
 
 
-def _say_later(found: int) -> str:
-    return (
-        f"the database has version {found}, made by a later chatforge; this one knows versions up to {VERSION}, "
-        "so install the later one again"
-    )
-
-
 def find_version(connection: Connection, columns: Columns) -> int:
     """0 for a database without tables. Raises StoreError."""
-    if columns("schema_version"):
+    if "version" in columns("schema_version"):
         row = connection.execute("SELECT version FROM schema_version").fetchone()
-        if row is None:
+        if row is None or not isinstance(row["version"], int):
             raise StoreError("the database does not say which version it has; restore it from a backup")
-        return int(row["version"])
-    return 1 if columns("runs") else 0
+        return row["version"]
+    return 1 if columns("runs") >= {"id", "flow", "event_id"} else 0
 
 
 def _add_first(connection: Connection, columns: Columns) -> None:
