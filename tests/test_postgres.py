@@ -199,7 +199,7 @@ def test_process_whose_lock_was_taken_by_another_one_writes_nothing(url):
 
 
 def test_right_to_execute_comes_back_from_a_session_whose_other_end_is_gone(url):
-    with opened(url), answers_lost_after(url, b"COMMIT", 1) as cut, exclusive(cut) as hold:
+    with opened(url), answers_lost_after(url, b"COMMIT\0", 1) as cut, exclusive(cut) as hold:
         with closing(Database(cut, hold=hold)) as database:
             assert "nobody knows whether that was kept" in str(write(database, insert("a"))[0])
             assert write(database, insert("b")) == [1]
@@ -279,7 +279,7 @@ def answers_lost_after(url: PostgresUrl, statement: bytes, times: int) -> Iterat
 
 
 def test_commit_whose_answer_is_lost_is_told_as_unknown_and_is_kept(url):
-    with opened(url), answers_lost_after(url, b"COMMIT", 1) as cut, closing(Database(cut)) as database:
+    with opened(url), answers_lost_after(url, b"COMMIT\0", 1) as cut, closing(Database(cut)) as database:
         [told] = write(database, insert("a"))
         assert isinstance(told, StoreError)
         assert "nobody knows whether that was kept" in str(told)

@@ -295,7 +295,7 @@ def test_file_that_cannot_grow_refuses_and_then_takes_writes(tmp_path):
     [
         pytest.param("file/x.sqlite", "File exists; name a file in a folder", id="the folder is a file"),
         pytest.param("folder", "Is a directory; name a file", id="the file is a folder"),
-        pytest.param("/proc/x.sqlite", "unable to open database file", id="a folder in which nothing can be made"),
+        pytest.param("/proc/x.sqlite", "No such file or directory", id="a folder in which nothing can be made"),
         pytest.param("garbage", "file is not a database; set CHATFORGE_DATABASE_URL", id="not a database"),
     ],
 )
@@ -332,6 +332,36 @@ def test_write_to_a_file_that_lost_its_name_is_refused(tmp_path, replaced):
             database.path.unlink()
         with pytest.raises(StoreError, match="was moved or deleted while in use"):
             asyncio.run(database.write(insert("a")))
+
+
+@pytest.mark.parametrize("name", ["-wal", ".lock"])
+def test_write_is_refused_once_what_belongs_to_the_file_was_deleted(tmp_path, name):
+    path = tmp_path / "x.sqlite"
+    with exclusive(path), opened(path) as database:
+        assert asyncio.run(database.write(insert("a"))) == 1
+        Path(f"{path}{name}").unlink()
+        for _ in range(2):
+            with pytest.raises(StoreError, match=rf"{path}{name} was moved or deleted while in use; restart this"):
+                asyncio.run(database.write(insert("b")))
+
+
+def test_file_with_two_names_is_refused(tmp_path):
+    path = tmp_path / "x.sqlite"
+    with opened(path):
+        pass
+    (tmp_path / "y.sqlite").hardlink_to(path)
+    with pytest.raises(StoreError, match=r"has 2 names \(hard links\)"), exclusive(path):
+        pass
+
+
+def test_files_are_for_their_owner_alone(tmp_path):
+    path = tmp_path / "new" / "x.sqlite"
+    with exclusive(path), opened(path) as database:
+        asyncio.run(database.write(insert("a")))
+        assert {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == dict.fromkeys(
+            ("x.sqlite", "x.sqlite-wal", "x.sqlite-shm", "x.sqlite.lock"), 0o600
+        )
+        assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_write_goes_on_when_its_event_loop_has_ended(tmp_path):

@@ -22,10 +22,10 @@ COMPUTED: Schema = {
 
 
 def expression(description: str, example: str) -> Schema:
-    """A bare expression. YAML reads some as another scalar than text, such as `true` and `3`."""
+    """A bare expression. YAML reads some as another scalar than text, such as `true`, `3` and `null`."""
     return {
         "description": f"{description} An expression, such as `{example}`.",
-        "type": ["string", "boolean", "number"],
+        "type": ["string", "boolean", "number", "null"],
         "pattern": _NO_HOLE,
         "patternErrorMessage": "an expression stands here by itself, without ${{ }}",
     }

@@ -104,6 +104,7 @@ class Worker:
         finally:
             self._stopping = True
             await self._leave()
+            self._stopping = False
 
     async def _start_due(self, only: Collection[str] | None = None) -> None:
         self._something.clear()

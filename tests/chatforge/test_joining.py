@@ -59,6 +59,9 @@ def test_they_are_at_most_ten_minutes_apart() -> None:
         pytest.param({"id": 7}, None, None, id="id of another type"),
         pytest.param({"id": " "}, None, None, id="blank id"),
         pytest.param({"id": "a" * 1_001}, None, None, id="huge id"),
+        pytest.param({"id": "線" * 300}, None, None, id="id that is long where it is escaped"),
+        pytest.param({"id": "a\0b"}, None, None, id="id with a control character"),
+        pytest.param({"id": "a\ud800"}, None, None, id="id with half a character"),
         pytest.param("text", None, None, id="no object"),
         pytest.param(None, None, None, id="null"),
     ],
@@ -68,6 +71,11 @@ def test_item_of_a_page_is_read_whatever_it_is(raw: Any, id_: str | None, made: 
     assert item.occurred_at == made
     assert item.id == id_ if id_ else item.id.startswith("unreadable-")
     assert polled.read_item(raw, NOW + timedelta(hours=1)).id == item.id, "it is told of once"
+
+
+def test_entry_whose_id_cannot_be_kept_is_the_same_when_it_changes() -> None:
+    first, second = (polled.read_item({"id": "a\0b", "message_count": number}, NOW) for number in (3, 4))
+    assert first.id == second.id
 
 
 @pytest.mark.parametrize(("count", "version"), [(3, 3), (None, 0), ("3", 0), (-1, 0), (2**60, 0)])

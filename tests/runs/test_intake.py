@@ -111,6 +111,22 @@ def test_time_of_the_event_decides_whether_it_may_start_anything(bench, age, sta
     assert event_status == ("held" if status == "held" else "accepted")
 
 
+@pytest.mark.parametrize(
+    "rest", ["dedupe: {key: trigger.name ?? '', for: 1h}", "concurrency: {key: trigger.name ?? '', mode: single}"]
+)
+def test_key_that_is_longer_than_an_index_takes_is_one_all_the_same(bench, rest):
+    """Letters that cannot be packed into fewer bytes."""
+    letters = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(3_000))
+    flow = bench.flow("- {id: look, uses: test.look}", rest)
+
+    async def accept() -> list[bool]:
+        async with bench.working(flow) as (_, intake, _worker):
+            names = (letters, letters, letters + "x")
+            return [(await intake.accept(bench.delivery(name=name))).starts[0].run_id is not None for name in names]
+
+    assert asyncio.run(accept()) == [True, False, True]
+
+
 def test_dedupe_starts_one_run_for_a_key_within_its_window(bench):
     flow = bench.flow(SAY, "dedupe: {key: \"trigger.name ?? ''\", for: 1h}")
     first, second, other = accept(

@@ -16,6 +16,7 @@ from connector.database import PostgresUrl
 from connector.errors import StoreError
 from connector.runs.decisions import answers
 from connector.runs.decisions.answers import Answer
+from connector.runs.store import Store
 from connector.runs.upkeep.migrations import SCHEMA, VERSION, find_version, upgrade
 from connector.sqlite import open_memory
 
@@ -67,6 +68,27 @@ def test_database_of_a_later_version_is_left_alone(bench):
         engines.write(bench.database, lambda opened: upgrade(bench.database, opened))
 
 
+def test_database_of_an_earlier_version_is_left_to_the_process_that_executes_it(bench):
+    load(bench, "bench-2")
+    with pytest.raises(
+        StoreError, match=rf"has version 2 and not {VERSION}, .*; bring it up to this one: chatforge db"
+    ):
+        Store(bench.database, executes=False)
+    Store(bench.database).close()
+    Store(bench.database, executes=False).close()
+
+
+@pytest.mark.parametrize("table", ["events", "customers"])
+def test_database_of_another_program_is_left_alone(bench, table):
+    bench.change(f"CREATE TABLE {table} (name TEXT)")
+    if table == "customers" and isinstance(bench.database, PostgresUrl):
+        Store(bench.database).close()  # a schema may be shared
+        return
+    with pytest.raises(StoreError, match=f"is another program's: it has the table {table}; name another database"):
+        Store(bench.database)
+    assert bench.look(lambda opened: engines.table_names(bench.database, opened)) == {table}
+
+
 async def go_on(bench) -> dict[str, list[str]]:
     """Let the runs go on to their end, and answer what they ask."""
     async with bench.working() as (store, _, worker):
@@ -114,4 +136,4 @@ def test_database_without_its_version_is_refused_in_one_sentence(bench):
     bench.run(bench.flow("- {id: look, uses: test.look}"))
     bench.change("DELETE FROM schema_version")
     with pytest.raises(StoreError, match="does not say which version it has; restore it from a backup"):
-        engines.open_database(bench.database, upgrade)
+        Store(bench.database)

@@ -120,6 +120,16 @@ def test_step_of_on_error_that_acts_once_is_not_done_again(bench):
     assert texts(bench, "say") == ["first", "gone"]
 
 
+def test_step_of_on_error_that_was_skipped_in_doubt_is_not_done_again(bench):
+    bench.answers["put"], bench.answers["say"] = [GONE, GONE], ["first", CUT]
+    skipped = TELL.replace("uses: test.put", "uses: test.say, on_ambiguous: skip")
+    run, steps = bench.run(bench.flow(THREE, skipped))
+    assert (run.status, steps["tell"].status) == ("failed", "skipped")
+    retry(bench, run)
+    go_on(bench, run)
+    assert texts(bench, "say") == ["first", "gone"]
+
+
 def test_steps_of_on_error_are_forgotten_where_the_retried_run_succeeds(bench):
     bench.answers["put"] = [GONE]
     run, _ = bench.run(bench.flow(THREE, TELL))

@@ -316,6 +316,32 @@ def test_run_whose_rows_are_damaged_is_held_and_keeps_no_other_waiting(bench, da
     assert held.error.kind == "damaged"
 
 
+def test_run_that_waits_until_a_damaged_time_keeps_no_other_waiting(bench):
+    async def work() -> None:
+        async with bench.working(bench.flow(LOOK)) as (store, intake, worker):
+            damaged = await queue(bench, intake)
+            bench.change("UPDATE runs SET status = 'waiting', wake_at = 'never' WHERE id = ?", (damaged,))
+            async with at_work(worker):
+                await until_status(store, await queue(bench, intake), "succeeded")
+
+    asyncio.run(work())
+
+
+def test_run_is_finished_after_those_before_it_in_its_lane(bench):
+    """A server that was killed has left the one before it."""
+    flow = bench.flow(SAY, "concurrency: {key: \"'one'\", mode: queue}")
+
+    async def work() -> tuple[str, str]:
+        async with bench.working(flow) as (store, intake, worker):
+            first, second = [await queue(bench, intake) for _ in range(2)]
+            await store.write(claims.claim, bench.now, 10)
+            async with asyncio.timeout(20):
+                await worker.finish([second])
+            return tuple(store.read(lambda journal: [journal.run(one).status for one in (first, second)]))
+
+    assert asyncio.run(work()) == ("succeeded", "succeeded")
+
+
 def test_fault_of_the_program_holds_the_run_and_is_not_repeated(bench):
     """A wait beyond the calendar's end stands for any fault that is not the database's."""
     bench.answers["look"] = [NetworkError("no", transient=True, retry_after=1e15)]
