@@ -112,6 +112,6 @@ def _postgres() -> ModuleType:
     except ImportError as error:
         raise SettingsError(
             f"CHATFORGE_DATABASE_URL names a Postgres server, for which psycopg is missing ({error}); "
-            'install it with: pip install "chatforge-connector[postgres]"'
+            'install it with: pip install "psycopg[binary]"'
         ) from error
     return postgres

@@ -68,6 +68,12 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (errors.UndefinedTable, "start chatforge serve once, which makes what is missing"),
     (errors.UndefinedColumn, "an earlier version has made it; start chatforge serve once, or chatforge db upgrade"),
 )
+_ADVICE_TO_CONNECT = (
+    ("password|no pg_hba.conf entry", "correct its user and password"),
+    ('role "[^"]*" does not exist', "correct its user"),
+    ('database "[^"]*" does not exist', "create it, or correct its name"),
+)
+"""What a server says before a session has begun comes without a code."""
 _STATEMENT_FAULTS = (psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.DataError)  # not the database's
 
 Result = TypeVar("Result")
@@ -360,6 +366,7 @@ def explained(url: PostgresUrl) -> Iterator[None]:
         advice = next((advice for kind, advice in _ADVICE if isinstance(error, kind)), None)
         if advice is None and isinstance(error, _STATEMENT_FAULTS):
             raise
+        advice = advice or next((told for pattern, told in _ADVICE_TO_CONNECT if re.search(pattern, str(error))), None)
         advice = advice or "see that its server runs, or set CHATFORGE_DATABASE_URL to another one"
         reason = error.diag.message_primary or _first_line(error)
         raise StoreError(f"the database {url} cannot be used: {reason}; {advice}") from error

@@ -250,13 +250,17 @@ def read_address(url: str, folder: Path, name: str = _DATABASE) -> Path | Postgr
 def _postgres(url: str, name: str) -> PostgresUrl:
     try:
         parts = urlsplit(url)
-        good = len(parts.path) > 1 and not re.search(r"[\s\0]", url) and (parts.port or True)
+        good = (
+            len(parts.path) > 1
+            and not re.search(r"[\s\0]|@.*@|/.*@", url[len(parts.scheme) + 3 :])
+            and (parts.port or True)
+        )
     except ValueError:
         good = False
     if not good:
         raise SettingsError(
             f"{name} is {_shown(url)!r}: expected postgresql://USER:PASSWORD@HOST/DATABASE, "
-            "with %40 for an @ in the password"
+            "with %40 for an @ and %2F for a / in the password, a port that is a number, and the database"
         )
     return PostgresUrl(url)
 
@@ -270,7 +274,9 @@ def _state_folder(environment: Environment, folder: Path) -> Path:
 
 
 def _shown(url: str) -> str:
-    """A URL without what may be a secret: user name, password and query."""
+    """A URL without what may be a secret: user name, password and query. What is no URL is not shown."""
+    if "://" not in url and re.search("[@=]", url):
+        return "…"
     return re.sub(r"[?#].*", "?…", re.sub(r"//.*@", "//…@", url, flags=re.DOTALL), flags=re.DOTALL)
 
 

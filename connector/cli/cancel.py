@@ -43,7 +43,7 @@ def cancel(
         steps = engines.read(database, lambda connection: Journal(connection).steps(run_id))
         output.line(f"{run.id} is {run.reason}")
         for step in doubts.find_doubts(steps, acts_once(adapter)):
-            output.line(f"nobody knows whether {step.id} took effect")
+            output.line(f"nobody knows whether {step.id} took effect; see: chatforge runs show {run_id}")
     if run.status != "cancelled":
         raise RefusedError(f"the run {run_id} has {run.status} before it could be cancelled")
     return exits.DONE

@@ -1,5 +1,6 @@
 """What people decided about a run, as sentences and as JSON, and what they can decide about a held one."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -38,12 +39,12 @@ def as_json(intervention: Intervention) -> dict[str, Any]:
     }
 
 
-def advise(run: records.Run, steps: Sequence[records.Step], once: ActsOnce) -> str:
-    """What can be done about a run that is held."""
+def advise(run: records.Run, steps: Sequence[records.Step], once: ActsOnce) -> list[str]:
+    """What can be done about a run that is held, has failed or was cancelled."""
     doubts = find_doubts({step.id: step for step in steps}, once)
     if not doubts:
-        return f"to let it go on: chatforge runs retry {run.id}"
-    return "; ".join(
-        f"did {one.id} take effect? chatforge runs resolve {run.id} --step {one.id} --done, or --not-done"
+        return [f"to let it go on: chatforge runs retry {run.id}"]
+    return [
+        f"did {one.id} take effect? chatforge runs resolve {run.id} --step {shlex.quote(one.id)} --done, or --not-done"
         for one in doubts
-    )
+    ]

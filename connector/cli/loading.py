@@ -20,6 +20,8 @@ def load_settings(flows: Path | None = None) -> Settings:
 
 
 def load_adapter(flows: Path | None = None) -> Adapter:
+    if flows is not None and not flows.exists():
+        raise SettingsError(f"--flows is {str(flows)!r}, which does not exist; name a folder or a flow")
     return Adapter(registry.load(), load_settings(flows))
 
 

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from connector.cli.exits import UsageError
 from connector.runs.decisions.interventions import Person
+
+_MOST = 1_000
 
 By = Annotated[
     str | None, typer.Option(metavar="NAME", help="Who decides; the user of the operating system without it.")
@@ -16,6 +19,10 @@ Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why; it is kep
 
 
 def read_person(by: str | None, reason: str | None) -> Person:
+    """Raises UsageError where one of them is too long to be shown."""
+    for name, text in (("--by", by), ("--reason", reason)):
+        if text is not None and len(text) > _MOST:
+            raise UsageError(f"{name} has {len(text):,} characters; give at most {_MOST:,}")
     return Person(by or user(), datetime.now(UTC), reason)
 
 

@@ -30,9 +30,8 @@ def resolve(
     step: Annotated[
         str | None, typer.Option(help="The step that is held; not needed where only one is.", show_default=False)
     ] = None,
-    done: Annotated[
-        bool | None, typer.Option("--done/--not-done", help="Whether it took effect.", show_default=False)
-    ] = None,
+    done: Annotated[bool, typer.Option("--done", help="It took effect.")] = False,
+    not_done: Annotated[bool, typer.Option("--not-done", help="It did not take effect, and is done anew.")] = False,
     given: Annotated[
         str | None, typer.Option("--output", metavar="JSON", help="What it gave, as JSON or @FILE.", show_default=False)
     ] = None,
@@ -56,8 +55,8 @@ def resolve(
     adapter, database = load_adapter(flows), load_settings(flows).database
     run, once = read_run(database, run_id), acts_once(adapter)
     held = engines.read(database, lambda connection: resolutions.find(connection, run_id, step, once))
-    if done is None:
-        raise UsageError(f"say whether {held.id} took effect: --done, or --not-done, which does it anew")
+    if done == not_done:
+        raise UsageError(f"say whether {held.id} took effect: either --done, or --not-done, which does it anew")
     if not done and (given is not None or changes):
         raise UsageError("--output and --set belong to --done; what is not done gave nothing")
     flow = engines.read(database, lambda connection: revisions.load(connection, run.revision, adapter.catalogue))

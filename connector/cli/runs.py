@@ -110,7 +110,7 @@ def _show(found: RunView) -> None:
         ("error", run.error.message if run.error else ""),
         ("reason", run.reason or ""),
         ("waits", waits.describe(run, found.waiting)),
-        ("held", _advise(found) if run.status == "held" else ""),
+        *(("next", advice) for advice in _advise(found)),
         ("outputs", json.dumps(run.outputs, ensure_ascii=False) if run.outputs is not None else ""),
     ):
         if text:
@@ -122,7 +122,9 @@ def _show(found: RunView) -> None:
             output.line(line)
 
 
-def _advise(found: RunView) -> str:
+def _advise(found: RunView) -> list[str]:
+    if found.run.status not in ("held", "failed", "cancelled"):
+        return []
     return decisions.advise(found.run, found.steps, acts_once(load_adapter()))
 
 

@@ -128,7 +128,7 @@ def test_run_that_succeeded_is_neither_retried_nor_cancelled_nor_resolved(scene,
 def test_held_run_says_what_can_be_done_and_is_not_retried(scene, held):
     run, _ = held
     how = f"chatforge runs resolve {run.id} --step hello --done, or --not-done"
-    assert f"held     did hello take effect? {how}" in scene("runs", "show", run.id).out
+    assert f"next     did hello take effect? {how}" in scene("runs", "show", run.id).out
     refused = scene("runs", "retry", run.id)
     assert refused.code == 1
     assert refused.error == (
@@ -166,7 +166,8 @@ def test_server_goes_on_with_a_run_that_is_resolved_beside_it(scene, held):
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        ([], 2, "say whether hello took effect: --done, or --not-done"),
+        ([], 2, "say whether hello took effect: either --done, or --not-done"),
+        (["--done", "--not-done"], 2, "say whether hello took effect: either --done, or --not-done"),
         (
             ["--done"],
             2,
@@ -238,7 +239,7 @@ def test_run_whose_process_was_killed_in_a_call_is_cancelled_and_what_is_not_kno
     [run] = scene.runs()
     result = scene("runs", "cancel", run.id)
     assert result.code == 0, result.error
-    assert result.out.splitlines()[-1] == "nobody knows whether hello took effect"
+    assert result.out.splitlines()[-1] == f"nobody knows whether hello took effect; see: chatforge runs show {run.id}"
     assert (scene.runs()[0].status, _steps(scene)["hello"].status) == ("cancelled", "held")
 
 
