@@ -157,6 +157,8 @@ class Event:
     source: Source = "webhook"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.identity, str):
+            return  # the registry says what is wrong with a plugin's
         if len(self.identity) > LONGEST_IDENTITY or not self.identity.isprintable():
             digest = hashlib.sha256(self.identity.encode("utf-8", "surrogatepass")).hexdigest()
             object.__setattr__(self, "identity", f"sha256:{digest}")
