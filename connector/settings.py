@@ -250,11 +250,8 @@ def read_address(url: str, folder: Path, name: str = _DATABASE) -> Path | Postgr
 def _postgres(url: str, name: str) -> PostgresUrl:
     try:
         parts = urlsplit(url)
-        good = (
-            len(parts.path) > 1
-            and not re.search(r"[\s\0]|@.*@|/.*@", url[len(parts.scheme) + 3 :])
-            and (parts.port or True)
-        )
+        misplaced = parts.netloc.count("@") > 1 or "@" in parts.path  # of a password that was not escaped
+        good = len(parts.path) > 1 and not misplaced and not re.search(r"[\s\0]", url) and (parts.port or True)
     except ValueError:
         good = False
     if not good:

@@ -60,6 +60,7 @@ def test_without_settings_there_is_no_key_and_the_vendors_address(tmp_path):
 def test_database_on_a_server_does_not_show_its_password(tmp_path):
     loaded = load(tmp_path, CHATFORGE_DATABASE_URL=f"postgresql://ann:{CANARY}@db.example:5433/flows?sslmode=require")
     assert str(loaded.database) == "postgresql://db.example:5433/flows"
+    assert load(tmp_path, CHATFORGE_DATABASE_URL="postgresql://db/flows?user=ann@cloud").database
     assert CANARY not in repr(loaded)
     assert loaded.beside_database("contacts.sqlite") == tmp_path / "contacts.sqlite"
 
@@ -180,6 +181,13 @@ def test_addresses_lose_the_slash_at_their_end(tmp_path):
         ("CHATFORGE_KEEP_SUCCEEDED", "30", "'30': expected a time such as 30d, 12h or 90m, or forever"),
         ("CHATFORGE_KEEP_FAILED", "0d", "'0d': expected a time such as 30d, 12h or 90m, or forever"),
         ("CHATFORGE_KEEP_CANCELLED", "never", "'never': expected a time such as 30d, 12h or 90m, or forever"),
+        ("CHATFORGE_DATABASE_URL", f"postgresql:/ann:{CANARY}@x/d", "'…': expected sqlite:///PATH"),
+        ("CHATFORGE_DATABASE_URL", f"host=x user=ann password={CANARY}", "'…': expected sqlite:///PATH"),
+        (
+            "CHATFORGE_DATABASE_URL",
+            f"postgresql://ann:a@{CANARY}/x@y/d",
+            "'postgresql://…@y/d': expected postgresql://",
+        ),
         ("CHATFORGE_DATABASE_URL", f"postgresql://ann:{CANARY}@x", "'postgresql://…@x': expected postgresql://USER"),
         ("CHATFORGE_DATABASE_URL", f"postgres://ann:{CANARY}@x:y/d", "'postgres://…@x:y/d': expected postgresql://"),
         ("CHATFORGE_DATABASE_URL", f"mysql://ann:{CANARY}@x/d", "'mysql://…@x/d': expected sqlite:///PATH"),

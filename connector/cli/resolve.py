@@ -98,7 +98,7 @@ def _tell(wanted: Resolution, resolved: Resolved) -> None:
     output.line(f"{wanted.step} of {run.id} {word}, says {person.by} at {output.moment(person.at)}")
     if resolved.left:
         output.line(f"still held: {', '.join(resolved.left)}")
-    elif run.status == "cancelled":
-        output.line(f"the run is cancelled; to let it go on: chatforge runs retry {run.id}")
+    elif run.status in ("cancelled", "failed"):
+        output.line(f"the run is {run.status}; to let it go on: chatforge runs retry {run.id}")
     elif isinstance(resolved.flow, str):
         output.line(f"the run stays held: {resolved.flow}; correct it, then: chatforge runs retry {run.id} --latest")

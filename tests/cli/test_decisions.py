@@ -177,6 +177,12 @@ def test_server_goes_on_with_a_run_that_is_resolved_beside_it(scene, held):
         (["--done", "--set", "message=5"], 2, "--set message=5: "),
         (["--done", "--output", "{}", "--set", "message.id=1"], 2, "give one of them"),
         (["--not-done", "--output", "{}"], 2, "belong to --done"),
+        (["--not-done", "--reason", "x" * 1_001], 2, "--reason has 1,001 characters; give at most 1,000"),
+        (
+            ["--not-done", "--flows", "nowhere"],
+            2,
+            "--flows is 'nowhere', which does not exist; name a folder or a flow",
+        ),
         (["--done", "--step", "contact"], 1, "is none of its steps; expected hello"),
     ],
 )

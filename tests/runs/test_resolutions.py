@@ -198,6 +198,25 @@ def test_call_that_a_fault_of_the_program_left_open_is_resolved_before_its_run_i
     assert (run.status, steps["say"].status, texts(bench, "say")) == ("succeeded", "succeeded", [])
 
 
+def test_call_that_a_failed_run_left_open_is_resolved_before_the_run_is_retried(bench):
+    flow = bench.flow(TWO)
+
+    async def leave() -> Any:
+        async with bench.working(flow) as (store, intake, _):
+            await queue(bench, intake)
+            [run] = await store.write(claims.claim, bench.now, 10)
+            await begin(bench, store, run, "say", "test.say", {"text": "hello"}, sending=True)
+            await store.write(transitions.finish_run, run, "failed", bench.now)
+            return run
+
+    run = asyncio.run(leave())
+    with pytest.raises(RefusedError, match="nobody knows whether say took effect"):
+        retry(bench, run)
+    assert resolve(bench, run, "say", {"text": "hello"}, done=True).run.status == "failed"
+    retry(bench, run)
+    assert (go_on(bench, run)[0].status, texts(bench, "say")) == ("succeeded", [])
+
+
 def test_message_of_on_error_that_a_cancelled_run_left_open_is_not_sent_again_unasked(bench):
     flow = bench.flow("- {id: look, uses: test.look}", "on_error:\n- {id: say, uses: test.say}")
 

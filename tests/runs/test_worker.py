@@ -195,17 +195,23 @@ def test_claim_that_was_kept_though_it_failed_is_given_back(bench):
     assert next(failing, None) is None
 
 
+def hold_call(bench) -> tuple[asyncio.Event, asyncio.Event]:
+    """The next message is sent, and answered when a test says so: what tells the one, and what is to be told."""
+    sending, answer = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        sending.set()
+        await answer.wait()
+
+    bench.answers["say"] = [slow]
+    return sending, answer
+
+
 def test_worker_that_is_cancelled_lets_a_call_end_that_must_not_be_cut_off(bench):
     flow = bench.flow(SAY)
 
     async def work() -> tuple[str, Step]:
-        sending, answer = asyncio.Event(), asyncio.Event()
-
-        async def slow() -> None:
-            sending.set()
-            await answer.wait()
-
-        bench.answers["say"] = [slow]
+        sending, answer = hold_call(bench)
         async with bench.working(flow) as (store, intake, worker):
             run_id = await queue(bench, intake)
             finishing = asyncio.create_task(worker.finish([run_id]))
@@ -226,13 +232,7 @@ def test_stop_lets_the_step_in_flight_finish_and_leaves_the_rest(bench):
     flow = bench.flow(SAY + "\n" + LOOK)
 
     async def work() -> tuple[str, Run, dict[str, Step]]:
-        sending, answer = asyncio.Event(), asyncio.Event()
-
-        async def slow() -> None:
-            sending.set()
-            await answer.wait()
-
-        bench.answers["say"] = [slow]
+        sending, answer = hold_call(bench)
         async with bench.working(flow) as (store, intake, worker):
             async with at_work(worker):
                 run_id = await queue(bench, intake)

@@ -51,7 +51,7 @@ def find(connection: Connection, run_id: str, step: str | None, acts_once: ActsO
         raise RefusedError(f"there is no run {run_id!r}")
     steps = Journal(connection).steps(run_id)
     doubts = find_doubts(steps, acts_once)
-    if run.status not in ("held", "cancelled"):
+    if run.status not in ("held", "cancelled", "failed"):
         raise RefusedError(f"the run {run_id} is {run.status}; only a held one can be resolved")
     if not doubts:
         raise RefusedError(
