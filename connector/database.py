@@ -114,8 +114,7 @@ class Database:
             if self._closed:
                 raise StoreError(f"the database {self.name} is closed; open it again")
             self._queue.put(_Waiting(work, future))
-        # A cancelled waiter must not cancel the write, which may be committed already.
-        return await asyncio.shield(future)
+        return await future  # who is cancelled meanwhile does not cancel the write
 
     def read(self, work: Callable[[Any], Result]) -> Result:
         """Run `work`, which only reads and sees one state of the database, on the calling thread."""
@@ -225,7 +224,7 @@ def _tell(writes: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
 
 def _resolve(told: Sequence[tuple[asyncio.Future[Any], Outcome]]) -> None:
     for future, (result, error) in told:
-        if future.cancelled():  # the loop is ending
+        if future.cancelled():  # nobody waits any more
             continue
         if error is None:
             future.set_result(result)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,8 @@ _NO_PUBLIC_URL = (
     "set CHATFORGE_PUBLIC_URL to the address under which ChatForge reaches this server, and paste the webhook address "
     "into the ChatForge dashboard, Integrations"
 )
+_ALSO_UNREAD = suppress(SystemExit)
+"""rich raises it where the reader of a pipe has left; the server goes on."""
 
 
 def serve(
@@ -51,10 +54,12 @@ def serve(
         address = f"http://{shown}:{listener.getsockname()[1]}"
 
         def started(upcoming: Mapping[str, datetime]) -> None:
-            _announce(address, adapter, settings, loaded, upcoming)
+            with _ALSO_UNREAD:
+                _announce(address, adapter, settings, loaded, upcoming)
 
         service.serve(plugins, settings, loaded, listener, started)
-    output.line("stopped")
+    with _ALSO_UNREAD:
+        output.line("stopped")
 
 
 def _announce(

@@ -29,7 +29,7 @@ from connector.cli.doctor.reach import ask_without_key, check_address, check_tls
 from connector.runs.store import Store
 from connector.sandbox import Sandbox, SandboxSettings
 from connector.sandbox.server import running
-from connector.sqlite import exclusive
+from connector.sqlite import exclusive, write_file
 
 KEY = "cf_key_for_tests"
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 20\r\n\r\n<html>welcome</html>"
@@ -531,6 +531,18 @@ def test_database_that_is_another_file_is_not_sound(database, tmp_path):
     assert report[None, "integrity"]["status"] == "fail"
     assert report[None, "integrity"]["detail"] == "file is not a database"
     assert report.code == 1
+
+
+def test_database_of_a_later_version_is_not_sound(database, tmp_path):
+    path = tmp_path / "runs.sqlite"
+    Store(path).close()
+    write_file(path, lambda opened: opened.execute("UPDATE schema_version SET version = version + 1"))
+    assert "made by a later chatforge" in database()[None, "integrity"]["detail"]
+
+
+def test_database_of_another_program_is_not_sound(database, tmp_path):
+    write_file(tmp_path / "runs.sqlite", lambda opened: opened.execute("CREATE TABLE customers (name TEXT)"))
+    assert "is another program's" in database()[None, "integrity"]["detail"]
 
 
 def test_damaged_database_is_not_sound(database, tmp_path):

@@ -2,8 +2,10 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -154,3 +156,21 @@ def test_run_beside_a_server_is_done_by_the_server(server, sandbox, tmp_path):
     assert beside.returncode == 0, beside.stderr
     assert json.loads(beside.stdout)["status"] == "succeeded"
     assert server.stop() == 0
+
+
+def test_server_goes_on_when_nobody_reads_what_it_prints(make_server):
+    server = make_server()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    server.launch("--port", str(port))
+    server.process.stdout.close()
+    server.address = f"http://127.0.0.1:{port}"
+
+    def is_ready() -> bool:
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{server.address}/readyz").status_code == 200
+        return False
+
+    server.wait_for(is_ready)
+    assert server.stop() == 0, server.log()
+    assert "Traceback" not in server.log()

@@ -256,7 +256,7 @@ def test_sample_plugin_keeps_the_contract(run_contract):
         pytest.param(
             [
                 ('"known": known}, Poll', '"known": known, "n": next(NUMBERS)}, Poll'),
-                ("def poll_cards", "NUMBERS = iter(range(99))\n\n\ndef poll_cards"),
+                ("def poll_cards", "NUMBERS = iter(range(10_000))\n\n\ndef poll_cards"),
             ],
             [],
             {"poll_is_complete[new_card]"},

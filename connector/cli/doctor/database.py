@@ -19,6 +19,7 @@ from connector.cli.doctor.findings import (
 from connector.database import PostgresUrl
 from connector.engines import Address
 from connector.errors import ConnectorError
+from connector.runs.upkeep.migrations import require_known
 
 LEAST_SPACE = 200_000_000  # bytes
 _SIZE = "SELECT pg_database_size(current_database()) AS size"
@@ -35,6 +36,7 @@ def _look_at_server(url: PostgresUrl) -> Findings:
     try:
         size = engines.read(url, lambda connection: connection.execute(_SIZE).fetchone()["size"])
         there, executed = engines.exists(url), engines.is_executed(url)
+        engines.read(url, lambda connection: require_known(url, connection))
     except ConnectorError as error:
         step = "start the server, or correct CHATFORGE_DATABASE_URL"
         raise CheckError(fail("database", str(error), step), "the database cannot be used") from error
@@ -79,6 +81,7 @@ def check_integrity(path: Path) -> Finding:
         if upkeep.has_unmerged(path):
             return skip("integrity", "its last writes are not merged yet; start the server once")
         problems = upkeep.read_untouched(path, lambda opened: [row[0] for row in opened.execute(_CHECK)])
+        upkeep.read_untouched(path, lambda opened: require_known(path, opened))
     except ConnectorError as error:
         return fail("integrity", str(error.__cause__ or error), step)
     sound = problems == ["ok"]

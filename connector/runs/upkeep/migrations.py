@@ -104,11 +104,9 @@ def upgrade(address: Address, connection: Connection, *, executes: bool = True) 
     Who does not execute the database changes no tables of an earlier version, at which a server may be at work.
     """
     columns = engines.columns_of(address, connection)
-    found = find_version(connection, columns)
-    if found > VERSION or (found and not executes):
+    found = require_known(address, connection)
+    if found and not executes:
         require_version(connection, columns, str(address))
-    if not found and (strange := find_strange(address, connection)):
-        raise StoreError(f"the database {address} is another program's: {strange}; name another database")
     if found == 1:
         _add_first(connection, columns)
     for migration in _MIGRATIONS[found - 1 :] if found else ():
@@ -119,6 +117,17 @@ def upgrade(address: Address, connection: Connection, *, executes: bool = True) 
             connection.execute(statement)
         connection.execute("DELETE FROM schema_version")
         connection.execute("INSERT INTO schema_version VALUES (?)", (VERSION,))
+    return found
+
+
+def require_known(address: Address, connection: Connection) -> int:
+    """The version of the database. Raises StoreError where it is a later one's or another program's."""
+    columns = engines.columns_of(address, connection)
+    found = find_version(connection, columns)
+    if found > VERSION:
+        require_version(connection, columns, str(address))
+    if not found and (strange := find_strange(address, connection)):
+        raise StoreError(f"the database {address} is another program's: {strange}; name another database")
     return found
 
 
