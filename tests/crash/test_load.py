@@ -13,6 +13,10 @@ _DISTURBED = 3
 """Attempts that the faults of this test cost a step at most, nearly always."""
 
 
+_AT_ONCE = 50
+"""Kills of one load: what is seen at each is kept until all is looked at."""
+
+
 def kill_under_load(world: World, kills: int, seed: str) -> Load:
     """All deliveries are acknowledged in the end, and all that can go on has ended."""
     chance = random.Random(seed)  # noqa: S311 - when to kill
@@ -36,7 +40,8 @@ def kill_under_load(world: World, kills: int, seed: str) -> Load:
     [pytest.param(6, "sample", id="sample"), pytest.param(1_000, "all", id="all", marks=pytest.mark.torture)],
 )
 def test_runs_go_on_whenever_the_server_is_killed(world, kills, seed):
-    load = kill_under_load(world, kills, seed)
-    runs = load.require(_DISTURBED, knows_doubts=True).runs
-    held = sum(row["status"] == "held" for row in runs.values())
-    print(f"{len(load.told)} deliveries, {load.answers}, {kills} kills, {len(runs)} runs, {held} held")
+    for begun in range(0, kills, _AT_ONCE):
+        load = kill_under_load(world, min(kills - begun, _AT_ONCE), f"{seed} {begun}")
+        runs = load.require(_DISTURBED, knows_doubts=True).runs
+        held = sum(row["status"] == "held" for row in runs.values())
+        print(f"{len(load.told)} deliveries, {load.answers}, {len(runs)} runs, {held} held")
