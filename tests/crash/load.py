@@ -96,13 +96,15 @@ class Load:
         """What must be true of all runs, before and after what is held was resolved; how they stood before."""
         before = after = self.world.look_at_all()
         rest = (self.world.deaths, after, count_notes(self.world.contacts), disturbed, knows_doubts)
-        assert not [*Checker(self.told, *rest).faults_before_decisions()]
+        faults = [*Checker(self.told, *rest).faults_before_decisions()]
+        assert not faults, "\n".join(faults)
         while any(row["status"] == "held" for row in after.runs.values()):
             self.world.resolve(after)
             self.finish()
             after = self.world.look_at_all()
         rest = (self.world.deaths, after, count_notes(self.world.contacts), disturbed, knows_doubts)
-        assert not [*Checker(self.told, *rest).faults_after_decisions()]
+        faults = [*Checker(self.told, *rest).faults_after_decisions()]
+        assert not faults, "\n".join(faults)
         return before
 
     def _count_open(self) -> int:
