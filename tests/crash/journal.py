@@ -6,12 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from connector import engines
 from connector.engines import Address
-from connector.runs.records import FINISHED
+from connector.runs.records import FINISHED, write_time
 from connector.sandbox import Sandbox
 
 Row = Mapping[str, Any]
@@ -39,6 +40,8 @@ class Picture:
     starts: Mapping[str, Sequence[Row]]
     """event → what flows made of it"""
     effects: Effects
+    at: str
+    """When it was taken, as the journal writes times."""
 
     def leaves(self, run_id: str, *statuses: str) -> list[str]:
         """The steps of the run with one of these statuses for their own sake, not for that of a step inside them."""
@@ -69,8 +72,10 @@ def look(database: Address, sandbox: Sandbox, after: str = "") -> Picture:
             of_events[row["event_id"]].append(row)
         return {row["id"]: row for row in runs}, of_runs, events, of_events
 
+    now = write_time(datetime.now(UTC))
     runs, of_runs, events, of_events = engines.read(database, work)
-    return Picture(runs, of_runs, events, of_events, count_effects(sandbox, {key_of(run) for run in runs.values()}))
+    effects = count_effects(sandbox, {key_of(run) for run in runs.values()})
+    return Picture(runs, of_runs, events, of_events, effects, now)
 
 
 def _rows(connection: Any, query: str, value: str) -> list[Row]:
