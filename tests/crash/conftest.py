@@ -1,5 +1,6 @@
 """A world for each store, which the tests of a module share."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -53,7 +54,9 @@ def own_world(
 @contextmanager
 def settled_world(nursery: Nursery, folder: Path, database: Address) -> Iterator[World]:
     """A world in which nothing has happened."""
-    with running(SandboxSettings(rate_limit=900_000)) as sandbox:
+    # Its own secret: the port of a server that was killed may be that of another test's by the next delivery.
+    secret = f"whsec_{secrets.token_hex(8)}"
+    with running(SandboxSettings(rate_limit=900_000, webhook_secret=secret)) as sandbox:
         chat = {"messages": ["hello"], "webhook": False}
         told = httpx.post(f"{sandbox.control_url}/visitors", json=chat).raise_for_status().json()
         with closing(World(nursery, folder, database, sandbox, told["conversation_id"])) as world:

@@ -43,7 +43,8 @@ def limited(pids: Sequence[int], size: str) -> Iterator[None]:
         yield
     finally:
         for pid in pids:
-            postgres.limit_files(pid, "unlimited")
+            with suppress(FileNotFoundError):  # the session has ended
+                postgres.limit_files(pid, "unlimited")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import random
+import secrets
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +52,7 @@ def deliver_all(server, secret: str, bodies: list[bytes]) -> list[bytes]:
     return refused
 
 
-def kill_while_delivering(server, sandbox, deliveries: int, kills: int, seed: int) -> int:
+def kill_while_delivering(server, sandbox, secret: str, deliveries: int, kills: int, seed: int) -> int:
     """Until each was acknowledged: what one life of the server refused comes again in the next; how many did."""
     chance, again, refused = random.Random(seed), 0, list[bytes]()  # noqa: S311 - moments to kill at
     share = -(-deliveries // (kills + 1))
@@ -63,7 +64,7 @@ def kill_while_delivering(server, sandbox, deliveries: int, kills: int, seed: in
         again += len(refused)
         server.start("--port", "0")
         with ThreadPoolExecutor(1) as senders:
-            sending = senders.submit(deliver_all, server, sandbox.webhook_secret, refused + new)
+            sending = senders.submit(deliver_all, server, secret, refused + new)
             if life < kills:
                 time.sleep(chance.uniform(0, 0.3))
                 server.stop(signal.SIGKILL)
@@ -85,8 +86,11 @@ def test_acknowledged_delivery_starts_its_flow_once_whenever_the_server_is_kille
 ):
     (tmp_path / "flow.yaml").write_text(FLOW)
     httpx.patch(f"{sandbox.control_url}/settings", json={"rate_limit": 900_000}).raise_for_status()
-    server = make_server(flows=tmp_path / "flow.yaml", environment={"CHATFORGE_RATE_LIMIT": "900000"})
-    again = kill_while_delivering(server, sandbox, deliveries, kills, seed)
+    # The port of a server that was killed may be that of another test's by the next delivery, which must not take it.
+    secret = f"whsec_{secrets.token_hex(8)}"
+    environment = {"CHATFORGE_RATE_LIMIT": "900000", "CHATFORGE_WEBHOOK_SECRET": secret}
+    server = make_server(flows=tmp_path / "flow.yaml", environment=environment)
+    again = kill_while_delivering(server, sandbox, secret, deliveries, kills, seed)
     waiting = "SELECT 1 FROM waiting_starts UNION ALL SELECT 1 FROM runs WHERE status NOT IN ('succeeded', 'failed')"
     server.wait_for(lambda: not server.query(waiting), seconds=120)
     emails = sorted(run.trigger["visitor_email"] for run in server.read(lambda journal: journal.runs(10_000)))
