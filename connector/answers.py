@@ -8,6 +8,12 @@ MAX_BODY = 5_000_000
 """The longest answer that is read, in bytes; before decompression, and after it."""
 
 
+_MOST_UNPACKED = 100
+"""Bytes that one byte of a packed answer may become."""
+_SMALL = 100_000
+"""Bytes that may be as tightly packed as they like."""
+
+
 class AnswerError(Exception):
     """An answer came that is not read to its end. The message is a clause without its subject."""
 
@@ -26,6 +32,8 @@ async def read_body(response: httpx.Response) -> bytes:
             raise AnswerError("sent an answer that cannot be decompressed") from None
         if decoder and decoder.unused_data:
             raise AnswerError("sent more after the end of a compressed answer")
+        if decoder and len(body) > max(_SMALL, _MOST_UNPACKED * response.num_bytes_downloaded):
+            raise AnswerError(f"sent an answer that is packed more than {_MOST_UNPACKED} to one")
         if max(len(body), response.num_bytes_downloaded) > MAX_BODY:
             raise AnswerError(f"sent an answer of more than {MAX_BODY // 1_000_000} MB; ask for less at a time")
     if decoder and not decoder.eof and response.num_bytes_downloaded:

@@ -8,16 +8,20 @@ import functools
 import importlib
 import importlib.util
 import re
+import socket
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+import httpcore
 import httpx
 
 from connector.answers import AnswerError, read_body
 from connector.errors import NetworkError, SettingsError
+from connector.reach import Reach
 from connector.unreached import describe_place, describe_refusal
 
 Purpose = Literal["takeover", "action", "interactive", "background"]
@@ -47,6 +51,8 @@ class HttpOptions:
     """For a request and its whole answer; begins when the budget has granted the request."""
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     """Which certificates are trusted; None: those that a public authority has signed."""
+    reach: Reach | None = None
+    """Which addresses may be connected to; None: all."""
     base_url_setting: str = "the base URL"
     """The name of the setting that holds the base URL, for error sentences."""
 
@@ -145,8 +151,30 @@ def load_engine() -> None:
 def _httpx_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
     limits = httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEP_ALIVE_SECONDS)
     inner = httpx.AsyncHTTPTransport(verify=_trusted(options), trust_env=False, limits=limits)
+    if (reach := options.reach) is not None:
+        inner._pool._network_backend = _Reaching(inner._pool._network_backend, reach)
     not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
     return _Transport(options, inner, not_sent, (httpx.NetworkError, httpx.RemoteProtocolError))
+
+
+class _Reaching(httpcore.AsyncNetworkBackend):
+    """Resolves a name by itself, and connects to the first address that answers."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkBackend, reach: Reach) -> None:
+        self._inner, self._reach = inner, reach
+
+    async def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            for *_, address in found:
+                self._reach.require(str(address[0]))
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        for *_, address in found[:-1]:
+            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return await self._inner.connect_tcp(str(address[0]), port, *args, **options)
+        return await self._inner.connect_tcp(str(found[-1][-1][0]), port, *args, **options)
 
 
 def _aiohttp_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
@@ -156,7 +184,12 @@ def _aiohttp_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
     context = _trusted(options)
 
     def open_session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, ssl=context, keepalive_timeout=_KEEP_ALIVE_SECONDS)
+        connector = aiohttp.TCPConnector(
+            limit=_MAX_CONNECTIONS,
+            ssl=context,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            **(_aiohttp_reaching(options.reach) if options.reach else {}),
+        )
         tracing = aiohttp.TraceConfig()
         tracing.on_connection_create_start.append(_note_fresh)
         session = aiohttp.ClientSession(
@@ -168,8 +201,26 @@ def _aiohttp_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
 
     inner = httpx_aiohttp.AiohttpTransport(verify=context, client=open_session)
     # httpx-aiohttp reports a POST that was processed and then cut as httpx.ConnectTimeout: only causes count.
-    not_sent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+    not_sent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
     return _Transport(options, inner, not_sent, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError))
+
+
+def _aiohttp_reaching(reach: Reach) -> dict[str, Any]:
+    """How the connector keeps to the reach; an address that stands in the URL is not resolved."""
+    import aiohttp
+
+    class Resolver(aiohttp.ThreadedResolver):
+        async def resolve(self, *args: Any, **options: Any) -> list[Any]:
+            found = await super().resolve(*args, **options)
+            for one in found:
+                reach.require(one["host"])
+            return found
+
+    def open_socket(found: tuple[Any, ...]) -> socket.socket:
+        reach.require(found[4][0])
+        return socket.socket(*found[:3])
+
+    return {"resolver": Resolver(), "socket_factory": open_socket}
 
 
 def _trusted(options: HttpOptions) -> ssl.SSLContext:

@@ -16,8 +16,10 @@ LAYERS = [
     validation
     database
     settings
-    answers unreached
+    reach retry_after answers
+    unreached
     transport
+    rest
     sqlite postgres
     upkeep
     engines
