@@ -14,8 +14,10 @@ ConnectorError
     │   └── StateError           the state of a poll is of another input, or cannot be read
     ├── OutputError            kind "output"
     ├── RejectedError          kind "rejected"
+    │   └── DuplicateError       kind "duplicate"
     ├── AuthenticationError    kind "authentication"
-    ├── PlanError              kind "plan"
+    ├── ForbiddenError         kind "permission"
+    │   └── PlanError            kind "plan"
     ├── NotFoundError          kind "not_found"
     ├── RateLimitError         kind "rate_limit"
     ├── ServerError            kind "server"
@@ -133,13 +135,25 @@ class RejectedError(ActionError):
     kind = "rejected"
 
 
+class DuplicateError(RejectedError):
+    """There is one already (409)."""
+
+    kind = "duplicate"
+
+
 class AuthenticationError(ActionError):
     """The key is missing, wrong or revoked (401)."""
 
     kind = "authentication"
 
 
-class PlanError(ActionError):
+class ForbiddenError(ActionError):
+    """The key is good, but may not do this (403)."""
+
+    kind = "permission"
+
+
+class PlanError(ForbiddenError):
     """The key is good, but its plan does not include this (403)."""
 
     kind = "plan"

@@ -20,7 +20,7 @@ from connector.chatforge.models import (
     OneAgent,
     RawPage,
 )
-from connector.chatforge.times import parse_date
+from connector.retry_after import parse_date
 
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item", Conversation, Lead)

@@ -1,7 +1,6 @@
 """Reads the times that ChatForge, visitors and flow files write."""
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 12, 31, tzinfo=UTC)
@@ -25,12 +24,3 @@ def in_utc(moment: datetime) -> datetime | None:
     except OverflowError:
         return None
     return found if EARLIEST <= found <= LATEST else None
-
-
-def parse_date(value: str | None) -> datetime | None:
-    """Read a date as HTTP writes it; None where it makes no sense."""
-    try:
-        moment = parsedate_to_datetime(value or "")
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from connector.chatforge.retry_after import read_retry_after
 from connector.errors import (
     ActionError,
     AuthenticationError,
@@ -26,6 +25,7 @@ from connector.errors import (
     RejectedError,
     ServerError,
 )
+from connector.retry_after import read_retry_after
 from connector.validation import quoted, sentence
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -3,8 +3,8 @@
 from connector.errors import (
     AuthenticationError,
     ConnectorError,
+    ForbiddenError,
     NetworkError,
-    PlanError,
     SettingsError,
     UnknownOperationError,
 )
@@ -22,7 +22,7 @@ INTERNAL = 70
 def code_of(error: ConnectorError) -> int:
     for kinds, code in (
         ((UsageError, SettingsError, UnknownOperationError), USAGE),
-        ((AuthenticationError, PlanError), AUTHENTICATION),
+        ((AuthenticationError, ForbiddenError), AUTHENTICATION),
         ((NetworkError,), NETWORK),
     ):
         if isinstance(error, kinds):

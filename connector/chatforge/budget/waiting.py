@@ -19,7 +19,7 @@ from connector.chatforge.budget.learning import Learned
 from connector.chatforge.budget.ledger import Answer, Ledger, Reply, Wanted
 from connector.chatforge.budget.rule import RANKS, TakenSlot, free_after_answer, free_after_loss
 from connector.chatforge.budget.shared import Memory, Storage
-from connector.chatforge.retry_after import read_retry_after
+from connector.retry_after import read_retry_after
 from connector.transport import Purpose
 
 log = logging.getLogger("connector.chatforge.budget")

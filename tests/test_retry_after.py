@@ -4,7 +4,7 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from connector.chatforge.retry_after import read_retry_after
+from connector.retry_after import read_retry_after
 
 NOW = datetime(2026, 3, 25, 14, 30, tzinfo=UTC)
 IN_A_MINUTE = "Wed, 25 Mar 2026 14:31:00 GMT"

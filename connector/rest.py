@@ -1,0 +1,179 @@
+"""Reads the answers of services that speak JSON over HTTP: what a status means, and what the body says.
+
+Service("HubSpot", on_authentication="renew the token").read(response, Contact, context.now)
+"""
+
+import html
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from connector.errors import (
+    ActionError,
+    AuthenticationError,
+    DuplicateError,
+    ForbiddenError,
+    NotFoundError,
+    OutputError,
+    Processed,
+    RateLimitError,
+    RejectedError,
+    ServerError,
+)
+from connector.retry_after import read_retry_after
+from connector.validation import sentence
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_QUOTED = 300
+_QUOTED_PAGE = 80
+_PREFIX = 20_000
+"""How much of a body is looked at for a sentence, in characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What a status says: the error, its clause, and what to do."""
+
+    error: type[ActionError]
+    what: str
+    step: str
+    processed: Processed = "no"
+    transient: bool = False
+
+
+_NOT_TAKEN = _Meaning(ServerError, "{name} did not take the request", "try again", transient=True)
+_MEANINGS = {
+    401: _Meaning(AuthenticationError, "{name} does not accept the key", ""),
+    403: _Meaning(ForbiddenError, "{name} does not let this key do that", ""),
+    404: _Meaning(NotFoundError, "{name} does not find it", "check the ids and the address"),
+    408: _NOT_TAKEN,
+    409: _Meaning(DuplicateError, "{name} has one already, or it has changed meanwhile", "look for it first"),
+    425: _NOT_TAKEN,
+    429: _Meaning(RateLimitError, "too many requests for {name}", "see who else uses the key", transient=True),
+}
+_REDIRECTED = _Meaning(RejectedError, "{name} redirects, which is not followed", "use the final address")
+_REFUSED = _Meaning(RejectedError, "{name} refuses the request", "correct the input: the same again will not help")
+_FAILED = _Meaning(
+    ServerError,
+    "{name} failed",
+    "it may have carried out the request, so look there before you repeat it",
+    processed="unknown",
+    transient=True,
+)
+
+
+def find_message(value: Any) -> str:
+    """The text of an error in the usual places of a JSON body; empty where there is none."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, Mapping):
+        return ""
+    for name in ("error_description", "message", "detail", "error", "title", "errors"):
+        inner = value.get(name)
+        found = find_message(inner[0] if isinstance(inner, list) and inner else inner)
+        if found.strip():
+            return found
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The other side, by the name that sentences give it."""
+
+    name: str
+    on_authentication: str
+    """What to do where the key is not accepted."""
+    on_permission: str = "give the key the permission for it"
+    find_message: Callable[[Any], str] = find_message
+    """The text of an error in a JSON body; empty where there is none."""
+
+    def require_success(self, response: httpx.Response, now: datetime) -> None:
+        """Raise the ActionError that a status outside 2xx stands for. `now` serves a `Retry-After` without `Date`."""
+        status = response.status_code
+        if 200 <= status < 300:
+            return
+        meaning = _meaning_of(status)
+        steps = {401: self.on_authentication, 403: self.on_permission}
+        said = self._quote(response) or "no reason given"
+        raise meaning.error(
+            f"{meaning.what.format(name=self.name)} ({status}: {said}); {steps.get(status) or meaning.step}",
+            processed=meaning.processed,
+            transient=meaning.transient,
+            status=status,
+            retry_after=read_retry_after(response.headers, now),
+        )
+
+    def read_json(self, response: httpx.Response, now: datetime) -> Any:
+        """The body of a successful answer. Raises ActionError."""
+        self.require_success(response, now)
+        try:
+            return json.loads(response.content, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            came = self._quote(response) or "an empty answer"
+        raise OutputError(
+            f"expected JSON from {self.name}, got {came} (status {response.status_code}); check the address",
+            processed="unknown",
+            status=response.status_code,
+        )
+
+    def read(self, response: httpx.Response, model: type[Model], now: datetime) -> Model:
+        """The body of a successful answer as a model. Raises ActionError."""
+        value = self.read_json(response, now)
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            reason = sentence(error)
+        raise OutputError(
+            f"the answer from {self.name} does not fit: {reason}; see whether a newer release knows it",
+            processed="unknown",
+            status=response.status_code,
+        )
+
+    def _quote(self, response: httpx.Response) -> str:
+        """The service's message in quotes, or what came instead of one; empty where nothing came."""
+        if 300 <= response.status_code < 400:
+            return f"to {shorten(response.headers.get('location', ''), _QUOTED)!r}"
+        return quote_body(response.content, self.find_message)
+
+
+def _meaning_of(status: int) -> _Meaning:
+    if status >= 500:
+        return _FAILED
+    return _REDIRECTED if status < 400 else _MEANINGS.get(status, _REFUSED)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def quote_body(body: bytes, find: Callable[[Any], str] = find_message) -> str:
+    """The message of an error in quotes, or what came instead of one; empty where nothing came."""
+    text = body.decode("utf-8", "replace")[:_PREFIX]
+    if is_page(body):
+        title = re.search(r"<title[^<>]*>([^<]*)", text, re.IGNORECASE)
+        shown = title[1] if title else re.sub(r"<[^<>]*>", " ", text)
+        return f"an HTML page {shorten(html.unescape(shown), _QUOTED_PAGE)!r}"
+    try:
+        message = find(json.loads(text)) or text
+    except (ValueError, RecursionError):
+        message = text
+    shown = shorten(message, _QUOTED)
+    return repr(shown) if shown else ""
+
+
+def is_page(body: bytes) -> bool:
+    """Whether a body is HTML or XML."""
+    return body[:_PREFIX].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
+def shorten(text: str, limit: int) -> str:
+    """One line without control characters, at most `limit` long."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
