@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from connector.accounts import Account
 from connector.declare import Action, ActionContext
-from connector.errors import ActionError, ConnectorError, OutputError, StepTimeoutError
+from connector.errors import ActionError, ConnectorError, OutputError, StepTimeoutError, StoreError
 from connector.transport import Budget, Purpose, Slot
 from connector.validation import write
 
@@ -25,7 +25,7 @@ class Call:
     _budget: "PausingBudget" = field(repr=False)
 
     async def send(self, seconds: float | None = None) -> dict[str, Any]:
-        """Run the action; the output is plain JSON. Raises ActionError and nothing else.
+        """Run the action; the output is plain JSON. Raises ActionError, and StoreError where nothing can be kept.
 
         After `seconds` it is a StepTimeoutError; waits for the budget do not count.
         """
@@ -39,6 +39,8 @@ class Call:
             else:
                 message = f"{self.action.name} did not finish within its timeout of {seconds:g} s"
                 raise StepTimeoutError(message, processed="unknown", transient=True) from None
+        except StoreError:
+            raise
         except ActionError as error:
             error.args = (self._account.hide_secrets(str(error)),)
             raise

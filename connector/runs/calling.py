@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from connector.adapter import Adapter
+from connector.declare import Keeping
 from connector.errors import ActionError, ConnectorError, InputError, StoreError
 from connector.flows.calls import REPEATABLE
 from connector.flows.expressions.evaluation import Scope
@@ -81,8 +83,9 @@ class Caller:
 
     def _one(self, step: Step, call: Call, path: str, scope: Scope, record: records.Step | None) -> "_One":
         doubt = record is not None and (record.status == "sending" or is_in_doubt(record))
-        is_open = doubt and self.adapter.effect(call.uses) not in REPEATABLE
-        return _One(self, step, call, path, scope, record.attempts if record else 0, is_open)
+        is_open = doubt and self.adapter.effect(call.uses, call.constants) not in REPEATABLE
+        attempts, kept = (record.attempts, record.kept) if record else (0, {})
+        return _One(self, step, call, path, scope, attempts, is_open, kept)
 
     @contextmanager
     def flight(self) -> Iterator[Callable[[], None]]:
@@ -110,7 +113,7 @@ class Caller:
 
     def is_repeatable(self, call: Call) -> bool:
         """Whether nothing happens twice when the call is made twice, or the flow says that it may."""
-        return self.adapter.effect(call.uses) in REPEATABLE or call.on_ambiguous == "retry"
+        return self.adapter.effect(call.uses, call.constants) in REPEATABLE or call.on_ambiguous == "retry"
 
     def delay(self, retry: Retry, attempt: int, asked: float | None) -> float:
         """Seconds until the next attempt: full jitter, and never earlier than the other side asked for."""
@@ -136,6 +139,8 @@ class _One:
     attempts: int
     is_open: bool
     """Whether an earlier attempt may have acted, which must not be done twice."""
+    kept: Mapping[str, Any]
+    """What earlier attempts have found out."""
 
     async def attempt(self, given: dict[str, Any]) -> records.Step:
         with self.caller.flight() as take_off:
@@ -174,7 +179,12 @@ class _One:
         run = self.caller.writer.run
         purpose: Purpose | None = "background" if run.backfill else None
         opened = self.caller.adapter.open_call(
-            self.does.uses, given, connection=self.does.connection, idempotency_key=self._key(), purpose=purpose
+            self.does.uses,
+            given,
+            connection=self.does.connection,
+            idempotency_key=self._key(),
+            purpose=purpose,
+            keeping=Keeping(self.kept, partial(self.caller.writer.keep, self.path)),
         )
         async with AsyncExitStack() as stack:
             async with self.caller.cancelling.wait(run.id):
@@ -198,7 +208,7 @@ class _One:
         """Try again, hold or fail: what is certain, and what repeating would do, decide."""
         if error.processed == "unknown" and not self.caller.is_repeatable(self.does):
             return await self.leave_open(str(error), error.kind)
-        acts_once = self.caller.adapter.effect(self.does.uses) not in REPEATABLE
+        acts_once = self.caller.adapter.effect(self.does.uses, self.does.constants) not in REPEATABLE
         one = replace(self, is_open=self.is_open or (error.processed == "unknown" and acts_once))
         if error.transient or (error.processed == "unknown" and self.does.on_ambiguous == "retry"):
             return await one._again(str(error), error.kind, error.retry_after)

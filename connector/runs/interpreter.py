@@ -237,7 +237,7 @@ class _Progress:
         return too_late(step, scope, self._clock())
 
     def _is_left_out(self, call: Call) -> bool:
-        return call.flow is None and self._run.without_once and self._adapter.effect(call.uses) in ONCE
+        return call.flow is None and self._run.without_once and self._adapter.effect(call.uses, call.constants) in ONCE
 
     async def _one(self, step: Step, call: Call, path: str, frame: Frame, record: records.Step | None) -> records.Step:
         """One call: the only one of a step, or that for one item."""

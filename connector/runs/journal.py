@@ -167,6 +167,7 @@ def step_of(row: Row) -> records.Step:
         started_at=read_time(row["started_at"]),
         finished_at=_time(row["finished_at"]),
         wake_at=_time(row["wake_at"]),
+        kept=_value(row["kept"]) or {},
     )
 
 

@@ -1,7 +1,8 @@
 """What the journal holds, as values. Times are aware UTC datetimes."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Literal
@@ -102,6 +103,8 @@ class Step:
     finished_at: datetime | None
     wake_at: datetime | None = None
     """When it goes on, where it waits."""
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    """What its action keeps for later attempts."""
 
 
 @dataclass(frozen=True, slots=True)

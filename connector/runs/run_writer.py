@@ -4,7 +4,7 @@ That a step has ended is written with what comes next: with the step that is beg
 anything of that is sent.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -55,6 +55,10 @@ class RunWriter:
         """An attempt has its input; where it is `sending`, nobody knows whether it takes effect until it has ended."""
         now = self.clock()
         await self.write(transitions.begin_attempt, path, action, given, number, now, sending=sending)
+
+    async def keep(self, path: str, kept: Mapping[str, Any]) -> None:
+        """What an attempt has found out, for later ones."""
+        await self.write(transitions.keep, path, kept)
 
     async def begin(self, path: str, action: str, given: Any) -> None:
         """The step has begun with this input, which stays as it is."""

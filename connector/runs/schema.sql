@@ -113,6 +113,7 @@ CREATE TABLE IF NOT EXISTS steps (
     wake_at     TEXT,
     attempt_at  TEXT,
     sent_at     TEXT,
+    kept        TEXT,
     PRIMARY KEY (run_id, step)
 ) WITHOUT ROWID;
 

@@ -3,7 +3,7 @@ run: where another one has it, StaleRunError is raised and nothing is written.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -75,6 +75,12 @@ def begin_attempt(
     status, sent_at = ("sending", write_time(now)) if sending else ("started", None)
     values = {"status": status, "input": json.dumps(given), "number": number, "sent_at": sent_at}
     _write(connection, _BEGIN, run, step, now, action=action, **values)
+
+
+def keep(connection: Connection, run: records.Run, step: str, kept: Mapping[str, Any]) -> None:
+    """What the step's action has found out before it sends more."""
+    statement = f"UPDATE steps SET kept = :kept WHERE run_id = :run AND step = :step AND {_IS_OURS}"
+    _change(connection, statement, run, step=step, kept=json.dumps(kept))
 
 
 def begin_step(connection: Connection, run: records.Run, step: str, action: str, given: Any, now: datetime) -> None:

@@ -48,6 +48,8 @@ class PluginContract:
 
     any_body: Collection[str] = ()
     """Actions that take whatever body a 2xx answer has, because the service documents none."""
+    missing_is_null: Collection[str] = ()
+    """`read` actions whose output says that there is none where the service answers 404."""
 
     # What a plugin's author overrides.
 
@@ -136,7 +138,7 @@ class PluginContract:
     def test_errors_are_mapped(self, subject: Subject, action: str) -> None:
         """A host decides by them whether to try again, to hold, or to ask for another key."""
         _require_http(subject)
-        asyncio.run(failures.require_mapped(subject, action, self.any_body))
+        asyncio.run(failures.require_mapped(subject, action, self.any_body, self.missing_is_null))
 
     def test_secret_stays_inside(
         self,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from connector.declare import Keeping
 from connector.testing.subject import Subject, fail
 
 _READING = frozenset("check count download export fetch find get list look lookup query read search show".split())
@@ -18,10 +19,11 @@ async def require_plausible(subject: Subject, name: str, reading_by_post: Collec
     effect = subject.action(name).effect
     _require_verb(subject.full(name), name, effect)
     async with subject.open() as adapter:
-        first = await subject.run_well(adapter, name)
+        keeping = Keeping()
+        first = await subject.run_well(adapter, name, keeping=keeping)
         if effect == "read" and name not in reading_by_post:
             _require_safe(subject, name)
-        if effect == "idempotent" and first != (second := await subject.run_well(adapter, name)):
+        if effect == "idempotent" and first != (second := await subject.run_well(adapter, name, keeping=keeping)):
             fail(
                 f"{subject.full(name)} is declared idempotent, but with the same input and idempotency key it gave "
                 f"{first!r:.200} and then {second!r:.200}; give the same output again, or declare it as once"

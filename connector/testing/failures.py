@@ -32,10 +32,11 @@ def _refusal(status: int, **headers: str) -> Answer:
 
 
 GARBAGE = Failure("garbage with status 200", Answer(200, b'\x00\xff{"id": '), ("output",), "unknown", transient=None)
+MISSING = Failure("status 404", _refusal(404), ("not_found",), "no", transient=False)
 FAILURES = (
     Failure("status 401", _refusal(401), ("authentication",), "no", transient=False),
-    Failure("status 403", _refusal(403), ("plan", "authentication", "rejected"), "no", transient=False),
-    Failure("status 404", _refusal(404), ("not_found",), "no", transient=False),
+    Failure("status 403", _refusal(403), ("permission", "plan", "authentication", "rejected"), "no", transient=False),
+    MISSING,
     Failure(
         "status 429 with Retry-After: 7",
         _refusal(429, **{"Retry-After": str(_RETRY_AFTER)}),
@@ -52,9 +53,12 @@ FAILURES = (
 )
 
 
-async def require_mapped(subject: Subject, name: str, any_body: Collection[str]) -> None:
+async def require_mapped(
+    subject: Subject, name: str, any_body: Collection[str], missing_is_null: Collection[str]
+) -> None:
     """Each failure becomes the right ActionError; all that do not are named."""
-    expected = [failure for failure in FAILURES if failure is not GARBAGE or name not in any_body]
+    not_expected = [GARBAGE] * (name in any_body) + [MISSING] * (name in missing_is_null)
+    expected = [failure for failure in FAILURES if failure not in not_expected]
     faults = [fault for failure in expected for fault in await _provoke(subject, name, failure)]
     if faults:
         fail("\n".join(faults))

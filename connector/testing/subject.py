@@ -11,7 +11,7 @@ import pytest
 
 from connector import settings
 from connector.adapter import Adapter
-from connector.declare import Action, ConnectionType, Event, Trigger, connector_of
+from connector.declare import Action, ConnectionType, Event, Keeping, Trigger, connector_of
 from connector.errors import ConnectorError
 from connector.registry import Registry, schemas_of
 from connector.settings import ConnectionEntry, Environment, Settings
@@ -77,16 +77,31 @@ class Subject:
         except ConnectorError as error:
             fail(f"connection_values does not give a connection: {error}; return what connections.yaml would hold")
 
-    async def run(self, adapter: Adapter, name: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Run an action once. Raises ConnectorError."""
+    async def run(
+        self,
+        adapter: Adapter,
+        name: str,
+        input: Mapping[str, Any] | None = None,
+        keeping: Keeping | None = None,
+    ) -> dict[str, Any]:
+        """Run an action, with the input that is meant for it where none is given; `keeping` is that of its step."""
         given = self.input_of(name) if input is None else input
-        connection = self.connection_name
-        return await adapter.run(self.full(name), given, connection=connection, idempotency_key=IDEMPOTENCY_KEY)
+        opened = adapter.open_call(
+            self.full(name), given, connection=self.connection_name, idempotency_key=IDEMPOTENCY_KEY, keeping=keeping
+        )
+        async with opened as call:
+            return await call.send()
 
-    async def run_well(self, adapter: Adapter, name: str, input: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async def run_well(
+        self,
+        adapter: Adapter,
+        name: str,
+        input: Mapping[str, Any] | None = None,
+        keeping: Keeping | None = None,
+    ) -> dict[str, Any]:
         """Run an action that has to succeed."""
         try:
-            return await self.run(adapter, name, input)
+            return await self.run(adapter, name, input, keeping)
         except ConnectorError as error:
             fail(
                 f"{self.full(name)} failed against the double: {error}; correct the action or the double, or give "

@@ -52,6 +52,7 @@ class Bench:
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     """(action, text, idempotency key) of each call."""
     answers: dict[str, list[str | Exception | Callable[[], Awaitable[None]]]] = field(default_factory=dict)
+    created: set[str] = field(default_factory=set)
     received: int = 0
     purposes: list[Purpose] = field(default_factory=list)
     """For which the budget was asked."""
@@ -187,7 +188,18 @@ class Bench:
         async def delete(input: Text, context: ActionContext[None]) -> Text:
             return await self._answer("delete", input, context)
 
-        return [replace(declared, name=f"test.{declared.name}") for declared in (look, put, say, delete)]
+        @action(effect="idempotent", title="Create")
+        async def create(input: Text, context: ActionContext[None]) -> Text:
+            async def find() -> bool:
+                return input.text in self.created
+
+            existed = await context.kept("existed", find)
+            self.created.add(input.text)
+            await self._answer("create", input, context)
+            return Text(text="known" if existed else "new")
+
+        declared = (look, put, say, delete, create)
+        return [replace(one, name=f"test.{one.name}") for one in declared]
 
     async def _answer(self, name: str, input: Text, context: ActionContext[None]) -> Text:
         self.calls.append((name, input.text, context.idempotency_key))

@@ -4,18 +4,54 @@ import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from runs.driving import at_work, begin, queue, until_status
 
 from connector.adapter import Delivery
-from connector.declare import Event
+from connector.declare import Event, Keeping
 from connector.errors import NetworkError, ServerError
 from connector.runs import claims
 from connector.runs.intake import Intake
+from connector.runs.run_writer import RunWriter
+from connector.runs.transitions import StaleRunError
 from connector.runs.worker import Worker
 
 NOT_SENT = NetworkError("cannot reach it", processed="no", transient=True)
+
+
+def test_what_an_attempt_found_before_it_changed_anything_holds_for_later_ones(bench):
+    bench.answers["create"] = [ServerError("500", processed="unknown", transient=True)]
+    flow = bench.flow(
+        """
+        - {id: one, uses: test.create, with: {text: a}}
+        - {id: two, uses: test.create, with: {text: a}}
+        """
+    )
+    _, steps = bench.run(flow)
+    assert (len(bench.calls), steps["one"].output, steps["two"].output) == (3, {"text": "new"}, {"text": "known"})
+
+
+def test_what_cannot_be_kept_is_not_acted_on(bench):
+    async def work() -> None:
+        flow = bench.flow("- {id: one, uses: test.create, with: {text: a}}")
+        async with bench.working(flow) as (store, intake, _):
+            await queue(bench, intake)
+            taken = (await store.write(claims.take, bench.now, 1)).claims[0]
+            await store.write(claims.requeue)
+            await store.write(claims.take, bench.now, 1)  # another process has the run now
+            writer = RunWriter(store, taken.run, bench.clock)
+            keeping = Keeping({}, partial(writer.keep, "one"))
+            async with (
+                bench.adapter() as adapter,
+                adapter.open_call("test.create", {"text": "a"}, keeping=keeping) as call,
+            ):
+                with pytest.raises(StaleRunError):
+                    await call.send()
+
+    asyncio.run(work())
+    assert not bench.created
 
 
 def waits(bench, step: str, share: float) -> tuple[list[float], str, int]:

@@ -9,7 +9,7 @@ def find_doubts(steps: Steps, acts_once: ActsOnce) -> list[records.Step]:
 
     They are held by themselves, not for a step inside them, or their process ended while they were sent.
     """
-    return [one for one in steps.values() if _is_held(one) or (one.status == "sending" and acts_once(one.action))]
+    return [one for one in steps.values() if _is_held(one) or (one.status == "sending" and acts_once(one))]
 
 
 def _is_held(step: records.Step) -> bool:

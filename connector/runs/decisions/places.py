@@ -82,5 +82,5 @@ def _call(step: Step, call: Call, record: records.Step, steps: Steps) -> Place:
     return Place(step, record.id, record, called.steps, called.on_error, is_container=True)
 
 
-ActsOnce = Callable[[str], bool]
-"""Whether the action acts on somebody once."""
+ActsOnce = Callable[[records.Step], bool]
+"""Whether the step acts on somebody once."""

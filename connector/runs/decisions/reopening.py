@@ -62,7 +62,7 @@ class Reopening:
             for one in (*place.inside, *place.on_error):
                 self._forget_reaction(one)
             self._reopen(place)
-        elif not (_may_have_acted(place.record) and self.acts_once(place.record.action)):
+        elif not (_may_have_acted(place.record) and self.acts_once(place.record)):
             self.forgotten.add(place.path)
 
     def _repeat(self, place: Place, paths: Collection[str]) -> bool:

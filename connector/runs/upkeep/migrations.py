@@ -92,6 +92,8 @@ _MIGRATIONS = (
     DROP INDEX IF EXISTS waiting_starts_due;
     DROP INDEX IF EXISTS events_in_time;
     """,
+    # 5 → 6: what an action keeps for later attempts of its step
+    "ALTER TABLE steps ADD COLUMN kept TEXT;",
 )
 """From each version to the next, the first one being 1. Postgres has had no database of version 1."""
 
