@@ -32,6 +32,7 @@ from connector.declare import (
     ActionContext,
     Effect,
     Event,
+    Keeping,
     Page,
     PolledList,
     PollRequest,
@@ -183,9 +184,9 @@ class Adapter:
         async with self.open_call(action, input, connection=connection, idempotency_key=idempotency_key) as call:
             return await call.send()
 
-    def effect(self, action: str) -> Effect:
-        """What repeating the action does."""
-        return self.registry.action(action).effect
+    def effect(self, action: str, input: Mapping[str, Any]) -> Effect:
+        """What repeating the action with that input does."""
+        return self.registry.action(action).effect_of(input)
 
     def read_input(self, action: str, input: Mapping[str, Any]) -> BaseModel:
         """The input as the action's model. Raises InputError."""
@@ -221,28 +222,41 @@ class Adapter:
         connection: str = DEFAULT,
         idempotency_key: str = "",
         purpose: Purpose | None = None,
+        keeping: Keeping | None = None,
     ) -> AbstractAsyncContextManager[Call]:
         """Wait until the action may send its first request; the caller then calls `send` of what it gets.
 
-        So a caller can write down that it is about to send after the wait and before the first byte.
+        So a caller can write down that it is about to send after the wait and before the first byte. `keeping` holds
+        what earlier attempts have kept.
         """
         declared, values = self.registry.action(action), self.read_input(action, input)
         account = self._accounts.get(connector_of(action), connection)
-        return self._open(declared, values, account, idempotency_key, purpose)
+        reads = declared.effect_of(input) == "read"
+        return self._open(declared, values, account, idempotency_key, purpose, keeping, reads=reads)
 
     @asynccontextmanager
     async def _open(
-        self, declared: Action, values: BaseModel, account: Account, idempotency_key: str, purpose: Purpose | None
+        self,
+        declared: Action,
+        values: BaseModel,
+        account: Account,
+        idempotency_key: str,
+        purpose: Purpose | None,
+        keeping: Keeping | None = None,
+        *,
+        reads: bool = True,
     ) -> AsyncIterator[Call]:
         """With a client that may send its first request at once; its further ones wait for the budget."""
-        purpose, reads = purpose or declared.purpose, declared.effect == "read"
+        purpose = purpose or declared.purpose
         pausing = PausingBudget(account.budget)
         budget = pausing if account.budget else None
         async with account.turn(declared, values):
             slot = await account.budget.take(purpose) if account.budget else None
             async with open_client(account.options, account.transport, budget, purpose, slot, reads=reads) as client:
                 logger = logging.getLogger(f"connector.{declared.name}")
-                context = ActionContext(account.values, client, idempotency_key, self._clock(), logger, account.memory)
+                context = ActionContext(
+                    account.values, client, idempotency_key, self._clock(), logger, account.memory, keeping or Keeping()
+                )
                 yield Call(declared, values, context, account, pausing)
 
     @asynccontextmanager
@@ -270,7 +284,7 @@ class Adapter:
         if asked.request is None:
             return asked.polled
         action = f"{connector_of(trigger)}.{asked.request.action}"
-        if self.effect(action) != "read":  # the state came from outside
+        if self.effect(action, asked.request.input) != "read":  # the state came from outside
             raise InputError(f"a poll only reads, but the state of {trigger} asks for {action}; None begins anew")
         page = await self._fetch(action, asked.request, connection)
         return polling.ask(declared, wanted, asked.polled.state, self._clock(), page).polled

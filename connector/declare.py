@@ -19,9 +19,9 @@ from pydantic import BaseModel, BeforeValidator, RootModel, SecretStr
 from connector.errors import (
     ActionError,
     AuthenticationError,
+    ForbiddenError,
     NetworkError,
     NotFoundError,
-    PlanError,
     RateLimitError,
 )
 from connector.settings import REFERENCE, Settings
@@ -43,6 +43,28 @@ Output = TypeVar("Output", bound=BaseModel)
 Example = Mapping[str, Any]
 
 
+Kept = Mapping[str, Any]
+Found = TypeVar("Found")
+
+
+@dataclass(slots=True)
+class Keeping:
+    """What an action has found out before it changed anything, for later attempts of the same step."""
+
+    values: Kept = field(default_factory=dict)
+    write: Callable[[Kept], Awaitable[None]] | None = None
+    """Keeps all values; None where nothing outlives the process."""
+
+    async def get(self, name: str, find: Callable[[], Awaitable[Found]]) -> Found:
+        if name not in self.values:
+            values = {**self.values, name: await find()}
+            if self.write is not None:
+                await self.write(values)
+            self.values = values
+        found: Found = self.values[name]
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class ActionContext(Generic[Connection]):
     """What an action may use while it runs."""
@@ -58,6 +80,15 @@ class ActionContext(Generic[Connection]):
     log: logging.Logger
     memory: Any = None
     """What the plugin's `ConnectionType.memory` made; all calls of the connection share it."""
+    keeping: Keeping = field(default_factory=Keeping, repr=False)
+
+    async def kept(self, name: str, find: Callable[[], Awaitable[Found]]) -> Found:
+        """What `find` gave at the first attempt of this step: plain JSON without secrets.
+
+        It is kept before anything that follows is sent, so that an action that creates what it did not find gives the
+        same output when it is repeated after a crash. Raises what `find` raises, and StoreError.
+        """
+        return await self.keeping.get(name, find)
 
 
 def connector_of(operation: str) -> str:
@@ -66,6 +97,20 @@ def connector_of(operation: str) -> str:
 
 
 ActionFunction = Callable[[Any, ActionContext[Any]], Awaitable[BaseModel]]
+
+
+@dataclass(frozen=True, slots=True)
+class ByConstants:
+    """For an action whose effect and output depend on inputs that a flow writes out, such as the method of a request.
+
+    The functions are pure, take those of these inputs that were given, and raise ConstantError.
+    """
+
+    names: tuple[str, ...]
+    """Inputs that are no place for expressions."""
+    effect: Callable[[Mapping[str, Any]], Effect]
+    output: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    """→ the JSON Schema of the output, as it is dumped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +128,15 @@ class Action:
     run: ActionFunction = field(repr=False)
     one_at_a_time: Callable[[Any], str] | None = None
     """Of its input: calls of one connection for which it gives the same text wait for each other."""
+    by_constants: ByConstants | None = None
+
+    def effect_of(self, input: Mapping[str, Any]) -> Effect:
+        """What repeating the action with that input, plain JSON, does."""
+        return self.by_constants.effect(self._constants(input)) if self.by_constants else self.effect
+
+    def _constants(self, input: Mapping[str, Any]) -> Mapping[str, Any]:
+        names = self.by_constants.names if self.by_constants else ()
+        return {name: input[name] for name in names if name in input}
 
 
 def action(
@@ -92,11 +146,13 @@ def action(
     example: Example | None = None,
     purpose: Purpose = "action",
     one_at_a_time: Callable[[Any], str] | None = None,
+    by_constants: ByConstants | None = None,
 ) -> Callable[[ActionFunction], Action]:
     """Declare an async function as an action.
 
     The function takes a pydantic model and an `ActionContext` and returns a pydantic model; its name, less a `_`
-    at its end, is the action's name, its docstring the description. `example` is a valid input.
+    at its end, is the action's name, its docstring the description. `example` is a valid input. With `by_constants`,
+    `effect` is the strictest that the action can have.
     Raises TypeError where a part of that is missing.
     """
 
@@ -119,6 +175,7 @@ def action(
             example=example or {},
             run=function,
             one_at_a_time=one_at_a_time,
+            by_constants=by_constants,
         )
 
     return declare
@@ -198,7 +255,7 @@ class Timetable:
     """(anchor, after) → the first tick after `after`; None where there is none."""
 
 
-_OF_ACCOUNT = (AuthenticationError, PlanError, RateLimitError, NetworkError)
+_OF_ACCOUNT = (AuthenticationError, ForbiddenError, RateLimitError, NetworkError)
 """What keeps all requests of an account from being answered."""
 
 

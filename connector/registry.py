@@ -85,7 +85,14 @@ def schemas_of(declared: Action | Trigger) -> tuple[dict[str, Any], dict[str, An
 def operation_of(declared: Action | Trigger) -> Operation:
     """The types of an action or a trigger, for the checker."""
     effect = declared.effect if isinstance(declared, Action) else None
-    return Operation.of(*schemas_of(declared), effect, functools.partial(refuse, declared.input))
+    operation = Operation.of(*schemas_of(declared), effect, functools.partial(refuse, declared.input))
+    if not isinstance(declared, Action) or (decides := declared.by_constants) is None:
+        return operation
+
+    def decide(given: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        return decides.effect(given), decides.output(given)
+
+    return replace(operation, constants=decides.names, decide=decide)
 
 
 def _collect(points: Iterable[EntryPoint]) -> "_Collected":

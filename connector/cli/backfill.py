@@ -22,10 +22,10 @@ from connector.cli.exits import UsageError
 from connector.cli.flow_files import check_files, load_flows, require_file
 from connector.cli.loading import load_adapter, load_settings, require_steps
 from connector.cli.paragraphs import write_wrapped
-from connector.declare import connector_of
+from connector.declare import Effect, connector_of
 from connector.engines import Address
 from connector.errors import FlowError, StoreError, StoreLockedError
-from connector.flows.flow import Flow
+from connector.flows.flow import Call, Flow
 from connector.flows.problems import one_of, quoted
 from connector.runs.effects import ONCE
 from connector.runs.intake import decide_event
@@ -118,7 +118,7 @@ def _tells_of_past(adapter: Adapter, trigger: str) -> bool:
 
 def _leave_out(adapter: Adapter, flow: Flow, file: Path) -> None:
     """Say which steps are left out, those that act once. Raises UsageError where no other is left."""
-    once = [(step, call) for step, call in flow.calls_of_actions() if adapter.effect(call.uses) in ONCE]
+    once = [(step, call) for step, call in flow.calls_of_actions() if _effect(adapter, call) in ONCE]
     names = ", ".join(step.id for step, _ in once)
     left_out = [step for step, _ in once]
     if all(step in left_out for step in flow.steps):
@@ -127,15 +127,19 @@ def _leave_out(adapter: Adapter, flow: Flow, file: Path) -> None:
         )
     _check_without(adapter, file, names)
     for step, call in once:
-        output.line(f"left out: {step.id}, since {call.uses} is {adapter.effect(call.uses)}")
+        output.line(f"left out: {step.id}, since {call.uses} is {_effect(adapter, call)}")
     if once:
         write_wrapped(_FOR_GOOD)
+
+
+def _effect(adapter: Adapter, call: Call) -> Effect:
+    return adapter.effect(call.uses, call.constants)
 
 
 def _check_without(adapter: Adapter, file: Path, names: str) -> None:
     """Raise FlowError where a step needs the output of one that is left out."""
     catalogue = adapter.catalogue
-    actions = {name: replace(one, left_out=one.effect in ONCE) for name, one in catalogue.actions.items()}
+    actions = {name: replace(one, leaves_out=ONCE) for name, one in catalogue.actions.items()}
     [(_, checked)] = check_files([file], lambda _: replace(catalogue, actions=actions))
     if checked.problems:
         output.fail(f"a backfill leaves out {names}, so what reads them must be guarded; or give --allow-once")

@@ -52,7 +52,7 @@ def call(
         adapter.read_input(name, given)
     except InputError as error:
         raise UsageError(f"{error}; see: chatforge show {name}") from error
-    if adapter.effect(name) == "destructive" and not yes:
+    if adapter.effect(name, given) == "destructive" and not yes:
         _ask(name, adapter.registry.action(name).title, given)
     output.write_json(asyncio.run(_send(adapter, name, given, connection)))
     return exits.DONE

@@ -102,7 +102,10 @@ def _as_json(adapter: Adapter, step: records.Step, request: Request | None) -> d
 
 
 def _effect(adapter: Adapter, step: records.Step) -> str | None:
-    return adapter.effect(step.action) if step.action in adapter.registry.actions else None
+    declared = adapter.registry.actions.get(step.action)
+    if declared is None or (declared.by_constants and step.input is None):
+        return None
+    return declared.effect_of(step.input or {})
 
 
 def _show(adapter: Adapter, run: records.Run, outcome: Outcome, requests: Mapping[str, Request]) -> None:

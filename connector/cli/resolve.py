@@ -79,7 +79,7 @@ def resolve(
 
 def _read_output(adapter: Adapter, held: records.Step, given: str | None, changes: Sequence[str]) -> Any:
     """What the step gave, by the type of its action. Raises UsageError."""
-    kind = adapter.catalogue.actions[held.action].output
+    kind = adapter.catalogue.actions[held.action].given(held.input or {}).output
     if given is not None and changes:
         raise UsageError("--output and --set both say what the step gave; give one of them")
     value = read_value(read_input(given, "--output"), "--output") if given else read_arguments(kind, changes, "--set")

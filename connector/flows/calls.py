@@ -1,7 +1,8 @@
 """Checks and compiles steps with `uses`: calls of actions and of other flows."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from connector.flows import document, parameters, types
 from connector.flows.catalogue import Catalogue, Operation
@@ -123,10 +124,19 @@ class Calls:
         item = types.union(p.item if isinstance(p, ListOf) else ANY for p in types.parts(items.type)) if items else ANY
         return (Each(items, most) if items else None), {"item": item, "index": INT}
 
-    def read(self, keys: document.Mapping, called: Called, each: Each | None, known: Known) -> tuple[Call | None, Type]:
-        """The call, and the type of the output of one. All keys are read, also where the operation is missing."""
+    def read(
+        self, keys: document.Mapping, called: Called, each: Each | None, known: Known
+    ) -> tuple[Call | None, Type, bool]:
+        """The call, the type of the output of one, and whether more than its condition decides that there is one.
+
+        All keys are read, also where the operation is missing.
+        """
         read, operation = self._keys, called.operation
         given = self._inputs.check(keys, called.uses, operation, known) if operation else None
+        constants: Mapping[str, Any] = {}
+        if operation and given:
+            operation, constants = self._inputs.decide(given, called.uses, operation)
+            called = replace(called, operation=operation)
         connection = DEFAULT_CONNECTION
         if operation and called.flow is None:
             connection = self._inputs.connection(keys.get("connection"), called.uses, self._catalogue)
@@ -138,8 +148,11 @@ class Calls:
         key = self._idempotency_key(keys.get("idempotency_key"), known)
         output = _proved(output, retry)
         if given is None:
-            return None, output
-        return Call(called.uses, connection, given, retry, timeout, goes_on, each, ambiguous, key, called.flow), output
+            return None, output, _may_lack(None, operation)
+        call = Call(
+            called.uses, connection, given, retry, timeout, goes_on, each, ambiguous, key, called.flow, constants
+        )
+        return call, output, _may_lack(call, operation)
 
     def _idempotency_key(self, node: document.Node | None, known: Known) -> Template | None:
         return self._slots.text(node, known, "idempotency_key") if node is not None else None
@@ -166,9 +179,8 @@ class Calls:
         return Retry(attempts, delay, longest, self._slots.expression(node, inner, BOOL))
 
 
-def may_lack(call: Call | None, called: Called) -> bool:
-    """Whether more than its condition decides that the call has an output."""
-    left_out = called.operation is not None and called.operation.left_out
+def _may_lack(call: Call | None, operation: Operation | None) -> bool:
+    left_out = operation is not None and operation.left_out
     return left_out or (call is not None and (call.continue_on_error or call.on_ambiguous == "skip"))
 
 

@@ -1,13 +1,22 @@
 """What the checker knows of the installed triggers, actions and connections: names and types, no plugin."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connector.flows import json_schema, types
 from connector.flows.types import Object, Type
 
 Refusal = Callable[[Mapping[str, Any]], tuple[str, str] | None]
+Decide = Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
+
+
+class ConstantError(ValueError):
+    """A constant input cannot be used; the text is one sentence."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +30,24 @@ class Operation:
     """The effect class of an action."""
     refuse: Refusal = lambda _input: None
     """What a schema cannot express: the field and the reason why a whole input is not taken, or None."""
-    left_out: bool = False
-    """Whether its steps may be left out, so that their output may be null."""
+    leaves_out: Collection[str] = ()
+    """Effects of steps that may be left out, so that their output may be null."""
+    constants: Collection[str] = ()
+    """Inputs that are no place for expressions."""
+    decide: Decide | None = None
+    """What those that are given make of the operation: its effect and the JSON Schema of its output, as it is dumped.
+    Raises ConstantError."""
+
+    @property
+    def left_out(self) -> bool:
+        return self.effect in self.leaves_out
+
+    def given(self, input: Mapping[str, Any]) -> "Operation":
+        """The operation as the constants of the input make it. Raises ConstantError."""
+        if self.decide is None:
+            return self
+        effect, output = self.decide({name: input[name] for name in self.constants if name in input})
+        return replace(self, effect=effect, output=json_schema.read(output, written=True))
 
     @classmethod
     def of(

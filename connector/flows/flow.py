@@ -81,6 +81,8 @@ class Call:
     idempotency_key: Template | None = None
     flow: "Flow | None" = None
     """The flow that is called."""
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    """The inputs that decide what the action is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from connector.flows import document, types
-from connector.flows.catalogue import Catalogue, Operation
+from connector.flows.catalogue import Catalogue, ConstantError, Operation
 from connector.flows.document import Node, Source
 from connector.flows.expressions import advice, tree
 from connector.flows.expressions.functions import EvaluationError
@@ -41,6 +41,22 @@ class Inputs:
         if len(self._report.problems()) == before and _is_constant(node):
             self._whole(given, operation, owner.entries["uses"].value)
         return given
+
+    def decide(self, given: Template, uses: str, operation: Operation) -> tuple[Operation, Mapping[str, Any]]:
+        """The operation as the constants of the input make it, and these."""
+        fields = {name: field for name, field in (given.fields or {}).items() if name in operation.constants}
+        for name, field in fields.items():
+            if not _is_constant(field.node):
+                message = f"{name} decides what {uses} is, so it is no place for an expression"
+                self._report.add(self._source.of(field.node), "expression", message, "write it out")
+                return operation, {}
+        constants = {name: field.render({}) for name, field in fields.items()}
+        try:
+            return operation.given(constants), constants
+        except ConstantError as error:
+            place = fields[error.name].node if error.name in fields else given.node
+            self._report.add(self._source.of(place), "input", str(error))
+            return operation, {}
 
     def connection(self, node: Node | None, uses: str, catalogue: Catalogue) -> str:
         """The name of the account to use."""

@@ -48,5 +48,5 @@ def output_type(step: Step, path: str, catalogue: Catalogue) -> Type | None:
         return Object("the answer", {**answer, **{name: types.union([one, NULL]) for name, one in form.items()}})
     if not isinstance(does, Call):
         return None
-    output = does.flow.output if does.flow else catalogue.actions[does.uses].output
+    output = does.flow.output if does.flow else catalogue.actions[does.uses].given(does.constants).output
     return ListOf(types.union([output, NULL])) if does.each and not path.endswith("]") else output

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connector.flows import calls, document, types
+from connector.flows import document, types
 from connector.flows.calls import CALL_KEYS, Called, Calls
 from connector.flows.controls import Controls
 from connector.flows.document import Node
@@ -172,8 +172,7 @@ class Steps:
         return Step(step_id or "", name, condition, not_after, does) if does else None
 
     def _call(self, head: _Head, called: Called, each: Each | None, inside: _Around) -> Call | None:
-        call, output = self._calls.read(head.keys, called, each, self._seen_by(inside))
-        unsure = calls.may_lack(call, called)
+        call, output, unsure = self._calls.read(head.keys, called, each, self._seen_by(inside))
         if head.keys.get("for_each") is not None:
             item = types.union([output, NULL]) if unsure or head.is_conditional else output
             goes_on = call is not None and call.continue_on_error
