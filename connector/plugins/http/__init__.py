@@ -1,0 +1,1 @@
+"""Requests to any service that speaks HTTP: `http.request`."""

@@ -1,0 +1,58 @@
+"""Where a request goes. What visitors wrote never decides on scheme, host or port, and never leaves its place in the
+path: it stands in segments and in the query, each written so that it is nothing else.
+"""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import httpx
+
+from connector.errors import InputError, OutputError
+from connector.validation import quoted
+
+_PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PATH = re.compile(r"/[!-~]*")
+
+
+def find_fault(url: str) -> str | None:
+    """Why a `url` of a flow cannot be used."""
+    if not _PATH.fullmatch(url) or url.startswith("//") or "\\" in url:
+        return f"url is {quoted(url)}: expected what stands behind the connection's address, such as /contacts/{{id}}"
+    path, _, query = url.partition("?")
+    rest = _PLACE.sub("", path)
+    if "{" in rest or "}" in rest or "{" in query or "#" in url:
+        return f"url is {quoted(url)}: {{NAME}} stands in the path only, and values of the query under `query`"
+    if any(part in (".", "..") for part in path.split("/")):
+        return f"url is {quoted(url)}: it goes up with {quoted('..')}; write the path out"
+    return None
+
+
+def fill(url: str, values: Mapping[str, str | int]) -> str:
+    """The `url` of a flow with its values. Raises InputError."""
+    if fault := find_fault(url):
+        raise InputError(fault)
+    for name in values.keys() - {*_PLACE.findall(url)}:
+        raise InputError(f"path has {name!r}, but url has no {{{name}}}")
+
+    def segment(found: re.Match[str]) -> str:
+        if found[1] not in values:
+            raise InputError(f"url has {found[0]}, but path has no {found[1]!r}")
+        text = str(values[found[1]])
+        if text in ("", ".", ".."):
+            raise InputError(f"path.{found[1]} is {quoted(text)}, which is no part of a path; guard the step with `if`")
+        return quote(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), safe="")
+
+    return _PLACE.sub(segment, url)
+
+
+def follow(address: object, base: httpx.URL) -> str:
+    """The address of a next page, which must be at the same place. Raises OutputError."""
+    try:
+        found = base.join(str(address)) if isinstance(address, str) else None
+    except (httpx.InvalidURL, ValueError):
+        found = None
+    if found is None or (found.scheme, found.host, found.port) != (base.scheme, base.host, base.port):
+        shown = f"the next page is {quoted(address)}"
+        raise OutputError(f"{shown}: expected an address at {base.host}; see `next` of paging", processed="unknown")
+    return str(found)

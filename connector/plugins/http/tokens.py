@@ -1,0 +1,75 @@
+"""OAuth 2 with client credentials (RFC 6749, 4.4): a token is fetched when it is needed, and kept until it ends."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Literal
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
+
+from connector.declare import Secret
+from connector.errors import ActionError, AuthenticationError, RejectedError
+from connector.rest import Service
+
+_EARLY = timedelta(seconds=30)
+"""So long before its end a token is not used any more."""
+_USUAL = 3600
+"""Seconds that a token lives where the answer does not say it."""
+_SERVICE = Service("the token address", "check client_id and client_secret of the connection")
+
+
+class OAuth(BaseModel):
+    """OAuth 2 with client credentials."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["oauth2"]
+    token_url: str = Field(description="Where tokens are fetched, https://HOST/PATH.")
+    client_id: str
+    client_secret: Secret
+    scope: str | None = None
+    audience: str | None = None
+    client_in: Literal["header", "body"] = Field("header", description="Where id and secret are sent.")
+
+
+class _Token(BaseModel):
+    access_token: str = Field(min_length=1)
+    expires_in: float = _USUAL
+
+
+class Tokens:
+    """The token of one connection. One fetch at a time serves all calls that wait."""
+
+    def __init__(self, auth: OAuth) -> None:
+        self._auth = auth
+        self._token = ""
+        self._ends_at: datetime | None = None
+        self._turn = asyncio.Lock()
+
+    async def get(self, client: httpx.AsyncClient, now: datetime, *, refused: str = "") -> str:
+        """A token that is not the `refused` one. Raises ActionError; then the request itself was not sent."""
+        async with self._turn:
+            if self._token in ("", refused) or self._ends_at is None or now >= self._ends_at - _EARLY:
+                try:
+                    fetched = await self._fetch(client, now)
+                except ActionError as error:
+                    error.processed = "no"
+                    raise
+                self._token, self._ends_at = fetched.access_token, now + timedelta(seconds=fetched.expires_in)
+            return self._token
+
+    async def _fetch(self, client: httpx.AsyncClient, now: datetime) -> _Token:
+        auth, secret = self._auth, self._auth.client_secret.get_secret_value()
+        form = {"grant_type": "client_credentials"}
+        form |= {name: text for name, text in (("scope", auth.scope), ("audience", auth.audience)) if text}
+        headers = {"Accept": "application/json"}
+        if auth.client_in == "body":
+            form |= {"client_id": auth.client_id, "client_secret": secret}
+            response = await client.post(auth.token_url, data=form, headers=headers)
+        else:
+            basic = httpx.BasicAuth(auth.client_id, secret)
+            response = await client.post(auth.token_url, data=form, headers=headers, auth=basic)
+        try:
+            return _SERVICE.read(response, _Token, now)
+        except RejectedError as error:  # 400 with invalid_client, as RFC 6749 has it
+            raise AuthenticationError(str(error), status=error.status) from None

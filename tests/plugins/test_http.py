@@ -1,0 +1,373 @@
+"""`http.request` against a server on the loopback."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile import TEXTS
+from loopback import Answer, Reply, Request, Served, serving
+
+from connector.adapter import Adapter
+from connector.errors import (
+    ActionError,
+    AuthenticationError,
+    DuplicateError,
+    ForbiddenError,
+    InputError,
+    NetworkError,
+    NotFoundError,
+    OutputError,
+    RateLimitError,
+    RejectedError,
+    ServerError,
+    SettingsError,
+)
+from connector.flows.check import check
+from connector.registry import Registry
+from connector.settings import load
+
+Send = Callable[..., dict[str, Any]]
+HERE = "networks: [127.0.0.0/8]"
+
+
+@pytest.fixture
+def send(tmp_path: Path, make_adapter: Callable[..., Any]) -> Send:
+    """send(url of the service, lines of the connection, input…) → the output."""
+
+    def run(address: str, lines: str = "", /, **input: Any) -> dict[str, Any]:
+        given = ["connector: http", f"address: {address}", *lines.split("\n")]
+        (tmp_path / "connections.yaml").write_text("\n  ".join(["service:", *given]))
+
+        async def work() -> dict[str, Any]:
+            async with make_adapter(TOKEN="tok-12345", SECRET="s3cret/=+") as adapter:
+                output: dict[str, Any] = await adapter.run(
+                    "http.request", {"url": "/things", **input}, connection="service", idempotency_key="run_1:step"
+                )
+                return output
+
+        return asyncio.run(work())
+
+    return run
+
+
+@pytest.fixture
+def service() -> Iterator[Callable[[Any], Served]]:
+    """service(reply or function) → a server that runs until the end of the test."""
+    running = []
+
+    def start(answer: Reply | Answer) -> Served:
+        one = serving(answer if callable(answer) else lambda _request: answer)
+        running.append(one)
+        return one.__enter__()
+
+    yield start
+    for one in running:
+        one.__exit__(None, None, None)
+
+
+def test_request_has_its_parts_and_the_answer_its_own(send, service):
+    served = service(Reply({"id": 7}, 201, {"X-Trace": "abc", "Set-Cookie": "session=1"}))
+    output = send(
+        served.url + "/v1", HERE, method="POST", url="/people/{name}/notes", path={"name": "a b/c"},
+        query={"tag": ["x", "y&z"], "none": None, "on": True}, headers={"X-Own": "1"}, body={"text": "hi"},
+        idempotency_header="Idempotency-Key",
+    )  # fmt: skip
+    request = served.last
+    assert (request.method, request.target) == ("POST", "/v1/people/a%20b%2Fc/notes?tag=x&tag=y%26z&on=true")
+    assert request.json == {"text": "hi"}
+    assert {name: request.headers[name] for name in ("x-own", "content-type", "idempotency-key")} == {
+        "x-own": "1", "content-type": "application/json", "idempotency-key": "run_1:step",
+    }  # fmt: skip
+    assert (output["status"], output["body"], output["headers"]["x-trace"]) == (201, {"id": 7}, "abc")
+    assert "set-cookie" not in output["headers"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_what_a_visitor_wrote_stays_in_its_place(send, service, text):
+    served = service(Reply())
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    send(served.url, HERE, method="POST", query={"q": text}, body={"text": text})
+    assert (served.last.path, served.last.query) == ("/things", {"q": whole})
+    assert served.last.json == json.loads(json.dumps({"text": text}))
+    send(served.url, HERE, method="POST", body_type="form", body={"text": text})
+    assert served.last.form == {"text": whole}
+    if text:
+        send(served.url, HERE, url="/a/{text}/b", path={"text": text})
+        assert len(served.last.path.split("/")) == 4
+
+
+@pytest.mark.parametrize("text", ["", ".", ".."])
+def test_value_that_would_change_the_path_is_refused(send, service, text):
+    served = service(Reply())
+    with pytest.raises(InputError, match="is no part of a path"):
+        send(served.url, HERE, url="/a/{text}", path={"text": text})
+    assert not served.requests
+
+
+@pytest.mark.parametrize(
+    ("header", "value"), [("X-A", "a\r\nX-B: b"), ("X-A", "é"), ("Host", "other"), ("authorization", "x"), ("X A", "1")]
+)
+def test_header_that_would_be_another_one_is_refused(send, service, header, value):
+    served = service(Reply())
+    with pytest.raises(InputError, match="header"):
+        send(served.url, HERE, headers={header: value})
+    assert not served.requests
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("auth: {type: bearer, token: {env: TOKEN}}", ("authorization", "Bearer tok-12345")),
+        ("auth: {type: basic, user: me, password: {env: TOKEN}}", ("authorization", "Basic bWU6dG9rLTEyMzQ1")),
+        ("auth: {type: header, name: X-Api-Key, value: {env: TOKEN}}", ("x-api-key", "tok-12345")),
+        ('headers: {Version: "2026"}', ("version", "2026")),
+    ],
+)
+def test_connection_logs_in(send, service, lines, expected):
+    served = service(Reply())
+    send(served.url, f"{HERE}\n{lines}")
+    assert served.last.headers[expected[0]] == expected[1]
+
+
+class Tokens:
+    """A service whose tokens end, with the address that gives them."""
+
+    def __init__(self, expires_in: int = 3600, refuses: int = 0) -> None:
+        self.given, self.expires_in, self.refuses = 0, expires_in, refuses
+
+    def __call__(self, request: Request) -> Reply:
+        if request.path == "/token":
+            self.given += 1
+            return Reply({"access_token": f"access-{self.given}", "expires_in": self.expires_in})
+        if self.refuses:
+            self.refuses -= 1
+            return Reply({"error": f"not {request.headers['authorization']}"}, 401)
+        return Reply({"you": request.headers["authorization"]})
+
+
+def oauth(url: str, more: str = "") -> str:
+    return (
+        f"{HERE}\nauth: {{type: oauth2, token_url: '{url}/token', client_id: me, client_secret: {{env: SECRET}}{more}}}"
+    )
+
+
+def test_token_is_fetched_and_is_shown_nowhere(send, service):
+    served = service(Tokens())
+    assert send(served.url, oauth(served.url, ", scope: all"))["body"] == {"you": "Bearer [secret]"}
+    fetched = served.requests[0]
+    assert fetched.form == {"grant_type": "client_credentials", "scope": "all"}
+    assert fetched.headers["authorization"] == "Basic bWU6czNjcmV0Lz0r"
+
+
+def test_id_and_secret_go_into_the_body_where_the_service_wants_that(send, service):
+    served = service(Tokens())
+    send(served.url, oauth(served.url, ", client_in: body"))
+    assert served.requests[0].form == {
+        "grant_type": "client_credentials", "client_id": "me", "client_secret": "s3cret/=+",
+    }  # fmt: skip
+    assert "authorization" not in served.requests[0].headers
+
+
+def test_refused_token_is_replaced_once(send, service):
+    served = service(Tokens(refuses=1))
+    send(served.url, oauth(served.url), method="POST", body={"a": 1})
+    assert [request.path for request in served.requests] == ["/token", "/things", "/token", "/things"]
+    served = service(Tokens(refuses=9))
+    with pytest.raises(AuthenticationError, match=r"not Bearer \[secret\]") as caught:
+        send(served.url, oauth(served.url))
+    assert len(served.requests) == 4
+    assert caught.value.processed == "no"
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (Reply({"error": "invalid_client"}, 401), AuthenticationError),
+        (Reply({"error": "invalid_client", "error_description": "who"}, 400), AuthenticationError),
+        (Reply({}, 500), ServerError),
+        (Reply({"nothing": 1}), OutputError),
+    ],
+)
+def test_request_was_not_sent_where_there_is_no_token(send, service, reply, error):
+    served = service(reply)
+    with pytest.raises(error, match="token address") as caught:
+        send(served.url, oauth(served.url), method="POST")
+    assert caught.value.processed == "no"
+    assert [request.path for request in served.requests] == ["/token"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "processed", "transient", "words"),
+    [
+        (Reply({"message": "no"}, 401), AuthenticationError, "no", False, "(401: 'no'); check `auth`"),
+        (Reply({"message": "no"}, 403), ForbiddenError, "no", False, "may not do this"),
+        (Reply({"detail": "gone"}, 404), NotFoundError, "no", False, "(404: 'gone')"),
+        (Reply({"errors": [{"message": "e-mail is taken"}]}, 409), DuplicateError, "no", False, "'e-mail is taken'"),
+        (Reply({"errors": ["email: is no address"]}, 422), RejectedError, "no", False, "'email: is no address'"),
+        (Reply({}, 429, {"Retry-After": "7"}), RateLimitError, "no", True, "(429: '{}')"),
+        (Reply(b"<title>Down</title>", 503), ServerError, "unknown", True, "HTML page 'Down'"),
+        (Reply({}, 302, {"Location": "http://127.0.0.2/"}), RejectedError, "no", False, "to 'http://127.0.0.2/'"),
+    ],
+)
+def test_status_says_what_went_wrong(send, service, reply, error, processed, transient, words):
+    served = service(reply)
+    with pytest.raises(ActionError) as caught:
+        send(served.url, HERE, method="POST")
+    assert type(caught.value) is error
+    assert (caught.value.processed, caught.value.transient) == (processed, transient)
+    assert words in str(caught.value)
+    assert caught.value.retry_after == (7 if error is RateLimitError else None)
+    assert len(served.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("success", "reply"),
+    [("body.ok", Reply({"ok": False})), ("status == 201", Reply({}, 200)), ("body.missing.more", Reply({}))],
+)
+def test_answer_that_is_no_success_fails(send, service, success, reply):
+    served = service(reply)
+    with pytest.raises(ActionError, match=r"body\.ok|status == 201|body\.missing"):
+        send(served.url, HERE, success=success)
+
+
+def test_success_may_be_a_status_that_is_an_error_otherwise(send, service):
+    served = service(Reply({"message": "none"}, 404))
+    assert send(served.url, HERE, success="status == 200 || status == 404")["status"] == 404
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"id": {"type": "integer"}, "owner": {"$ref": "#/$defs/person"}},
+    "required": ["id"],
+    "$defs": {"person": {"type": "object", "properties": {"name": {"type": "string"}}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"id": 1, "more": 2, "owner": {"name": "x", "age": 3}}, None),
+        ({"id": "1"}, "body.id"),
+        ({"owner": {}}, "needs the field 'id'"),
+        ({"id": 1, "owner": {"name": 5}}, "body.owner.name"),
+    ],
+)
+def test_body_fits_its_schema_or_the_sentence_names_the_field(send, service, body, reason):
+    served = service(Reply(body))
+    if reason is None:
+        assert send(served.url, HERE, output_schema=SCHEMA)["body"] == body
+    else:
+        with pytest.raises(OutputError, match=reason):
+            send(served.url, HERE, output_schema=SCHEMA)
+
+
+def pages(request: Request) -> Reply:
+    """Five numbers, two to a page, with all the usual ways to say what comes next."""
+    offset = int(request.query.get("offset", request.query.get("after", 0)))
+    following = offset + 2 if offset + 2 < 5 else None
+    link = f"/v1/things?offset={following}" if following else None
+    return Reply({"items": [*range(5)][offset : offset + 2], "next": following, "link": link})
+
+
+@pytest.mark.parametrize(
+    "paging",
+    [
+        {"items": "body.items", "next": "body.next", "parameter": "after"},
+        {"items": "body.items", "next": "body.link"},
+        {"items": "body.items", "next": "body.next != null ? count : null", "parameter": "offset"},
+    ],
+    ids=["cursor", "link", "offset"],
+)
+def test_pages_are_one_list(send, service, paging):
+    served = service(pages)
+    output = send(served.url + "/v1", HERE, url="/things", query={"kind": "a"}, paging=paging)
+    assert (output["body"], len(served.requests)) == ([0, 1, 2, 3, 4], 3)
+
+
+def test_list_of_too_many_pages_fails(send, service):
+    served = service(pages)
+    paging = {"items": "body.items", "next": "body.next", "parameter": "after", "most": 2}
+    with pytest.raises(OutputError, match="more than 2 pages"):
+        send(served.url, HERE, paging=paging)
+    assert len(served.requests) == 2
+
+
+@pytest.mark.parametrize("link", ["http://127.0.0.2/x", "https://127.0.0.1/x", "//example.com/x", "http://[bad", 7])
+def test_next_page_is_at_the_same_place(send, service, link):
+    served = service(Reply({"items": [1], "link": link}))
+    with pytest.raises(OutputError, match="next page"):
+        send(served.url, HERE, paging={"items": "body.items", "next": "body.link"})
+    assert len(served.requests) == 1
+
+
+def test_answer_that_is_packed_too_tightly_is_not_read(send, service):
+    served = service(Reply(gzip.compress(b"[" + b" " * 4_000_000 + b"]"), headers={"Content-Encoding": "gzip"}))
+    with pytest.raises(NetworkError, match="packed more than 100 to one"):
+        send(served.url, HERE)
+
+
+def test_connection_without_an_address_says_so(send):
+    with pytest.raises(SettingsError, match="address"):
+        send("", HERE)
+
+
+def test_effect_follows_the_method_unless_the_flow_says_otherwise(built_in):
+    request = built_in.action("http.request")
+    told: list[tuple[Mapping[str, Any], str]] = [
+        ({}, "read"), ({"method": "HEAD"}, "read"), ({"method": "POST"}, "once"), ({"method": "DELETE"}, "once"),
+        ({"method": "PUT", "effect": "idempotent"}, "idempotent"),
+    ]  # fmt: skip
+    assert [request.effect_of({**given, "url": "/x"}) for given, _ in told] == [effect for _, effect in told]
+
+
+def test_text_that_is_no_json_is_a_text(send, service):
+    served = service(Reply("hé".encode(), headers={"Content-Type": "text/plain"}))
+    assert send(served.url, HERE)["body"] == "hé"
+    assert json.dumps(send(served.url, HERE, method="HEAD")["body"]) == "null"
+
+
+GIVEN = "flow: one\ntrigger: {uses: manual}\nsteps: [{id: one, uses: http.request, connection: crm, with: {WITH}}]\n"
+
+
+def problems(built_in: Registry, given: str) -> list[str]:
+    catalogue = replace(Adapter(built_in, load(Path(), environ={})).catalogue, connections={"crm": "http"})
+    return [one.message for one in check(GIVEN.replace("WITH", given), "one.yaml", catalogue).problems]
+
+
+@pytest.mark.parametrize("url", ['"/x/${{ run.id }}"', '"${{ run.flow }}://example.com"', "'https://${{ run.id }}/'"])
+def test_url_of_a_request_is_no_place_for_an_expression(built_in, url):
+    assert "url decides what http.request is, so it is no place for an expression" in problems(built_in, f"url: {url}")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            "url: contacts",
+            "url is 'contacts': expected what stands behind",
+        ),
+        ("url: //example.com/x", "url is '//example.com/x': expected what stands behind the connection's address"),
+        ("url: /a/../b", "url is '/a/../b': it goes up with '..'; write the path out"),
+        ("url: '/a?b={c}'", "{NAME} stands in the path only"),
+        ("url: /x, success: body.", "success: "),
+        ("url: /x, success: statuss == 200", "success: "),
+        ("url: /x, paging: {items: body, next: nothing}", "paging: "),
+        ("url: /x, output_schema: {name: string}", "output_schema is no JSON Schema"),
+    ],
+)
+def test_constant_that_cannot_be_used_is_a_problem_of_the_flow(built_in, given, message):
+    [found] = problems(built_in, given)
+    assert found.startswith(message) or message in found
+
+
+def test_request_that_acts_once_is_not_repeated_until_something_holds(built_in):
+    text = GIVEN.replace("connection: crm", "connection: crm, retry: {until: output.status == 200}")
+    catalogue = replace(Adapter(built_in, load(Path(), environ={})).catalogue, connections={"crm": "http"})
+    for method, expected in (("GET", 0), ("POST", 1)):
+        found = check(text.replace("WITH", f"url: /x, method: {method}"), "one.yaml", catalogue).problems
+        assert [one.rule for one in found] == ["effect"] * expected
