@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo docs test test-editor lint torture bench figures cassettes cassettes-live clean
+.PHONY: install demo demo-crm docs test test-crm test-editor lint torture bench figures cassettes cassettes-live clean
 
 install: .venv/installed
 
@@ -43,6 +43,23 @@ test-editor: .venv/editor/installed
 	@npm install --prefix $(@D) --no-audit --no-fund --no-package-lock --loglevel error
 	@touch $@
 
+# The plugin for Tryton against the real server. Only the installation, on the first call, needs the network.
+test-crm: .hosts/tryton/template/keys.json
+	$(BIN)/python -m pytest -m crm tests/crm
+
+# A lead that becomes a party and an opportunity in the real Tryton.
+demo-crm: .hosts/tryton/template/keys.json
+	@cd tests && ../$(BIN)/python -m crm.demo
+
+.hosts/tryton/installed: tests/crm/requirements.txt .venv/installed
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@echo "installing Tryton into $(@D)"
+	@$(@D)/bin/python -m pip install --disable-pip-version-check --requirement $<
+	@touch $@
+
+.hosts/tryton/template/keys.json: .hosts/tryton/installed tests/crm/fill_tryton.py tests/crm/tryton_server.py
+	@cd tests && ../$(BIN)/python -m crm.tryton_server
+
 # How long things take: runs, webhooks, the process, a long history, the flow language. Takes about a quarter of an hour.
 # PART=runs measures that part alone; bench.json has the figures.
 bench: install
@@ -61,4 +78,4 @@ cassettes-live: install
 	$(BIN)/python tests/cassettes/record.py --live $(if $(filter 1,$(WRITES)),--writes) --out $(or $(OUT),cassettes-live)
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .hosts .mypy_cache .ruff_cache .pytest_cache .hypothesis

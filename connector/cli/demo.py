@@ -40,6 +40,7 @@ class Stage:
 
     sandbox: Sandbox
     folder: Path
+    flows: Path = EXAMPLE
     address: str = ""
     process: "subprocess.Popen[str] | None" = None
     seen: list[str] = field(default_factory=list)
@@ -58,7 +59,7 @@ class Stage:
             "CHATFORGE_DATABASE_URL": f"sqlite:///{self.database}",
             "CHATFORGE_BUDGET_FILE": str(self.folder / "budget.sqlite"),
         }
-        command = [sys.executable, "-m", "connector", "serve", "--flows", str(EXAMPLE), "--port", str(port)]
+        command = [sys.executable, "-m", "connector", "serve", "--flows", str(self.flows), "--port", str(port)]
         log = (self.folder / "server.log").open("a")
         with log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
