@@ -23,6 +23,7 @@ from connector.cli.flow_tests.command import run_tests
 from connector.cli.graph import graph
 from connector.cli.init import init
 from connector.cli.manifest import manifest
+from connector.cli.new_plugin import new_plugin
 from connector.cli.operations import list_operations, show
 from connector.cli.polls import polls
 from connector.cli.run import run as run_flow
@@ -54,6 +55,7 @@ COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
     "show": show,
     "call": call,
     "manifest": manifest,
+    "new-plugin": new_plugin,
     "doctor": doctor,
     "send-event": send_event,
     "sandbox": sandbox,

@@ -11,6 +11,7 @@ from connector.cli import output
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import TEMPLATES
 from connector.cli.input_files import quoted_path
+from connector.cli.output_files import write_new
 from connector.flows.problems import did_you_mean, one_of, quoted
 
 _NAMES = sorted(
@@ -54,8 +55,7 @@ def init(
         would = f"{', '.join(there)} would be overwritten"
         raise UsageError(f"{would}; nothing was written, give another --into, such as --into {_another(into)}")
     for path, template in files.items():
-        _write(path, (TEMPLATES / template).read_bytes())
-        output.line(f"wrote {path}")
+        write_new(path, (TEMPLATES / template).read_bytes())
     output.line("")
     output.line("next")
     flow, test, _, env = (shlex.quote(str(path)) for path in files)
@@ -75,13 +75,3 @@ def _another(into: Path) -> str:
     folder = into if into.name else into / "flows"
     numbered = (folder.with_name(f"{folder.name}{number}") for number in itertools.count(2))
     return shlex.quote(str(next(one for one in numbered if not one.exists())))
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            file.write(content)
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
-        raise UsageError(f"{quoted_path(path)} cannot be written: {reason}; give another --into") from error

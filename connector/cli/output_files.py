@@ -33,6 +33,18 @@ def write_file(path: Path, text: str, option: str, name: str) -> None:
     output.line(f"wrote {path}")
 
 
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, with its folder, and say so. Raises UsageError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
+        raise UsageError(f"{quoted_path(path)} cannot be written: {reason}; give another --into") from error
+    output.line(f"wrote {path}")
+
+
 def _mode_of(path: Path) -> int | None:
     try:
         return path.stat().st_mode
