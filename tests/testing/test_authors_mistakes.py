@@ -18,7 +18,10 @@ def test_connection_that_is_not_described_is_named(run_contract):
 def test_plugin_that_is_not_installed_is_named(run_contract):
     result = run_contract(test=[('plugin = "greetings"', 'plugin = "greeting"')])
     assert result.code == 2
-    assert "there is no plugin 'greeting', only chatforge, contacts, greetings; install its package" in result.out
+    assert (
+        "there is no plugin 'greeting', only chatforge, contacts, greetings, http, hubspot, tryton; install its package"
+        in result.out
+    )
     assert "Traceback" not in result.out
     assert "contract.py" not in result.out
 
