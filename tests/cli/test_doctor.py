@@ -427,7 +427,8 @@ def test_faulty_plugins_are_named_beside_the_others_and_show_nothing(examine, sa
         if item["check"] == "plugins"
     ]
     broken = "plugin 'broken' cannot be loaded: importing 'nowhere_at_all' failed"
-    assert plugins == [("fail", broken), ("ok", "chatforge"), ("ok", "contacts"), ("ok", "strange")]
+    assert plugins[:3] == [("fail", broken), ("ok", "chatforge"), ("ok", "contacts")]
+    assert ("ok", "strange") in plugins
     assert report["strange/default", "values"]["status"] == "fail"
     assert report["strange/default", "values"]["detail"].endswith("ValueError")
     assert "canary" not in str(report.found)
@@ -450,12 +451,12 @@ def register_connections(register):
 """
 
 
-def test_default_connection_that_nobody_needs_is_no_failure(examine, sandbox, tmp_path):
+def test_default_connection_that_its_plugin_does_not_have_is_left_out(examine, sandbox, tmp_path):
     install(tmp_path, "notes", "notes")
     (tmp_path / "notes.py").write_text(NOTES)
     (tmp_path / "connections.yaml").write_text("mine: {connector: notes, address: here}\n")
     report = examine(**settings_of(sandbox))
-    assert report["notes/default", "values"]["status"] == "skip"
+    assert ("notes/default", "values") not in report
     assert report["notes/mine", "values"]["status"] == "ok"
 
 

@@ -48,7 +48,11 @@ def check_connections(plugins: Registry, settings: Settings, now: datetime, say:
 
 def _list_connections(plugins: Registry, settings: Settings) -> list[tuple[str, str]]:
     named = [(entry.connector, name) for name, entry in settings.connections.items()]
-    defaults = [(connector, DEFAULT) for connector in plugins.connections if (connector, DEFAULT) not in named]
+    defaults = [
+        (connector, DEFAULT)
+        for connector, declared in plugins.connections.items()
+        if (connector, DEFAULT) not in named and _has_default(declared, settings)
+    ]
     return sorted(defaults + named, key=lambda pair: (pair[0], pair[1] != DEFAULT, pair[1]))
 
 
@@ -100,6 +104,15 @@ def _read_values(adapter: Adapter, connector: str, name: str) -> tuple[Connectio
     except ConnectorError as error:
         step = "correct it in connections.yaml or in the environment"
         raise CheckError(fail_with(error, "values", step)) from None
+
+
+def _has_default(declared: ConnectionType, settings: Settings) -> bool:
+    """Whether there may be one without connections.yaml, or its plugin fails at that, which is said then."""
+    needs_nothing = not any(field.is_required() for field in declared.model.model_fields.values())
+    try:
+        return needs_nothing or declared.default(settings) is not None
+    except Exception:  # whatever a stranger's function raises
+        return True
 
 
 def _count_replacing(declared: ConnectionType, settings: Settings, connector: str) -> int:
