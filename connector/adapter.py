@@ -184,9 +184,10 @@ class Adapter:
         async with self.open_call(action, input, connection=connection, idempotency_key=idempotency_key) as call:
             return await call.send()
 
-    def effect(self, action: str, input: Mapping[str, Any]) -> Effect:
-        """What repeating the action with that input does."""
-        return self.registry.action(action).effect_of(input)
+    def effect(self, action: str, input: Mapping[str, Any] | None = None) -> Effect:
+        """What repeating the action with that input does; without one, the strictest that the action can have."""
+        declared = self.registry.action(action)
+        return declared.effect if input is None else declared.effect_of(input)
 
     def read_input(self, action: str, input: Mapping[str, Any]) -> BaseModel:
         """The input as the action's model. Raises InputError."""
@@ -244,7 +245,7 @@ class Adapter:
         purpose: Purpose | None,
         keeping: Keeping | None = None,
         *,
-        reads: bool = True,
+        reads: bool,
     ) -> AsyncIterator[Call]:
         """With a client that may send its first request at once; its further ones wait for the budget."""
         purpose = purpose or declared.purpose
@@ -310,7 +311,10 @@ class Adapter:
         """What the walk through a list wants to see, as background work. Raises ConnectorError."""
         action = polled.reads[request.action]
         account = self._accounts.get(connector, connection)
-        async with self._open(action, read(action.input, request.input), account, "", "background") as call:
+        opened = self._open(
+            action, read(action.input, request.input), account, "", "background", reads=action.effect == "read"
+        )
+        async with opened as call:
             return await call.send()
 
     async def _fetch(self, action: str, request: PollRequest, connection: str) -> Page:

@@ -6,8 +6,6 @@ import httpx
 
 MAX_BODY = 5_000_000
 """The longest answer that is read, in bytes; before decompression, and after it."""
-
-
 _MOST_UNPACKED = 100
 """Bytes that one byte of a packed answer may become."""
 _SMALL = 100_000

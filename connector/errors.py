@@ -3,6 +3,7 @@
 ConnectorError
 ├── SettingsError            a setting is missing or wrong; names it and says where to get it
 ├── PluginError              a plugin could not be loaded; names the plugin and the reason
+├── ConstantError            an input that a flow has to write out cannot be used; names it
 ├── UnknownOperationError    no trigger, action or connection of that name
 ├── WebhookError             a delivery that is refused; carries the HTTP status of the refusal
 ├── EventError               an authenticated event whose content cannot be read; it is held, not lost
@@ -48,6 +49,14 @@ class PluginError(ConnectorError):
     def __init__(self, plugin: str, reason: str) -> None:
         super().__init__(f"plugin {plugin!r} cannot be loaded: {reason}")
         self.plugin = plugin
+
+
+class ConstantError(ConnectorError):
+    """An input that a flow writes out cannot be used. `name` is the input's."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class UnknownOperationError(ConnectorError):

@@ -31,14 +31,15 @@ from connector.validation import sentence
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_QUOTED = 300
+QUOTED = 200
+"""Characters of what the other side says in a sentence."""
 _QUOTED_PAGE = 80
 _PREFIX = 20_000
 """How much of a body is looked at for a sentence, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Meaning:
+class Meaning:
     """What a status says: the error, its clause, and what to do."""
 
     error: type[ActionError]
@@ -48,19 +49,19 @@ class _Meaning:
     transient: bool = False
 
 
-_NOT_TAKEN = _Meaning(ServerError, "{name} did not take the request", "try again", transient=True)
+_NOT_TAKEN = Meaning(ServerError, "{name} did not take the request", "try again", transient=True)
 _MEANINGS = {
-    401: _Meaning(AuthenticationError, "{name} does not accept the key", ""),
-    403: _Meaning(ForbiddenError, "{name} does not let this key do that", ""),
-    404: _Meaning(NotFoundError, "{name} does not find it", "check the ids and the address"),
+    401: Meaning(AuthenticationError, "{name} does not accept the key", ""),
+    403: Meaning(ForbiddenError, "{name} does not let this key do that", ""),
+    404: Meaning(NotFoundError, "{name} does not find it", "check the ids and the address"),
     408: _NOT_TAKEN,
-    409: _Meaning(DuplicateError, "{name} has one already, or it has changed meanwhile", "look for it first"),
+    409: Meaning(DuplicateError, "{name} has one already, or it has changed meanwhile", "look for it first"),
     425: _NOT_TAKEN,
-    429: _Meaning(RateLimitError, "too many requests for {name}", "see who else uses the key", transient=True),
+    429: Meaning(RateLimitError, "too many requests for {name}", "see who else uses the key", transient=True),
 }
-_REDIRECTED = _Meaning(RejectedError, "{name} redirects, which is not followed", "use the final address")
-_REFUSED = _Meaning(RejectedError, "{name} refuses the request", "correct the input: the same again will not help")
-_FAILED = _Meaning(
+_REDIRECTED = Meaning(RejectedError, "{name} redirects, which is not followed", "use the final address")
+_REFUSED = Meaning(RejectedError, "{name} refuses the request", "correct the input: the same again will not help")
+_FAILED = Meaning(
     ServerError,
     "{name} failed",
     "it may have carried out the request, so look there before you repeat it",
@@ -114,7 +115,7 @@ class Service:
         """The body of a successful answer. Raises ActionError."""
         self.require_success(response, now)
         try:
-            return json.loads(response.content, parse_constant=_refuse_constant)
+            return json.loads(response.content, parse_constant=refuse_constant)
         except (ValueError, RecursionError):
             came = self._quote(response) or "an empty answer"
         raise OutputError(
@@ -139,32 +140,36 @@ class Service:
     def _quote(self, response: httpx.Response) -> str:
         """The service's message in quotes, or what came instead of one; empty where nothing came."""
         if 300 <= response.status_code < 400:
-            return f"to {shorten(response.headers.get('location', ''), _QUOTED)!r}"
+            return f"to {shorten(response.headers.get('location', ''), QUOTED)!r}"
         return quote_body(response.content, self.find_message)
 
 
-def _meaning_of(status: int) -> _Meaning:
+def _meaning_of(status: int) -> Meaning:
     if status >= 500:
         return _FAILED
     return _REDIRECTED if status < 400 else _MEANINGS.get(status, _REFUSED)
 
 
-def _refuse_constant(name: str) -> None:
+def refuse_constant(name: str) -> None:
+    """For `json.loads`: NaN and Infinity are no JSON."""
     raise ValueError(f"{name} is not JSON")
 
 
-def quote_body(body: bytes, find: Callable[[Any], str] = find_message) -> str:
-    """The message of an error in quotes, or what came instead of one; empty where nothing came."""
-    text = body.decode("utf-8", "replace")[:_PREFIX]
+def quote_body(body: bytes, find: Callable[[Any], str] = find_message, hide: Callable[[str], str] = str) -> str:
+    """The message of an error in quotes, or what came instead of one; empty where nothing came.
+
+    `hide` takes secrets out, before anything is cut.
+    """
+    text = hide(body.decode("utf-8", "replace"))[:_PREFIX]
     if is_page(body):
         title = re.search(r"<title[^<>]*>([^<]*)", text, re.IGNORECASE)
         shown = title[1] if title else re.sub(r"<[^<>]*>", " ", text)
-        return f"an HTML page {shorten(html.unescape(shown), _QUOTED_PAGE)!r}"
+        return f"an HTML page {shorten(hide(html.unescape(shown)), _QUOTED_PAGE)!r}"
     try:
         message = find(json.loads(text)) or text
     except (ValueError, RecursionError):
         message = text
-    shown = shorten(message, _QUOTED)
+    shown = shorten(hide(message), QUOTED)
     return repr(shown) if shown else ""
 
 

@@ -16,7 +16,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-import httpcore
 import httpx
 
 from connector.answers import AnswerError, read_body
@@ -152,29 +151,33 @@ def _httpx_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:
     limits = httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEP_ALIVE_SECONDS)
     inner = httpx.AsyncHTTPTransport(verify=_trusted(options), trust_env=False, limits=limits)
     if (reach := options.reach) is not None:
-        inner._pool._network_backend = _Reaching(inner._pool._network_backend, reach)
+        inner._pool._network_backend = _httpx_reaching(inner._pool._network_backend, reach)
     not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
     return _Transport(options, inner, not_sent, (httpx.NetworkError, httpx.RemoteProtocolError))
 
 
-class _Reaching(httpcore.AsyncNetworkBackend):
-    """Resolves a name by itself, and connects to the first address that answers."""
+def _httpx_reaching(inner: Any, reach: Reach) -> Any:
+    """A network backend that resolves a name by itself, and connects to the first address that answers."""
+    import httpcore  # here, because only this engine uses it
 
-    def __init__(self, inner: httpcore.AsyncNetworkBackend, reach: Reach) -> None:
-        self._inner, self._reach = inner, reach
+    class Backend(httpcore.AsyncNetworkBackend):
+        async def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+            try:
+                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                for *_, address in found:
+                    reach.require(str(address[0]))
+            except OSError as error:
+                raise httpcore.ConnectError(str(error)) from error
+            for *_, address in found[:-1]:
+                with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                    return await self._to(str(address[0]), port, *args, **options)
+            return await self._to(str(found[-1][-1][0]), port, *args, **options)
 
-    async def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            for *_, address in found:
-                self._reach.require(str(address[0]))
-        except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
-        for *_, address in found[:-1]:
-            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                return await self._inner.connect_tcp(str(address[0]), port, *args, **options)
-        return await self._inner.connect_tcp(str(found[-1][-1][0]), port, *args, **options)
+        async def _to(self, address: str, port: int, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+            stream: httpcore.AsyncNetworkStream = await inner.connect_tcp(address, port, *args, **options)
+            return stream
+
+    return Backend()
 
 
 def _aiohttp_transport(options: HttpOptions) -> httpx.AsyncBaseTransport:

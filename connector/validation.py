@@ -12,7 +12,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _MOST = 3  # faults that one sentence names
 _LONGEST = 60  # characters of a quoted value
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _REASONS = {"missing": "is missing", "extra_forbidden": "is not known here"}
 
 
@@ -35,11 +35,18 @@ def read(model: type[Model], value: Mapping[str, Any]) -> Model:
 
 
 def _read_text(model: type[Model], text: str, value: Mapping[str, Any]) -> Model:
-    whole = _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+    whole = replace_surrogates(text)
     read = model.model_validate_json(whole, strict=True)
     # pydantic's JSON reader refuses lone surrogates, which a visitor may well type. Its Python reader takes them,
     # but it also converts, so it only sees what was found to fit.
     return read if whole == text else model.model_validate(value, strict=False)
+
+
+def replace_surrogates(text: str) -> str:
+    """The text with U+FFFD for each half of a character, which UTF-8 cannot carry; two that belong together are one."""
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def refuse(model: type[BaseModel], value: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -56,6 +57,10 @@ def test_address_that_is_not_public_is_not_reached(served, form, engine):
     with pytest.raises((NetworkError, SettingsError)) as caught:
         ask(f"http://{form}:{port}", engine, Reach())
     assert getattr(caught.value, "processed", "no") == "no"
+    assert re.search(
+        "not on the public internet|cannot be resolved|neither a name nor an address|expected|write http",
+        str(caught.value),
+    )
     assert not served.requests
 
 

@@ -3,9 +3,7 @@
 Source: the "ChatForge REST API v1" reference. What it leaves open (error bodies above all) is read leniently.
 """
 
-import html
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,17 +12,16 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from connector.errors import (
-    ActionError,
     AuthenticationError,
     InputError,
     NotFoundError,
     OutputError,
     PlanError,
-    Processed,
     RateLimitError,
     RejectedError,
     ServerError,
 )
+from connector.rest import QUOTED, Meaning, is_page, quote_body, refuse_constant, shorten
 from connector.retry_after import read_retry_after
 from connector.validation import quoted, sentence
 
@@ -33,10 +30,6 @@ Model = TypeVar("Model", bound=BaseModel)
 _CHECK_BASE_URL = "check CHATFORGE_BASE_URL, and what stands between you and ChatForge"
 _LONGEST_PARAMETER = 1_000
 """In a URL; an id has 36 characters."""
-_QUOTED = 200
-_QUOTED_PAGE = 80
-_PREFIX = 20_000
-"""How much of an error body is looked at, in characters."""
 _SHORTEST_SECRET = 8
 """Hiding a shorter text would garble sentences."""
 
@@ -140,7 +133,7 @@ def _reported(answer: Answer) -> OutputError:
 
 def _read_json(answer: Answer) -> Any:
     try:
-        return json.loads(answer.body, parse_constant=_refuse_constant)
+        return json.loads(answer.body, parse_constant=refuse_constant)
     except (ValueError, RecursionError):
         raise _not_json(answer) from None
 
@@ -152,50 +145,35 @@ def _not_json(answer: Answer) -> OutputError:
     return OutputError(message, processed="unknown", status=answer.status)
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-@dataclass(frozen=True, slots=True)
-class _Meaning:
-    """What an error status says: the error, its sentence, and the next step for the user."""
-
-    error: type[ActionError]
-    what: str
-    step: str
-    processed: Processed = "no"
-    transient: bool = False
-
-
-_NOT_TAKEN = _Meaning(ServerError, "ChatForge did not take the request", "try again", transient=True)
+_NOT_TAKEN = Meaning(ServerError, "ChatForge did not take the request", "try again", transient=True)
 _MEANINGS = {
-    401: _Meaning(
+    401: Meaning(
         AuthenticationError,
         "the API key is not accepted",
         "set CHATFORGE_API_KEY to a key from the ChatForge Dashboard → Integrations",
     ),
-    403: _Meaning(
+    403: Meaning(
         PlanError,
         "the plan of this API key does not include the API",
         "the key is good, but ChatForge requires the Enterprise plan",
     ),
-    404: _Meaning(
+    404: Meaning(
         NotFoundError,
         "not found at ChatForge",
         "check the ids: what they name must exist in the account of this API key",
     ),
     408: _NOT_TAKEN,
     425: _NOT_TAKEN,
-    429: _Meaning(
+    429: Meaning(
         RateLimitError,
         "too many requests for this API key",
         "ChatForge takes 100 a minute: wait, and see who else uses the key",
         transient=True,
     ),
 }
-_REDIRECTED = _Meaning(RejectedError, "redirects are not followed", "set CHATFORGE_BASE_URL to the final address")
-_REFUSED = _Meaning(RejectedError, "the request was refused", "correct the input: the same again will not help")
-_FAILED = _Meaning(
+_REDIRECTED = Meaning(RejectedError, "redirects are not followed", "set CHATFORGE_BASE_URL to the final address")
+_REFUSED = Meaning(RejectedError, "the request was refused", "correct the input: the same again will not help")
+_FAILED = Meaning(
     ServerError,
     "ChatForge failed",
     "it may have carried out the request, so look there before you repeat it",
@@ -218,7 +196,7 @@ def check_status(answer: Answer, now: datetime) -> None:
     )
 
 
-def _find_meaning(answer: Answer) -> tuple[_Meaning, str]:
+def _find_meaning(answer: Answer) -> tuple[Meaning, str]:
     if answer.status >= 500:
         return _FAILED, _FAILED.step
     if answer.status < 400:
@@ -239,7 +217,7 @@ def _find_meaning(answer: Answer) -> tuple[_Meaning, str]:
 def _describe_body(answer: Answer) -> str:
     quoted = _quote_body(answer)
     if 300 <= answer.status < 400:
-        return f", to {_shorten(answer.hide_secret(answer.headers.get('location', '')), _QUOTED)!r}"
+        return f", to {shorten(answer.hide_secret(answer.headers.get('location', '')), QUOTED)!r}"
     if is_page(answer.body):
         return f", answered with {quoted}"
     return f": {quoted}" if quoted else ", no reason given"
@@ -247,35 +225,14 @@ def _describe_body(answer: Answer) -> str:
 
 def _quote_body(answer: Answer) -> str:
     """The vendor's message in quotes, or what came instead of one; empty where nothing came."""
-    text = answer.hide_secret(answer.body.decode("utf-8", "replace"))[:_PREFIX]  # half a key would not be found
-    if is_page(answer.body):
-        title = re.search(r"<title[^<>]*>([^<]*)", text, re.IGNORECASE)
-        shown = title[1] if title else re.sub(r"<[^<>]*>", " ", text)
-        return f"an HTML page {_shorten(answer.hide_secret(html.unescape(shown)), _QUOTED_PAGE)!r}"
-    message = _shorten(answer.hide_secret(_find_message(text)), _QUOTED)
-    return repr(message) if message else ""
+    return quote_body(answer.body, _find_message, answer.hide_secret)
 
 
-def is_page(body: bytes) -> bool:
-    """Whether a body is HTML or XML: the API answers in JSON."""
-    return body[:_PREFIX].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
-
-
-def _find_message(text: str) -> str:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+def _find_message(value: Any) -> str:
     if isinstance(value, Mapping):
         error = value.get("error")
         nested = error.get("message") if isinstance(error, Mapping) else None
         for message in (error, nested, value.get("message")):
             if isinstance(message, str) and message.strip():
                 return message
-    return value if isinstance(value, str) else text
-
-
-def _shorten(text: str, limit: int) -> str:
-    """One line without control characters, at most `limit` long."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    return value if isinstance(value, str) else ""

@@ -11,14 +11,6 @@ Refusal = Callable[[Mapping[str, Any]], tuple[str, str] | None]
 Decide = Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
 
 
-class ConstantError(ValueError):
-    """A constant input cannot be used; the text is one sentence."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
-
-
 @dataclass(frozen=True, slots=True)
 class Operation:
     """A trigger or an action."""

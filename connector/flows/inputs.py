@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from connector.errors import ConstantError
 from connector.flows import document, types
-from connector.flows.catalogue import Catalogue, ConstantError, Operation
+from connector.flows.catalogue import Catalogue, Operation
 from connector.flows.document import Node, Source
 from connector.flows.expressions import advice, tree
 from connector.flows.expressions.functions import EvaluationError

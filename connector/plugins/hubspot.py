@@ -17,6 +17,7 @@ from connector.errors import NotFoundError, OutputError, RateLimitError, Rejecte
 from connector.hookspecs import hookimpl
 from connector.rest import Service
 from connector.transport import HttpOptions
+from connector.validation import replace_surrogates
 
 _NOTE_TO_CONTACT, _DEAL_TO_CONTACT = 202, 3  # association types that HubSpot defines
 _SHOWN = "email,firstname,lastname,phone,lifecyclestage"
@@ -29,7 +30,7 @@ class HubSpotConnection(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     token: Secret = Field(description="The access token of a private app with the scopes of what flows do.")
-    version: str = Field("2026-03", pattern=r"[0-9]{4}-[0-9]{2}", description="The dated version of the API.")
+    version: str = Field("2026-03", pattern=r"^[0-9]{4}-[0-9]{2}$", description="The dated version of the API.")
     address: str = Field("https://api.hubapi.com", description="The address of the API.")
 
 
@@ -48,7 +49,7 @@ class Contact(BaseModel):
 class UpsertContact(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    email: str = Field(min_length=3, description="By which the contact is found.")
+    email: str = Field(description="By which the contact is found.")
     first_name: str | None = Field(None, description="What is not given stays as it is.")
     last_name: str | None = None
     phone: str | None = None
@@ -65,7 +66,7 @@ class UpsertedContact(BaseModel):
 class FindContact(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    email: str = Field(min_length=3)
+    email: str
 
 
 class FoundContact(BaseModel):
@@ -181,9 +182,10 @@ async def upsert_contact(input: UpsertContact, context: Context) -> UpsertedCont
         return await _find(context, input.email) is not None
 
     existed = await context.kept("existed", exists)
+    email = replace_surrogates(input.email)
     given = {"firstname": input.first_name, "lastname": input.last_name, "phone": input.phone}
-    properties = {"email": input.email, **_texts({**given, **input.properties})}
-    entry = {"id": input.email, "idProperty": "email", "properties": properties}
+    properties = {"email": email, **_texts({**given, **input.properties})}
+    entry = {"id": email, "idProperty": "email", "properties": properties}
     answer = await _ask(context, "POST", f"{_objects(context, 'contacts')}/batch/upsert", {"inputs": [entry]})
     return UpsertedContact(id=_only(answer, context.now).id, created=not existed)
 
@@ -207,7 +209,7 @@ async def find_contact(input: FindContact, context: Context) -> FoundContact:
 
 
 async def _find(context: Context, email: str) -> _Entry | None:
-    path = f"{_objects(context, 'contacts')}/{quote(_whole(email), safe='')}"
+    path = f"{_objects(context, 'contacts')}/{quote(replace_surrogates(email), safe='')}"
     try:
         answer = await _ask(context, "GET", path, idProperty="email", properties=_SHOWN)
     except NotFoundError:
@@ -222,7 +224,7 @@ async def _find(context: Context, email: str) -> _Entry | None:
 )
 async def add_note(input: AddNote, context: Context) -> Created:
     """Add a note to a contact. HubSpot does not recognise a repeated one, so doing it twice adds two."""
-    body = html.escape(_whole(input.text)).replace("\n", "<br>")
+    body = html.escape(replace_surrogates(input.text)).replace("\n", "<br>")
     properties = {"hs_timestamp": context.now.isoformat(), "hs_note_body": body}
     return await _create(context, "notes", properties, [(input.contact_id, _NOTE_TO_CONTACT)])
 
@@ -270,15 +272,10 @@ def _contact(entry: _Entry) -> Contact:
 def _texts(properties: Mapping[str, Any]) -> dict[str, str]:
     """The properties that are given, as the texts that HubSpot takes."""
     return {
-        name: str(value).lower() if isinstance(value, bool) else _whole(str(value))
+        name: str(value).lower() if isinstance(value, bool) else replace_surrogates(str(value))
         for name, value in properties.items()
         if value is not None
     }
-
-
-def _whole(text: str) -> str:
-    """Without halves of characters, which UTF-8 cannot write."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @hookimpl

@@ -13,6 +13,6 @@ def acts_once(adapter: Adapter) -> Callable[[records.Step], bool]:
     """Asks it of a step, as the journal has it."""
 
     def ask(step: records.Step) -> bool:
-        return step.action in adapter.registry.actions and adapter.effect(step.action, step.input or {}) in ONCE
+        return step.action in adapter.registry.actions and adapter.effect(step.action, step.input) in ONCE
 
     return ask

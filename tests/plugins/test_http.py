@@ -201,6 +201,18 @@ def test_request_was_not_sent_where_there_is_no_token(send, service, reply, erro
     assert [request.path for request in served.requests] == ["/token"]
 
 
+def test_answer_of_the_token_address_is_not_shown(send, service):
+    served = service(Reply(b"access_token=canary-1&token_type=bearer", headers={"Content-Type": "text/plain"}))
+    with pytest.raises(OutputError, match="gives no access_token in JSON") as caught:
+        send(served.url, oauth(served.url))
+    assert "canary" not in str(caught.value)
+
+
+def test_token_address_is_a_whole_one(send):
+    with pytest.raises(SettingsError, match="token_url"):
+        send("http://127.0.0.1:9", oauth(""))
+
+
 @pytest.mark.parametrize(
     ("reply", "error", "processed", "transient", "words"),
     [
@@ -289,6 +301,15 @@ def test_pages_are_one_list(send, service, paging):
     assert (output["body"], len(served.requests)) == ([0, 1, 2, 3, 4], 3)
 
 
+def test_pages_of_a_request_that_acts_once_are_refused(send, service):
+    served = service(pages)
+    paging = {"items": "body.items", "next": "body.next", "parameter": "after"}
+    with pytest.raises(InputError, match="paging is for requests that may be repeated"):
+        send(served.url, HERE, method="POST", paging=paging)
+    assert not served.requests
+    assert send(served.url, HERE, method="POST", effect="read", paging=paging)["body"] == [0, 1, 2, 3, 4]
+
+
 def test_list_of_too_many_pages_fails(send, service):
     served = service(pages)
     paging = {"items": "body.items", "next": "body.next", "parameter": "after", "most": 2}
@@ -323,6 +344,7 @@ def test_effect_follows_the_method_unless_the_flow_says_otherwise(built_in):
         ({"method": "PUT", "effect": "idempotent"}, "idempotent"),
     ]  # fmt: skip
     assert [request.effect_of({**given, "url": "/x"}) for given, _ in told] == [effect for _, effect in told]
+    assert Adapter(built_in, load(Path(), environ={})).effect("http.request") == "once", "the strictest"
 
 
 def test_text_that_is_no_json_is_a_text(send, service):
@@ -357,6 +379,10 @@ def test_url_of_a_request_is_no_place_for_an_expression(built_in, url):
         ("url: /x, success: body.", "success: "),
         ("url: /x, success: statuss == 200", "success: "),
         ("url: /x, paging: {items: body, next: nothing}", "paging: "),
+        (
+            "url: /x, method: POST, paging: {items: body, next: body.next}",
+            "paging is for requests that may be repeated",
+        ),
         ("url: /x, output_schema: {name: string}", "output_schema is no JSON Schema"),
     ],
 )

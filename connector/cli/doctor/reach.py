@@ -18,7 +18,6 @@ import httpx
 from pydantic import BaseModel
 
 from connector.chatforge.probe.answers import count
-from connector.chatforge.wire import is_page
 from connector.cli import exits
 from connector.cli.doctor.findings import (
     CheckError,
@@ -34,6 +33,7 @@ from connector.cli.doctor.findings import (
 from connector.cli.probe import Say
 from connector.declare import ConnectionType
 from connector.errors import ConnectorError, NetworkError, SettingsError
+from connector.rest import is_page
 from connector.transport import HttpOptions, open_client, open_transport
 
 STAGE_SECONDS = 5.0

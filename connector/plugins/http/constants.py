@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.declare import ByConstants, Effect
+from connector.errors import ConstantError
 from connector.flows import json_schema
-from connector.flows.catalogue import ConstantError
+from connector.flows.calls import REPEATABLE
 from connector.flows.predicates import compile_text
 from connector.flows.types import ANY, BOOL, INT, STR, ListOf, Object, Type
 from connector.plugins.http.target import find_fault
@@ -25,10 +26,19 @@ def effect(given: Mapping[str, Any]) -> Effect:
     return declared or ("read" if given.get("method", "GET") in _READING else "once")
 
 
+def find_unreadable(given: Mapping[str, Any]) -> str | None:
+    """Why the request reads no pages: after the first of them, nobody could repeat the others alone."""
+    if given.get("paging") and effect(given) not in REPEATABLE:
+        return "paging is for requests that may be repeated; add effect: read, or idempotent"
+    return None
+
+
 def output(given: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON Schema of the answer. Raises ConstantError for what cannot be used."""
     if isinstance(url := given.get("url"), str) and (fault := find_fault(url)):
         raise ConstantError("url", fault)
+    if fault := find_unreadable(given):
+        raise ConstantError("paging", fault)
     schema = given.get("output_schema") or {}
     if schema and not any(word in schema for word in _DRAFT):
         raise ConstantError("output_schema", "output_schema is no JSON Schema: write type: object and properties: …")

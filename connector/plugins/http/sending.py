@@ -1,5 +1,6 @@
 """Sends a request and reads its answer."""
 
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -13,14 +14,15 @@ from connector.errors import InputError, OutputError, RejectedError
 from connector.flows import json_schema, values
 from connector.flows.expressions.functions import EvaluationError
 from connector.flows.predicates import compile_text
-from connector.flows.types import ANY, BOOL, INT, ListOf
+from connector.flows.slots import Expression
+from connector.flows.types import ANY, BOOL, INT, ListOf, Type
 from connector.plugins.http.connection import HttpConnection
-from connector.plugins.http.constants import names_of
+from connector.plugins.http.constants import find_unreadable, names_of
 from connector.plugins.http.models import Answer, HttpRequest, Paging
 from connector.plugins.http.target import fill, follow
 from connector.plugins.http.tokens import Tokens
 from connector.rest import Service, quote_body
-from connector.validation import quoted
+from connector.validation import quoted, replace_surrogates
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[!-~]([\t -~]*[!-~])?")
@@ -43,6 +45,8 @@ class Sent:
 
 def prepare(input: HttpRequest, context: Context) -> Sent:
     """The request. Raises InputError."""
+    if fault := find_unreadable(input.model_dump()):
+        raise InputError(fault)
     base = str(context.http.base_url).rstrip("/")
     content, key = _content(input), context.idempotency_key
     standard = {"accept": "application/json", **({} if content is None else {"content-type": _TYPES[input.body_type]})}
@@ -79,7 +83,7 @@ def _content(input: HttpRequest) -> bytes | None:
             pairs = {str(name): _as_text(value) for name, value in fields.items() if value is not None}
             return str(httpx.QueryParams(pairs)).encode("ascii")
         case "text", str() as text:
-            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+            return replace_surrogates(text).encode()
     expected = "a mapping of fields" if input.body_type == "form" else "a text"
     raise InputError(f"body is {quoted(input.body)}: expected {expected}, since body_type is {input.body_type}")
 
@@ -88,7 +92,7 @@ def _as_text(value: Any) -> str:
     if isinstance(value, dict | list):
         raise InputError(f"{quoted(value)} has no form in a query or a form; pick a field of it")
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return replace_surrogates(text)
 
 
 async def exchange(sent: Sent, context: Context) -> httpx.Response:
@@ -161,7 +165,7 @@ class Reader:
         """Raise OutputError where the body, or an item, does not fit the schema; fields beside it are fine."""
         if self.input.output_schema is None:
             return
-        kind = json_schema.read(_opened(self.input.output_schema))
+        kind = _type_of(json.dumps(self.input.output_schema))
         name = "an item" if self.input.paging else "body"
         if (reason := values.refuse(body, kind, name)) is not None:
             raise OutputError(
@@ -185,12 +189,22 @@ class Reader:
                     return self._service.read_json(response, self.context.now)
         return response.content.decode("utf-8", "replace")
 
-    def _evaluate(self, text: str, answer: Answer, wanted: Any, **more: int) -> Any:
-        names = {**names_of(ANY), **dict.fromkeys(more, INT)}
+    def _evaluate(self, text: str, answer: Answer, wanted: Type, **more: int) -> Any:
         try:
-            return compile_text(text, names, wanted).evaluate({**answer.model_dump(), **more})
+            return _compiled(text, wanted, *more).evaluate({**answer.model_dump(), **more})
         except (EvaluationError, ValueError) as error:
             raise OutputError(f"{text}: {error}", processed="unknown", status=answer.status) from None
+
+
+@functools.lru_cache(maxsize=200)
+def _compiled(text: str, wanted: Type, *more: str) -> Expression:
+    return compile_text(text, {**names_of(ANY), **dict.fromkeys(more, INT)}, wanted)
+
+
+@functools.lru_cache(maxsize=200)
+def _type_of(schema: str) -> Type:
+    """What fits the schema, with fields that it does not name."""
+    return json_schema.read(_opened(json.loads(schema)))
 
 
 def _opened(schema: Any) -> Any:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from connector.errors import InputError, OutputError
-from connector.validation import quoted
+from connector.validation import quoted, replace_surrogates
 
 _PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PATH = re.compile(r"/[!-~]*")
@@ -41,7 +41,7 @@ def fill(url: str, values: Mapping[str, str | int]) -> str:
         text = str(values[found[1]])
         if text in ("", ".", ".."):
             raise InputError(f"path.{found[1]} is {quoted(text)}, which is no part of a path; guard the step with `if`")
-        return quote(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), safe="")
+        return quote(replace_surrogates(text), safe="")
 
     return _PLACE.sub(segment, url)
 

@@ -1,14 +1,15 @@
 """OAuth 2 with client credentials (RFC 6749, 4.4): a token is fetched when it is needed, and kept until it ends."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Literal
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connector.declare import Secret
-from connector.errors import ActionError, AuthenticationError, RejectedError
+from connector.errors import ActionError, AuthenticationError, OutputError, RejectedError
 from connector.rest import Service
 
 _EARLY = timedelta(seconds=30)
@@ -24,7 +25,7 @@ class OAuth(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     type: Literal["oauth2"]
-    token_url: str = Field(description="Where tokens are fetched, https://HOST/PATH.")
+    token_url: str = Field(pattern=r"^https?://", description="Where tokens are fetched, https://HOST/PATH.")
     client_id: str
     client_secret: Secret
     scope: str | None = None
@@ -70,6 +71,10 @@ class Tokens:
             basic = httpx.BasicAuth(auth.client_id, secret)
             response = await client.post(auth.token_url, data=form, headers=headers, auth=basic)
         try:
-            return _SERVICE.read(response, _Token, now)
+            _SERVICE.require_success(response, now)
         except RejectedError as error:  # 400 with invalid_client, as RFC 6749 has it
             raise AuthenticationError(str(error), status=error.status) from None
+        with suppress(ValidationError):
+            return _Token.model_validate_json(response.content)
+        # What came is not quoted: it may hold a token all the same.
+        raise OutputError("the token address gives no access_token in JSON; check token_url of the connection")

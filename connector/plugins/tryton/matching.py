@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from connector.validation import replace_surrogates
+
 _SHORTEST = 5
 """Digits of a phone that a party is found by; fewer are an extension or an emergency number."""
 _SHORTEST_NATIONAL = 7
@@ -30,7 +32,7 @@ def encode(value: Any) -> str:
 
 def whole(text: str) -> str:
     """Without halves of characters and NUL, which UTF-8 and Postgres cannot write; U+FFFD stands there instead."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return replace_surrogates(text).replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def one_line(text: str) -> str:
