@@ -9,11 +9,11 @@ A host without an event loop uses `connector.blocking`.
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,6 +39,7 @@ from connector.declare import (
     Timetable,
     connector_of,
 )
+from connector.drift import Drift, Drifts
 from connector.errors import (
     ActionError,
     ConnectorError,
@@ -102,6 +103,8 @@ class Adapter:
         self._settings = settings
         self._clock = clock
         self._accounts = Accounts(registry, settings, engine)
+        self.drifts = Drifts()
+        """How answers differ from what plugins declare, of all connections."""
 
     @classmethod
     def from_environment(cls) -> "Adapter":
@@ -256,9 +259,20 @@ class Adapter:
             async with open_client(account.options, account.transport, budget, purpose, slot, reads=reads) as client:
                 logger = logging.getLogger(f"connector.{declared.name}")
                 context = ActionContext(
-                    account.values, client, idempotency_key, self._clock(), logger, account.memory, keeping or Keeping()
+                    account.values,
+                    client,
+                    idempotency_key,
+                    self._clock(),
+                    logger,
+                    account.memory,
+                    keeping or Keeping(),
+                    partial(self._count_drift, account, declared.name),
                 )
                 yield Call(declared, values, context, account, pausing)
+
+    def _count_drift(self, account: Account, operation: str, found: Iterable[Drift]) -> None:
+        """The names in a path are the other side's, which may repeat the key."""
+        self.drifts.count(operation, (Drift(one.kind, account.hide_secrets(one.path)) for one in found))
 
     @asynccontextmanager
     async def open_http(self, connector: str, name: str = DEFAULT) -> AsyncIterator[httpx.AsyncClient]:
@@ -309,7 +323,7 @@ class Adapter:
 
     async def ask(self, polled: PolledList, request: PollRequest, connector: str, connection: str) -> dict[str, Any]:
         """What the walk through a list wants to see, as background work. Raises ConnectorError."""
-        action = polled.reads[request.action]
+        action = replace(polled.reads[request.action], name=f"{connector}.{request.action}")
         account = self._accounts.get(connector, connection)
         opened = self._open(
             action, read(action.input, request.input), account, "", "background", reads=action.effect == "read"

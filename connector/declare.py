@@ -8,7 +8,7 @@ import hashlib
 import inspect
 import logging
 import typing
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Generic, Literal, TypeVar
@@ -16,6 +16,7 @@ from typing import Any, Generic, Literal, TypeVar
 import httpx
 from pydantic import BaseModel, BeforeValidator, RootModel, SecretStr
 
+from connector.drift import Drift
 from connector.errors import (
     ActionError,
     AuthenticationError,
@@ -81,6 +82,8 @@ class ActionContext(Generic[Connection]):
     memory: Any = None
     """What the plugin's `ConnectionType.memory` made; all calls of the connection share it."""
     keeping: Keeping = field(default_factory=Keeping, repr=False)
+    count_drift: Callable[[Iterable[Drift]], None] = field(default=lambda _found: None, repr=False)
+    """Is told how an answer differs from what the plugin's models declare, as `connector.drift.find` finds it."""
 
     async def kept(self, name: str, find: Callable[[], Awaitable[Found]]) -> Found:
         """What `find` gave at the first attempt of this step: plain JSON without secrets.

@@ -1,6 +1,6 @@
 """Reads the answers of services that speak JSON over HTTP: what a status means, and what the body says.
 
-Service("HubSpot", on_authentication="renew the token").read(response, Contact, context.now)
+Service("HubSpot", on_authentication="renew the token").read(response, Contact, context)
 """
 
 import html
@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from connector import drift
+from connector.declare import ActionContext
 from connector.errors import (
     ActionError,
     AuthenticationError,
@@ -124,13 +126,17 @@ class Service:
             status=response.status_code,
         )
 
-    def read(self, response: httpx.Response, model: type[Model], now: datetime) -> Model:
+    def read(self, response: httpx.Response, model: type[Model], context: ActionContext[Any]) -> Model:
         """The body of a successful answer as a model. Raises ActionError."""
-        value = self.read_json(response, now)
+        value = self.read_json(response, context.now)
         try:
-            return model.model_validate(value)
+            found = model.model_validate(value)
         except ValidationError as error:
+            context.count_drift(drift.find_faults(error))
             reason = sentence(error)
+        else:
+            context.count_drift(drift.find(found))
+            return found
         raise OutputError(
             f"the answer from {self.name} does not fit: {reason}; see whether a newer release knows it",
             processed="unknown",

@@ -19,11 +19,12 @@ LAYERS = [
     reach retry_after answers
     unreached
     transport
-    rest
     sqlite postgres
     upkeep
     engines
+    drift
     declare
+    rest
     flows
     hookspecs
     chatforge plugins

@@ -44,7 +44,7 @@ _CAPTURE_TOLERANCE = timedelta(minutes=10)
 @action(effect="read", title="List agents")
 async def list_agents(_input: ListAgents, context: Context) -> ListedAgents:
     """List all agents of the account."""
-    return await ChatForge(context.http).list_agents()
+    return await ChatForge.of(context).list_agents()
 
 
 @action(
@@ -60,13 +60,13 @@ async def list_agents(_input: ListAgents, context: Context) -> ListedAgents:
 )
 async def create_agent(input: CreateAgent, context: Context) -> OneAgent:
     """Create an agent. ChatForge answers with a short one: id, name, active."""
-    return await ChatForge(context.http).create_agent(input.model_dump(exclude_none=True))
+    return await ChatForge.of(context).create_agent(input.model_dump(exclude_none=True))
 
 
 @action(effect="read", title="Get agent", example={"agent_id": "uuid"})
 async def get_agent(input: OneAgentId, context: Context) -> OneAgent:
     """Get all details of an agent, with its system prompt and its knowledge base."""
-    return await ChatForge(context.http).get_agent(input.agent_id)
+    return await ChatForge.of(context).get_agent(input.agent_id)
 
 
 @action(
@@ -81,7 +81,7 @@ async def get_agent(input: OneAgentId, context: Context) -> OneAgent:
 )
 async def update_agent(input: UpdateAgent, context: Context) -> OneAgent:
     """Change settings of an agent. Only what is given is sent, so a null never wipes a prompt."""
-    return await ChatForge(context.http).update_agent(input.agent_id, _changes(input))
+    return await ChatForge.of(context).update_agent(input.agent_id, _changes(input))
 
 
 @action(
@@ -97,7 +97,7 @@ async def upsert_agent(input: UpsertAgent, context: Context) -> UpsertedAgent:
     is false, a new one is switched off right after. Repeating does not say `created` again, so when the outcome is
     unknown, it stops for a decision.
     """
-    client = ChatForge(context.http)
+    client = ChatForge.of(context)
     same = [agent for agent in (await client.list_agents()).agents if agent.name == input.name]
     if len(same) > 1:
         ids = ", ".join(agent.id for agent in same[:5])
@@ -112,7 +112,7 @@ async def upsert_agent(input: UpsertAgent, context: Context) -> UpsertedAgent:
 @action(effect="destructive", title="Delete agent", example={"agent_id": "uuid"})
 async def delete_agent(input: OneAgentId, context: Context) -> DeletedAgent:
     """Delete an agent and all its conversations, for good."""
-    await ChatForge(context.http).delete_agent(input.agent_id)
+    await ChatForge.of(context).delete_agent(input.agent_id)
     return DeletedAgent(deleted=True)
 
 
@@ -122,7 +122,7 @@ async def list_conversations(input: ListConversations, context: Context) -> List
 
     A page may hold fewer than asked for without being the last one: only an empty page is the end.
     """
-    page = await ChatForge(context.http).list_conversations(input.agent_id, input.limit, input.offset)
+    page = await ChatForge.of(context).list_conversations(input.agent_id, input.limit, input.offset)
     received = page.conversations
     return ListedConversations(conversations=received, next_offset=input.offset + len(received) if received else None)
 
@@ -143,7 +143,7 @@ async def find_conversation(input: FindConversation, context: Context) -> FoundC
     A conversation matches when everything given matches, it captured a lead and it began before `captured_at`
     (plus 60 s). Of several the newest wins. Anyone can type somebody else's e-mail, so give page and time as well.
     """
-    client = ChatForge(context.http)
+    client = ChatForge.of(context)
 
     async def fetch(offset: int) -> Sequence[Conversation]:
         return (await client.list_conversations(input.agent_id, finding.PAGE, offset)).conversations
@@ -163,7 +163,7 @@ async def list_leads(input: ListLeads, context: Context) -> ListedLeads:
 
     A page may hold fewer than asked for without being the last one: only an empty page is the end.
     """
-    received = (await ChatForge(context.http).list_leads(input.agent_id, input.limit, input.offset)).leads
+    received = (await ChatForge.of(context).list_leads(input.agent_id, input.limit, input.offset)).leads
     return ListedLeads(leads=received, next_offset=input.offset + len(received) if received else None)
 
 
@@ -174,7 +174,7 @@ async def list_leads(input: ListLeads, context: Context) -> ListedLeads:
 )
 async def find_lead(input: FindLead, context: Context) -> FoundLead:
     """Find a lead by its id, or by what the visitor left. Everything given must match; of several the newest wins."""
-    client = ChatForge(context.http)
+    client = ChatForge.of(context)
 
     async def fetch(offset: int) -> Sequence[Lead]:
         return (await client.list_leads(input.agent_id, finding.PAGE, offset)).leads
@@ -191,7 +191,7 @@ async def find_lead(input: FindLead, context: Context) -> FoundLead:
 @action(effect="read", title="Fetch analytics", example={"agent_id": "uuid"})
 async def get_analytics(input: OneAgentId, context: Context) -> Analytics:
     """Count an agent's conversations and leads, in total and in the current month, and this month's messages."""
-    return await ChatForge(context.http).get_analytics(input.agent_id)
+    return await ChatForge.of(context).get_analytics(input.agent_id)
 
 
 @action(
@@ -209,7 +209,7 @@ async def inject_message(input: InjectMessage, context: Context) -> InjectedMess
 
     ChatForge has no idempotency key and does not list messages: when the outcome is unknown, nobody can check it.
     """
-    return await ChatForge(context.http).inject_message(input.agent_id, input.conversation_id, input.content)
+    return await ChatForge.of(context).inject_message(input.agent_id, input.conversation_id, input.content)
 
 
 def _index(context: Context) -> Index:

@@ -1,15 +1,17 @@
 """Calls the ChatForge API: one method for each endpoint, one attempt each."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from connector import drift
 from connector.chatforge import wire
 from connector.chatforge.models import (
+    Agent,
     Analytics,
     Conversation,
     ConversationPage,
@@ -20,7 +22,14 @@ from connector.chatforge.models import (
     OneAgent,
     RawPage,
 )
+from connector.declare import ActionContext
+from connector.drift import Drift
 from connector.retry_after import parse_date
+
+_ITEMS: Mapping[str, type[BaseModel]] = {"leads": Lead, "conversations": Conversation}
+_PARTS_OF_LISTED = {f"agents[].{name}" for name in ("system_prompt", "knowledge_base")}
+_PARTS_OF_CREATED = {f"agent.{name}" for name in Agent.model_fields if name not in ("id", "name", "active")}
+"""What List Agents and Create Agent do not show, by the reference."""
 
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item", Conversation, Lead)
@@ -40,14 +49,20 @@ class ChatForge:
     http: httpx.AsyncClient
     clock: Callable[[], datetime] = _read_clock
     """Read when an answer says until when to wait."""
+    count_drift: Callable[[Iterable[Drift]], None] = lambda _found: None
+    """Is told how answers differ from what is documented."""
+
+    @classmethod
+    def of(cls, context: ActionContext[Any]) -> "ChatForge":
+        return cls(context.http, count_drift=context.count_drift)
 
     async def list_agents(self) -> ListedAgents:
         """All agents of the account."""
-        return await self._ask(ListedAgents, wire.build_request("GET", "v1-agents"))
+        return await self._ask(ListedAgents, wire.build_request("GET", "v1-agents"), _PARTS_OF_LISTED)
 
     async def create_agent(self, values: Mapping[str, Any]) -> OneAgent:
         """A new agent, of which the answer shows a part. Doing it twice makes two."""
-        return await self._ask(OneAgent, wire.build_request("POST", "v1-agents", body=values))
+        return await self._ask(OneAgent, wire.build_request("POST", "v1-agents", body=values), _PARTS_OF_CREATED)
 
     async def get_agent(self, agent_id: str) -> OneAgent:
         """An agent with its prompt and its knowledge."""
@@ -77,7 +92,17 @@ class ChatForge:
         request = wire.build_request("GET", action, agent_id=agent_id, limit=limit, offset=offset)
         answer = await self._send(request)
         key = action.removeprefix("v1-")
-        return RawPage(items=wire.read_list(answer, key), answered_at=parse_date(answer.headers.get("date")))
+        items = wire.read_list(answer, key)
+        for item in items:
+            self._look_at(item, key, _ITEMS[key])
+        return RawPage(items=items, answered_at=parse_date(answer.headers.get("date")))
+
+    def _look_at(self, item: object, key: str, model: type[BaseModel]) -> None:
+        try:
+            found = drift.find(model.model_validate(item))
+        except ValidationError as error:
+            found = drift.find_faults(error)
+        self.count_drift(Drift(one.kind, f"{key}[].{one.path}") for one in found)
 
     async def list_agent_ids(self) -> list[str]:
         """The ids of all agents of the account, whatever else is wrong with one of them."""
@@ -113,8 +138,12 @@ class ChatForge:
         request = wire.build_request("POST", "v1-message", agent_id=agent_id, body=body)
         return await self._ask(InjectedMessage, request)
 
-    async def _ask(self, model: type[Model], request: wire.Request) -> Model:
-        return wire.read_answer(await self._send(request), model)
+    async def _ask(self, model: type[Model], request: wire.Request, without: Collection[str] = ()) -> Model:
+        """`without` are the paths that the reference does not show for this answer."""
+        answer = await self._send(request)
+        found = wire.read_answer(answer, model, self.count_drift)
+        self.count_drift(one for one in drift.find(found) if one.kind != "missing" or one.path not in without)
+        return found
 
     async def _send(self, request: wire.Request) -> wire.Answer:
         url = str(self.http.base_url).rstrip("/")  # httpx adds a slash that the API's one URL does not have

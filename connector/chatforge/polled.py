@@ -46,28 +46,28 @@ class Total(BaseModel):
 
 @action(effect="read", title="Agents to poll", purpose="background")
 async def _list_agents(_input: ListAgents, context: Context) -> AgentIds:
-    return AgentIds(ids=await ChatForge(context.http).list_agent_ids())
+    return AgentIds(ids=await ChatForge.of(context).list_agent_ids())
 
 
 @action(effect="read", title="Leads as they come", purpose="background")
 async def _list_leads(input: ListLeads, context: Context) -> RawPage:
-    return await ChatForge(context.http).list_raw("v1-leads", input.agent_id, input.limit, input.offset)
+    return await ChatForge.of(context).list_raw("v1-leads", input.agent_id, input.limit, input.offset)
 
 
 @action(effect="read", title="Conversations as they come", purpose="background")
 async def _list_conversations(input: ListConversations, context: Context) -> RawPage:
-    return await ChatForge(context.http).list_raw("v1-conversations", input.agent_id, input.limit, input.offset)
+    return await ChatForge.of(context).list_raw("v1-conversations", input.agent_id, input.limit, input.offset)
 
 
 @action(effect="read", title="Number of leads", purpose="background")
 async def _count_leads(input: OneAgentId, context: Context) -> Total:
-    counts = (await ChatForge(context.http).get_analytics(input.agent_id)).leads
+    counts = (await ChatForge.of(context).get_analytics(input.agent_id)).leads
     return Total(total=counts.total if counts else None)
 
 
 @action(effect="read", title="Number of conversations", purpose="background")
 async def _count_conversations(input: OneAgentId, context: Context) -> Total:
-    counts = (await ChatForge(context.http).get_analytics(input.agent_id)).conversations
+    counts = (await ChatForge.of(context).get_analytics(input.agent_id)).conversations
     return Total(total=counts.total if counts else None)
 
 

@@ -4,13 +4,14 @@ Source: the "ChatForge REST API v1" reference. What it leaves open (error bodies
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from connector.drift import Drift, find_faults
 from connector.errors import (
     AuthenticationError,
     InputError,
@@ -76,7 +77,9 @@ def build_request(method: str, action: str, *, body: Mapping[str, Any] | None = 
     return Request(method, texts, content, {"Content-Type": "application/json"})
 
 
-def read_answer(answer: Answer, model: type[Model]) -> Model:
+def read_answer(
+    answer: Answer, model: type[Model], count_drift: Callable[[Iterable[Drift]], None] = lambda _found: None
+) -> Model:
     """Read the body of a successful answer.
 
     `OutputError` with `processed` "unknown" where it is not JSON, does not fit `model`, or reports an error
@@ -88,6 +91,7 @@ def read_answer(answer: Answer, model: type[Model]) -> Model:
     except ValidationError as error:
         if _has_error(value):
             raise _reported(answer) from None
+        count_drift(find_faults(error))
         message = f"the answer from ChatForge does not fit: {sentence(error)}; see whether a newer release knows it"
         raise OutputError(answer.hide_secret(message), processed="unknown", status=answer.status) from None
     if _has_error(value) and all(getattr(found, name) is None for name in model.model_fields):

@@ -17,6 +17,7 @@ from connector.cli.check import check, show_problem
 from connector.cli.db import app as database
 from connector.cli.demo import demo
 from connector.cli.doctor import doctor
+from connector.cli.drift import drift
 from connector.cli.events import app as events
 from connector.cli.explain import explain
 from connector.cli.flow_tests.command import run_tests
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
     "runs": runs,
     "events": events,
     "polls": polls,
+    "drift": drift,
     "db": database,
     "list": list_operations,
     "show": show,

@@ -12,6 +12,7 @@ from connector.cli import exits, output, timeline
 from connector.engines import Address
 from connector.errors import StoreError, StoreLockedError
 from connector.runs import records
+from connector.runs.drifts import keep_drifts
 from connector.runs.journal import Journal
 from connector.runs.store import Store
 from connector.runs.worker import Worker
@@ -54,6 +55,7 @@ async def _execute(adapter: Adapter, database: Address, hold: Any, queue: Queue,
                 await showing
             finally:
                 showing.cancel()
+            await keep_drifts(store, adapter.drifts, _now())
             return run_ids
     finally:
         store.close()
@@ -89,6 +91,7 @@ async def _finish_left(adapter: Adapter, store: Store, run_id: str) -> None:
     try:
         async with adapter:
             await Worker(adapter, store, _now).finish([run_id])
+            await keep_drifts(store, adapter.drifts, _now())
     finally:
         store.close()
 

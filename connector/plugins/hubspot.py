@@ -5,7 +5,6 @@ Source: HubSpot's published reference of its CRM objects API, version 2026-03. N
 
 import html
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -108,8 +107,15 @@ class ContactPage(BaseModel):
 
 
 class _Entry(BaseModel):
+    """An object with all that the reference shows of it, so that what is new there is noticed."""
+
+    model_config = ConfigDict(extra="allow")
+
     id: str
     properties: dict[str, str | None] = Field(default_factory=dict)
+    created: str | None = Field(None, alias="createdAt")
+    updated: str | None = Field(None, alias="updatedAt")
+    archived: bool | None = None
 
 
 class _Batch(BaseModel):
@@ -187,12 +193,12 @@ async def upsert_contact(input: UpsertContact, context: Context) -> UpsertedCont
     properties = {"email": email, **_texts({**given, **input.properties})}
     entry = {"id": email, "idProperty": "email", "properties": properties}
     answer = await _ask(context, "POST", f"{_objects(context, 'contacts')}/batch/upsert", {"inputs": [entry]})
-    return UpsertedContact(id=_only(answer, context.now).id, created=not existed)
+    return UpsertedContact(id=_only(answer, context).id, created=not existed)
 
 
-def _only(answer: httpx.Response, now: datetime) -> _Entry:
+def _only(answer: httpx.Response, context: Context) -> _Entry:
     """The one result of a batch; with status 207 there may be an error in its place."""
-    batch = _SERVICE.read(answer, _Batch, now)
+    batch = _SERVICE.read(answer, _Batch, context)
     if batch.results:
         return batch.results[0]
     reasons = "; ".join(filter(None, map(_find_message, batch.errors)))
@@ -214,7 +220,7 @@ async def _find(context: Context, email: str) -> _Entry | None:
         answer = await _ask(context, "GET", path, idProperty="email", properties=_SHOWN)
     except NotFoundError:
         return None
-    return _SERVICE.read(answer, _Entry, context.now)
+    return _SERVICE.read(answer, _Entry, context)
 
 
 @action(
@@ -247,7 +253,7 @@ async def list_contacts(input: ListContacts, context: Context) -> ContactPage:
     after = {"after": input.after} if input.after else {}
     asked = {"limit": str(input.limit), "properties": _SHOWN, **after}
     answer = await _ask(context, "GET", _objects(context, "contacts"), **asked)
-    page = _SERVICE.read(answer, _Page, context.now)
+    page = _SERVICE.read(answer, _Page, context)
     return ContactPage(contacts=[*map(_contact, page.results)], next_after=page.paging.get("next", {}).get("after"))
 
 
@@ -260,7 +266,7 @@ async def _create(
     ]
     body = {"properties": properties, "associations": associations}
     answer = await _ask(context, "POST", _objects(context, kind), body)
-    return Created(id=_SERVICE.read(answer, _Entry, context.now).id)
+    return Created(id=_SERVICE.read(answer, _Entry, context).id)
 
 
 def _contact(entry: _Entry) -> Contact:

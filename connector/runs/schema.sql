@@ -311,6 +311,17 @@ CREATE TABLE IF NOT EXISTS aliases (
     PRIMARY KEY (connector, connection, named)
 ) WITHOUT ROWID;
 
+-- How answers differ from what a plugin's models declare, as `connector/drift.py` finds it, and how often.
+CREATE TABLE IF NOT EXISTS drift (
+    operation TEXT NOT NULL,
+    kind      TEXT NOT NULL CHECK (kind IN ('unknown', 'missing', 'retyped')),
+    path      TEXT NOT NULL,
+    times     INTEGER NOT NULL,
+    first_at  TEXT NOT NULL,
+    last_at   TEXT NOT NULL,
+    PRIMARY KEY (operation, kind, path)
+) WITHOUT ROWID;
+
 -- Flows that the clock starts. Ticks after `anchor` count; those up to `last` were dealt with.
 -- A flow that is off, or whose timetable has another key, has no row and begins anew.
 CREATE TABLE IF NOT EXISTS schedules (

@@ -21,6 +21,7 @@ from connector.database import Failpoint
 from connector.errors import SettingsError
 from connector.flows.flow import Flow
 from connector.registry import Registry
+from connector.runs.drifts import Keeper
 from connector.runs.intake import Intake
 from connector.runs.listeners import find_listeners, find_pinned
 from connector.runs.polling.poller import Poller
@@ -137,7 +138,8 @@ async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], settin
     scheduler = Scheduler(intake, _now)
     retention = Retention(store, settings.keep, flows, _now)
     integrity = Integrity(settings.database)
-    working = asyncio.create_task(_work(worker, scheduler, poller, retention, integrity))
+    keeper = Keeper(store, adapter.drifts, _now)
+    working = asyncio.create_task(_work(worker, scheduler, poller, retention, integrity, keeper))
 
     def stop() -> None:
         scheduler.stop()
@@ -145,6 +147,7 @@ async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], settin
         retention.stop()
         integrity.stop()
         worker.stop()
+        keeper.stop()
 
     try:
         app = create_app(Webhooks(adapter, intake), Readiness(working, store, integrity).fault)
@@ -157,7 +160,7 @@ async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], settin
             store.close()
 
 
-async def _work(*parts: Worker | Scheduler | Poller | Retention | Integrity) -> None:
+async def _work(*parts: Worker | Scheduler | Poller | Retention | Integrity | Keeper) -> None:
     """Until one of them ends; then the others are stopped."""
     tasks = [asyncio.create_task(part.work()) for part in parts]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -58,7 +58,8 @@ class HubSpot:
         return Reply({"results": [self._show("contacts", one) for one in ids[start : start + limit]], **more})
 
     def _show(self, kind: str, key: str) -> dict[str, Any]:
-        return {"id": key, "properties": self.objects[kind][key], "archived": False}
+        times = dict.fromkeys(("createdAt", "updatedAt"), "2026-03-25T14:32:00.000Z")
+        return {"id": key, "properties": self.objects[kind][key], "archived": False, **times}
 
     def _upsert(self, body: Any) -> Reply:
         results, errors = [], []

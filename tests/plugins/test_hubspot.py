@@ -1,16 +1,19 @@
 """The HubSpot plugin against a double that follows HubSpot's published reference."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 from hostile import TEXTS
+from loopback import Reply
 from plugins.hubspot_double import HubSpot, failure, rate_limited, running
 from pydantic import SecretStr
 
 from connector.adapter import Adapter
 from connector.declare import Keeping
+from connector.drift import Counts, Drift
 from connector.errors import (
     ActionError,
     AuthenticationError,
@@ -39,7 +42,13 @@ def hubspot(double: tuple[str, HubSpot]) -> HubSpot:
 
 
 @pytest.fixture
-def do(double, tmp_path, make_adapter) -> Callable[..., dict[str, Any]]:
+def drifts() -> Counts:
+    """How answers differed, of all calls of `do`."""
+    return Counter()
+
+
+@pytest.fixture
+def do(double, tmp_path, make_adapter, drifts) -> Callable[..., dict[str, Any]]:
     """do(action, input, what earlier attempts have kept) → its output."""
     (tmp_path / "connections.yaml").write_text(
         f"crm: {{connector: hubspot, token: {{env: HUBSPOT_TOKEN}}, address: '{double[0]}'}}"
@@ -49,7 +58,10 @@ def do(double, tmp_path, make_adapter) -> Callable[..., dict[str, Any]]:
         async def work() -> dict[str, Any]:
             adapter: Adapter = make_adapter(HUBSPOT_TOKEN="pat-na1-canary")
             async with adapter, adapter.open_call(f"hubspot.{name}", input, connection="crm", keeping=keeping) as call:
-                return await call.send()
+                try:
+                    return await call.send()
+                finally:
+                    drifts.update(adapter.drifts.take())
 
         return asyncio.run(work())
 
@@ -67,6 +79,17 @@ def test_contact_is_created_then_updated_and_found_whatever_the_case(do, hubspot
 
 def test_contact_that_nobody_knows_is_null(do):
     assert do("find_contact", {"email": "nobody@example.com"}) == {"contact": None}
+
+
+def test_fields_that_are_new_break_nothing_and_a_retyped_one_is_named(do, hubspot, drifts):
+    body = {"id": "101", "properties": {}, "archived": False, "createdAt": "x", "updatedAt": "x", "score": 1}
+    hubspot.replies += [Reply(body), Reply(body | {"archived": "no"})]
+    assert do("find_contact", JOHN)["contact"]["id"] == "101"
+    with pytest.raises(OutputError, match=r"HubSpot does not fit: archived: .* not 'no'"):
+        do("find_contact", JOHN)
+    assert drifts == {("hubspot.find_contact", Drift("unknown", "score")): 1} | {
+        ("hubspot.find_contact", Drift("retyped", "archived")): 1
+    }
 
 
 def test_repeated_attempt_says_the_same_as_the_first(do):

@@ -70,7 +70,7 @@ async def ask(
     )
     if (error := _refusal(response)) is not None:
         raise error
-    return _SERVICE.read(response, model, context.now)
+    return _SERVICE.read(response, model, context)
 
 
 def _refusal(response: httpx.Response) -> ActionError | None:

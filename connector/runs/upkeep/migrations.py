@@ -94,6 +94,8 @@ _MIGRATIONS = (
     """,
     # 5 → 6: what an action keeps for later attempts of its step
     "ALTER TABLE steps ADD COLUMN kept TEXT;",
+    # 6 → 7: how answers differ from what is declared
+    "",
 )
 """From each version to the next, the first one being 1. Postgres has had no database of version 1."""
 
