@@ -48,8 +48,10 @@ class Mailbox:
 
 
 @contextmanager
-def running(tls: ssl.SSLContext | None = None, *, implicit: bool = False, **options: Any) -> Iterator[Mailbox]:
-    """aiosmtpd with STARTTLS where there is a context, or with TLS from the beginning; `options` are those of its SMTP."""
+def running(
+    tls: ssl.SSLContext | None = None, *, implicit: bool = False, login: bool = False, **options: Any
+) -> Iterator[Mailbox]:
+    """aiosmtpd with STARTTLS where there is a context, or with TLS from the beginning; `options` are its own."""
     mailbox, loop, ready = Mailbox(), asyncio.new_event_loop(), threading.Event()
 
     def make() -> SMTP:
@@ -68,7 +70,7 @@ def running(tls: ssl.SSLContext | None = None, *, implicit: bool = False, **opti
         loop.run_until_complete(asyncio.sleep(0.01))
         loop.close()
 
-    if options.get("auth_required") is not None:
+    if login:
         options["authenticator"] = mailbox.authenticate
     thread = threading.Thread(target=work)
     thread.start()

@@ -5,6 +5,9 @@ import json
 import re
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
+from email.header import decode_header, make_header
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from hostile import TEXTS
 from plugins.mail_server import CLOSE, PASSWORD, SILENCE, USER, answering, running
 from pydantic import SecretStr
 
+from connector.adapter import Adapter
 from connector.errors import (
     ActionError,
     AuthenticationError,
@@ -26,9 +30,12 @@ from connector.errors import (
     ServerError,
     SettingsError,
 )
+from connector.flows.check import check as check_flow
+from connector.settings import load
 from connector.testing import PluginContract, Service
 
 PLAIN = {"security": "none", "networks": ["127.0.0.0/8"], "host": "127.0.0.1"}
+LOCAL = {"host": "localhost", "networks": ["127.0.0.0/8", "::1/128"]}
 LOGIN = {"user": USER, "password": {"env": "SMTP_PASSWORD"}}
 HELLO = {"to": "ann@example.com", "subject": "Hello", "text": "How are you?"}
 
@@ -47,14 +54,12 @@ def tls(authority) -> ssl.SSLContext:
 
 @pytest.fixture
 def do(tmp_path, make_adapter, authority) -> Callable[..., dict[str, Any]]:
-    """do(port, {values of the connection}, action, key, field=value, …) → its output."""
+    """do(port, values of the connection, action, key, field=value, …) → its output."""
     (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
 
-    def run(
-        port: int, values: dict[str, Any], action: str = "send", key: str = "run-1", **input: Any
-    ) -> dict[str, Any]:
-        values = {"connector": "email", "port": port, "from": "cal@example.com", **values}
-        (tmp_path / "connections.yaml").write_text(json.dumps({"mail": values}))
+    def run(port: int, made: dict[str, Any], action: str = "send", key: str = "run-1", **input: Any) -> dict[str, Any]:
+        mail = {"connector": "email", "port": port, "from": "cal@example.com", **made}
+        (tmp_path / "connections.yaml").write_text(json.dumps({"mail": mail}))
         given = {} if action == "check_connection" else {**HELLO, **input}
 
         async def work() -> dict[str, Any]:
@@ -109,34 +114,39 @@ def test_message_id_is_that_of_the_step(do):
 def test_what_a_visitor_wrote_is_shown_and_nothing_else(do, text):
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     with running() as box:
-        do(
-            box.port,
-            PLAIN,
-            subject=f"Chat: {text}.",
-            text=f"{text}\n.\n.x",
-            html="<p>{said}</p>",
-            values={"said": text},
-        )
+        said = {"html": "<p>{said}</p>", "values": {"said": text}}
+        do(box.port, PLAIN, subject=f"Chat: {text}.", text=f"{text}\n.\n.x", **said)
     [message], [envelope] = box.messages, box.envelopes
-    line = " ".join(re.sub("[\x00-\x1f\x7f\u2028]", " ", whole).split())
-    assert " ".join(str(message["Subject"]).split()) == " ".join(f"Chat: {line}.".split()) or "=?" in text
-    assert message.keys() == [
-        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type",
-    ] or sorted(message.keys()) == sorted(
-        ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
-    )  # fmt: skip
+    assert {*message.keys()} == {
+        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Type", "MIME-Version",
+    }  # fmt: skip
     assert envelope.rcpt_tos == ["ann@example.com"]
+    line = " ".join(re.sub("[\x00-\x1f\x7f\u2028]", " ", f"Chat: {whole}.").split())
+    assert str(make_header(decode_header(envelope_header(envelope.content, "Subject")))) == line
     plain, html = message.iter_parts()
-    assert plain.get_content().replace("\r\n", "\n") == f"{whole}\n.\n.x\n".replace("\r\n", "\n")
-    shown = html.get_content()
+    assert text_of(plain) == f"{whole}\n.\n.x\n".replace("\r\n", "\n")
+    shown = text_of(html)
     assert shown.count("<") == 2 + shown.count("<br>")
+
+
+def text_of(part: Any) -> str:
+    return part.get_content().replace("\r\n", "\n")
+
+
+def envelope_header(content: bytes, name: str) -> str:
+    """As it stands there, unfolded."""
+    found = re.search(rf"^{name}: ([^\r\n]*(?:\r\n [^\r\n]*)*)", content.decode(), re.MULTILINE)
+    assert found
+    return found[1].replace("\r\n", "")
 
 
 def test_encoded_word_of_a_visitor_is_shown_as_it_was_written(do):
     word = "=?utf-8?q?a=0D=0ABcc:_eve=40example.com?="
     with running() as box:
         do(box.port, PLAIN, subject=word)
-    assert str(box.messages[0]["Subject"]) == word
+    raw = envelope_header(box.envelopes[0].content, "Subject")
+    assert "=0D" not in raw.replace("=3D0D", "")
+    assert str(make_header(decode_header(raw))) == word
 
 
 def test_long_subject_is_cut_and_a_long_line_of_text_is_not(do):
@@ -151,27 +161,41 @@ def test_html_keeps_the_lines_of_a_visitor_and_escapes_the_rest(do):
     said = {"name": '<a href="x">', "said": "a & b\n<script>"}
     with running() as box:
         do(box.port, PLAIN, html="<style>p {color: red}</style><b>{name}</b><p>{said}</p>", values=said)
-    html = box.messages[0].get_payload(1).get_content()
+    html = text_of(box.messages[0].get_payload(1))
     assert html.endswith("<b>&lt;a href=&quot;x&quot;&gt;</b><p>a &amp; b<br>\n&lt;script&gt;</p>\n")
     assert html.startswith("<style>p {color: red}</style>")
 
 
 @pytest.mark.parametrize(
     "html",
-    ['<a href="{said}">x</a>', "<b {said}>", "<style>{said}</style>", "<script>{said}</script>", "<!-- {said} -->", "<{said}>",
+    ['<a href="{said}">x</a>', "<b {said}>",
+     "<style>{said}</style>", "<script>{said}</script>", "<!-- {said} -->", "<{said}>",
      "<p>{said}</p><a href='{said}'>", "<a href={said}"],
 )  # fmt: skip
 def test_place_that_is_not_in_text_is_refused(do, html):
-    failing(do, InputError, r"html has \{said\} inside a tag", 1, PLAIN, html=html, values={"said": "x"})
-
-
-def test_template_is_written_out_in_a_flow_and_checked_there(do, tmp_path, chatforge_check):
-    flow = (
-        "flow: f\ntrigger: {uses: chatforge.new_lead}\nsteps:\n- id: mail\n  uses: email.send\n  connection: mail\n"
-        "  with: {to: a@example.com, subject: x, text: x, html: HTML}\n"
+    failing(
+        do,
+        InputError,
+        r"html has (\{said\} inside a tag|a < that begins no tag)",
+        1,
+        PLAIN,
+        html=html,
+        values={"said": "x"},
     )
-    assert "html has {said} inside a tag" in chatforge_check(flow.replace("HTML", "'<a href=\"{said}\">'"))
-    assert "[constant-input]" in chatforge_check(flow.replace("HTML", "'${{ trigger.visitor_name }}'"))
+
+
+def test_template_is_written_out_in_a_flow_and_checked_there(built_in):
+    def check(html: str) -> str:
+        text = (
+            "flow: f\ntrigger: {uses: chatforge.new_lead}\nsteps:\n- id: mail\n  uses: email.send\n"
+            f"  connection: mail\n  with: {{to: a@example.com, subject: x, text: x, html: {json.dumps(html)}}}\n"
+        )
+        catalogue = replace(Adapter(built_in, load(Path(), environ={})).catalogue, connections={"mail": "email"})
+        return " ".join(one.message for one in check_flow(text, "one.yaml", catalogue).problems)
+
+    assert check("<b>{said}</b>") == ""
+    assert "html has {said} inside a tag" in check("<a href='{said}'>")
+    assert "html" in check("<b>${{ trigger.visitor_name }}</b>")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +212,7 @@ def test_template_is_written_out_in_a_flow_and_checked_there(do, tmp_path, chatf
         ({"bcc": ["a@exa mple.com"]}, "bcc is 'a@exa mple.com': expected a domain"),
         ({"reply_to": "a@example..com"}, "reply_to is 'a@example..com': expected a domain"),
         ({"to": "a@[127.0.0.1]"}, "expected a domain"),
-        ({"to": "\ud800@example.com"}, "expected a"),
+        ({"to": "\ud800@example.com"}, "expected one address"),
         ({"to": f"{'a' * 65}@example.com"}, "expected one address"),
         ({"to": f"a@{'b.' * 130}com"}, "at most 254 bytes"),
         ({"to": "a@\u00ad.example"}, "expected a domain"),
@@ -225,7 +249,7 @@ def test_login_goes_through_tls(do, tls, security):
         "security": security,
     }
     implicit = security == "tls"
-    with running(tls, implicit=implicit, auth_required=True, auth_require_tls=not implicit) as box:
+    with running(tls, implicit=implicit, login=True, auth_require_tls=not implicit) as box:
         do(box.port, values | LOGIN)
         checked = do(box.port, values | LOGIN, "check_connection")
     assert (len(box.envelopes), box.logins) == (1, ["PLAIN", "PLAIN"])
@@ -238,8 +262,8 @@ def test_login_goes_through_tls(do, tls, security):
     "values", [{}, {"host": "127.0.0.1", "ca": {"file": "ca.pem"}}], ids=["unknown", "another name"]
 )
 def test_certificate_that_is_not_trusted_gets_no_password(do, tls, security, values):
-    values = {"host": "localhost", "networks": ["127.0.0.0/8", "::1/128"], "security": security} | values
-    with running(tls, implicit=security == "tls", auth_required=True) as box:
+    values = LOCAL | {"security": security} | values
+    with running(tls, implicit=security == "tls", login=True) as box:
         error = failing(do, NetworkError, "its TLS certificate is not trusted", box.port, values | LOGIN)
     assert (error.processed, error.transient, box.logins) == ("no", False, [])
 
@@ -252,7 +276,7 @@ def test_server_without_starttls_gets_no_password(do):
 
 
 def test_password_that_is_wrong_is_tried_once_and_never_shown(do):
-    with running(auth_required=True, auth_require_tls=False) as box:
+    with running(login=True, auth_require_tls=False) as box:
         values = {**PLAIN, **LOGIN, "user": "eve"}
         error = failing(
             do, AuthenticationError, r"does not accept the login \(535 5.7.8\); check user", box.port, values
@@ -265,9 +289,7 @@ def test_password_that_is_wrong_is_tried_once_and_never_shown(do):
 
 def test_server_that_takes_no_password_says_what_it_takes(do):
     with answering({"EHLO": "250-x\r\n250 AUTH XOAUTH2"}) as script:
-        failing(
-            do, AuthenticationError, "takes no password; it offers 'xoauth2'|offers xoauth2", script.port, PLAIN | LOGIN
-        )
+        failing(do, AuthenticationError, "takes no password; it offers", script.port, PLAIN | LOGIN)
 
 
 @pytest.mark.parametrize(
@@ -364,19 +386,19 @@ def test_server_says_when_to_come_back(do, text, seconds):
 @pytest.mark.parametrize(
     ("verb", "reply", "error", "words"),
     [
-        ("GREETING", "554 5.7.1 your address is blocked", ForbiddenError, "the connection: .* your address is blocked"),
+        ("GREETING", "554 5.7.1 your address is blocked", ForbiddenError, "the connection: .*your address is blocked"),
         ("AUTH", "454 4.7.0 temporary failure", ServerError, "454"),
         ("MAIL", "530 5.7.0 log in first", AuthenticationError, "530"),
         ("MAIL", "553 5.7.1 not your address", ForbiddenError, "from 'cal@example.com'"),
         ("MAIL", "552 5.3.4 too big", RejectedError, "text: the message is too large"),
-        ("RCPT", "550 5.1.1 no such user", NotFoundError, "to 'ann@example.com': .* no such user"),
-        ("RCPT", "550 relaying denied", ForbiddenError, "to 'ann@example.com': .* relaying denied"),
+        ("RCPT", "550 5.1.1 no such user", NotFoundError, "to 'ann@example.com': .*no such user"),
+        ("RCPT", "550 relaying denied", ForbiddenError, "to 'ann@example.com': .*relaying denied"),
         ("RCPT", "554 5.7.1 not from here", ForbiddenError, "to 'ann@example.com'"),
-        ("RCPT", "552 5.2.2 mailbox full", RejectedError, "to 'ann@example.com': .* mailbox full"),
+        ("RCPT", "552 5.2.2 mailbox full", RejectedError, "to 'ann@example.com': .*mailbox full"),
         ("DATA", "554 no valid recipients", RejectedError, "text: "),
         (".", "552 5.3.4 too big", RejectedError, "text: the message is too large"),
-        (".", "554 5.6.0 looks like spam", RejectedError, "text: .* looks like spam"),
-        (".", "550 5.7.1 policy", ForbiddenError, "text: .* policy"),
+        (".", "554 5.6.0 looks like spam", RejectedError, "text: .*looks like spam"),
+        (".", "550 5.7.1 policy", ForbiddenError, "text: .*policy"),
     ],
 )
 def test_refusal_is_final_and_names_the_field(do, verb, reply, error, words):

@@ -4,7 +4,7 @@ import re
 
 import idna
 
-_LOCAL = re.compile(r"[^\s@<>()\[\],:;\\\"\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff]+")
+_LOCAL = re.compile(r"[^\s@<>()\[\],:;\\\"\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff\ufffd]+")
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _LONGEST_LOCAL, _LONGEST = 64, 254  # bytes, RFC 5321
 

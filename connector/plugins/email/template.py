@@ -20,7 +20,7 @@ class _Texts(HTMLParser):
     """Collects what stands between tags."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(convert_charrefs=False)
         self.found: list[str] = []
         self._raw = ""
 
@@ -40,6 +40,8 @@ def find_fault(template: str) -> str | None:
     texts = _Texts()
     texts.feed(template)
     texts.close()
+    if any("<" in text for text in texts.found):
+        return "html has a < that begins no tag, or a tag that is not closed; write &lt; for the character"
     safe = [name for text in texts.found for name in _PLACE.findall(text)]
     for name in _PLACE.findall(template):
         if name not in safe:
