@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import aiosmtplib
 import httpx
@@ -126,12 +127,14 @@ async def open_session(connection: EmailConnection, trusted: ssl.SSLContext) -> 
         await session.greet()
         yield session
         with suppress(aiosmtplib.SMTPException, OSError):  # what was to be done is done
-            await client.quit(timeout=_QUIT_SECONDS)
+            await client.execute_command(b"QUIT", timeout=_QUIT_SECONDS)
     except (aiosmtplib.SMTPException, OSError) as error:
         raise error_of(error, session.stage, place, _SETTINGS) from None
     finally:
+        transport: Any = client.transport
+        if transport is not None:
+            transport.abort()  # closing would wait for the other side's end of TLS
         client.close()
-        connected.close()
 
 
 def _name(connected: socket.socket) -> str:
