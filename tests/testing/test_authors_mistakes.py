@@ -19,7 +19,7 @@ def test_plugin_that_is_not_installed_is_named(run_contract):
     result = run_contract(test=[('plugin = "greetings"', 'plugin = "greeting"')])
     assert result.code == 2
     assert (
-        "there is no plugin 'greeting', only chatforge, contacts, greetings, http, hubspot, tryton; install its package"
+        "there is no plugin 'greeting', only chatforge, contacts, email, greetings, http, hubspot, slack, tryton; "
         in result.out
     )
     assert "Traceback" not in result.out

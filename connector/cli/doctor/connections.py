@@ -28,7 +28,7 @@ from connector.cli.doctor.findings import (
 from connector.cli.doctor.reach import SOON, check_reach
 from connector.cli.probe import Say, within
 from connector.declare import ConnectionType, Webhook
-from connector.errors import AuthenticationError, ConnectorError, PlanError, RateLimitError
+from connector.errors import AuthenticationError, ConnectorError, InputError, PlanError, RateLimitError
 from connector.flows.problems import did_you_mean
 from connector.registry import Registry
 from connector.settings import Settings
@@ -89,6 +89,8 @@ def _check_connection(
             if usable and state.paused_for > KEY_SECONDS:
                 usable, lacking = False, "nothing is sent until the pause ends"
         yield from _check_key(adapter, connector, name, say) if usable else skip_all(KEY_CHECKS, lacking)
+    elif declared.test is not None and complete.status == "ok":
+        yield from _check_key(adapter, connector, name, say)
     if declared.webhook is not None:
         yield check_webhook(declared.webhook, values, now)
 
@@ -146,6 +148,8 @@ def _try_key(adapter: Adapter, name: str, action: str) -> Findings:
     except TimeoutError:
         waited = f"its budget allowed no request within {KEY_SECONDS:g} s"
         raise CheckError(skip("key", waited), "the key was not tried") from None
+    except InputError as error:  # nothing was sent: this connection cannot be tried
+        raise CheckError(skip("key", str(error)), "the key was not tried") from None
     except ConnectorError as error:
         failed = next((check for kind, check in _REFUSALS if isinstance(error, kind)), "key")
         yield from passed[: KEY_CHECKS.index(failed)]
