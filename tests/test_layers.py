@@ -62,6 +62,7 @@ PLACES = {
     "hmac": {"chatforge/webhooks.py"},
     "pluggy": {"hookspecs.py", "registry.py"},
     "aiohttp": {"transport.py"},
+    "aiosmtplib": {"plugins/email/"},
     "cronsim": {"plugins/timetable.py"},
     "httpx_aiohttp": {"transport.py"},
     "starlette": {"server/"},

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from plugins import mail_server, slack_double
 
 from connector import registry, settings
 from connector.cli.doctor.connections import check_connections
@@ -481,6 +482,28 @@ def test_each_named_connection_is_checked(connections, sandbox, tmp_path):
     assert report["chatfogre/third", "values"]["next_step"] == "did you mean 'chatforge'?"
     assert report["chatforge/plain", "address"]["detail"].startswith("the base URL is 'ftp://x'")
     assert report.code == 2
+
+
+def test_connection_without_http_is_tried_by_its_own_action(connections, tmp_path):
+    with mail_server.running() as box:
+        here = {"host": "127.0.0.1", "port": box.port, "networks": ["127.0.0.0/8"], "from": "cal@example.com"}
+        mail = {"connector": "email", "security": "none", **here}
+        login = {"user": "cal", "password": {"env": "SMTP_PASSWORD"}}
+        (tmp_path / "connections.yaml").write_text(json.dumps({"good": mail, "refused": mail | login}))
+        report = connections(SMTP_PASSWORD="for_tests")
+    assert report["email/good", "key"]["status"] == "ok"
+    assert report["email/refused", "key"]["status"] == "fail"
+
+
+def test_webhook_is_not_tried_since_that_would_post(connections, tmp_path):
+    with slack_double.running("unused") as (served, slack):
+        (tmp_path / "connections.yaml").write_text("hook: {connector: slack, webhook_url: {env: SLACK_WEBHOOK}}\n")
+        report = connections(SLACK_WEBHOOK=f"{served.url}{slack_double.HOOK}")
+    found = report["slack/hook", "key"]
+    assert found["status"] == "skip"
+    assert found["detail"].startswith("a webhook can only be tried by posting a message")
+    assert slack.messages == []
+    assert slack_double.HOOK not in repr(report.found)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from connector.adapter import DEFAULT, Adapter
 from connector.chatforge.connection import ChatForgeConnection
@@ -110,11 +110,18 @@ def _read_values(adapter: Adapter, connector: str, name: str) -> tuple[Connectio
 
 def _has_default(declared: ConnectionType, settings: Settings) -> bool:
     """Whether there may be one without connections.yaml, or its plugin fails at that, which is said then."""
-    needs_nothing = not any(field.is_required() for field in declared.model.model_fields.values())
     try:
-        return needs_nothing or declared.default(settings) is not None
+        return _needs_nothing(declared.model) or declared.default(settings) is not None
     except Exception:  # whatever a stranger's function raises
         return True
+
+
+def _needs_nothing(model: type[BaseModel]) -> bool:
+    try:
+        model.model_validate({})
+    except ValidationError:
+        return False
+    return True
 
 
 def _count_replacing(declared: ConnectionType, settings: Settings, connector: str) -> int:
