@@ -29,7 +29,7 @@ class Mailbox:
 
     @property
     def messages(self) -> list[EmailMessage]:
-        return [message_from_bytes(one.content, policy=policy.default) for one in self.envelopes]  # type: ignore[misc]
+        return [message_from_bytes(one.content, policy=policy.default) for one in self.envelopes]
 
     async def handle_RCPT(self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: Any):  # noqa: N802
         if address in self.refused:

@@ -14,7 +14,7 @@ PORTS = {"starttls": 587, "tls": 465, "none": 25}
 class EmailConnection(BaseModel):
     """An SMTP server, and the address in whose name it sends."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid")
 
     host: str = Field(description="The name of the server: smtp.example.com")
     port: int | None = Field(None, ge=1, le=65535, description="587 with starttls, 465 with tls, 25 with none.")

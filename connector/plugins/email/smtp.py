@@ -111,16 +111,7 @@ async def open_session(connection: EmailConnection, trusted: ssl.SSLContext) -> 
     """A session that is logged in. All that fails, also in the block, is an ActionError."""
     port = connection.port or PORTS[connection.security]
     place = f"{connection.host}:{port}"
-    connected = await _connect(connection, port, place)
-    client = aiosmtplib.SMTP(
-        hostname=connection.host,
-        sock=connected,
-        local_hostname=_name(connected),
-        timeout=connection.timeout,
-        use_tls=connection.security == "tls",
-        start_tls=False,
-        tls_context=trusted,
-    )
+    client = _client(connection, await _connect(connection, port, place), trusted)
     session = Session(client, connection, place)
     try:
         session.greeting = describe((await client.connect()).message)
@@ -135,6 +126,18 @@ async def open_session(connection: EmailConnection, trusted: ssl.SSLContext) -> 
         if transport is not None:
             transport.abort()  # closing would wait for the other side's end of TLS
         client.close()
+
+
+def _client(connection: EmailConnection, connected: socket.socket, trusted: ssl.SSLContext) -> aiosmtplib.SMTP:
+    return aiosmtplib.SMTP(
+        hostname=connection.host,
+        sock=connected,
+        local_hostname=_name(connected),
+        timeout=connection.timeout,
+        use_tls=connection.security == "tls",
+        start_tls=False,
+        tls_context=trusted,
+    )
 
 
 def _name(connected: socket.socket) -> str:
@@ -165,17 +168,20 @@ async def _connect(connection: EmailConnection, port: int, place: str) -> socket
     except (OSError, UnicodeError) as error:
         found, failed = [], error
     for family, kind, protocol, _, address in found:
-        opened = socket.socket(family, kind, protocol)
-        opened.setblocking(False)
         try:
-            await asyncio.wait_for(loop.sock_connect(opened, address), min(_CONNECT_SECONDS, connection.timeout))
+            return await _open(socket.socket(family, kind, protocol), address, connection.timeout)
         except OSError as error:  # TimeoutError is one
-            opened.close()
             failed = error
-        except BaseException:
-            opened.close()
-            raise
-        else:
-            return opened
     reason, transient = describe_refusal(failed)
     raise NetworkError(f"cannot reach {place}: {reason}; {_SETTINGS}", processed="no", transient=transient)
+
+
+async def _open(opened: socket.socket, address: Any, seconds: float) -> socket.socket:
+    opened.setblocking(False)
+    try:
+        async with asyncio.timeout(min(_CONNECT_SECONDS, seconds)):
+            await asyncio.get_running_loop().sock_connect(opened, address)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
