@@ -165,7 +165,7 @@ async def post_message(input: PostMessage, context: Context) -> PostedMessage:
     if not input.channel:
         raise InputError("channel is missing: expected the id of a channel or its name, such as '#leads'")
     answer = await _ask(context, "chat.postMessage", {"channel": replace_surrogates(input.channel), **body})
-    posted = _SERVICE.read(answer, _Posted, context.now)
+    posted = _SERVICE.read(answer, _Posted, context)
     return PostedMessage(ok=True, channel=posted.channel, ts=posted.ts)
 
 
@@ -184,13 +184,13 @@ async def check_connection(_input: CheckConnection, context: Context) -> Checked
         raise InputError(
             "a webhook can only be tried by posting a message; chatforge call slack.post_message does that"
         )
-    return _SERVICE.read(await _ask(context, "auth.test", {}), CheckedConnection, context.now)
+    return _SERVICE.read(await _ask(context, "auth.test", {}), CheckedConnection, context)
 
 
 async def _ask(context: Context, method: str, body: dict[str, Any]) -> httpx.Response:
     """The answer to a method of the API, which says that it is a success. Raises ActionError."""
     answer = await context.http.post(f"/{method}", json=body)
-    outcome = _SERVICE.read(answer, _Outcome, context.now)
+    outcome = _SERVICE.read(answer, _Outcome, context)
     if not outcome.ok:
         more = f", needed: {outcome.needed}" if outcome.needed else ""
         _refuse(shorten(f"{outcome.error}{more}", QUOTED), _MEANINGS.get(outcome.error, _REFUSED), answer, context)
