@@ -1,5 +1,7 @@
 """The recipes with messages to people, served against the sandbox, a double of Slack and a real SMTP server."""
 
+import json
+
 import httpx
 import pytest
 import yaml
@@ -26,6 +28,10 @@ def prepare(scene):
         (scene.folder / "flows" / "connections.yaml").write_text(yaml.safe_dump(mine))
 
     return write
+
+
+def mail_to(box) -> dict:
+    return {"host": "127.0.0.1", "port": box.port, "security": "none", "networks": ["127.0.0.0/8"], "user": "cal"}
 
 
 def wait_for_status(scene, status: str):
@@ -70,12 +76,23 @@ def test_visitor_is_left_alone_where_nobody_says_go_in_time(scene, prepare):
     assert (len(slack.messages), scene.messages(story["conversation_id"])) == (1, [])
 
 
+def test_each_agent_is_reported_in_an_email_of_its_own(scene, prepare):
+    scene.visit(EMAIL)
+    with mail_server.running(login=True, auth_require_tls=False) as box:
+        prepare("weekly-report", {"mail": mail_to(box)})
+        result = scene("run", "flows/weekly-report.yaml", "--set", "scheduled_at=2026-03-23T07:00:00Z", **SECRETS)
+    assert result.code == 0, result.out + result.error
+    agents = json.loads(scene("call", "chatforge.list_agents").out)["agents"]
+    subjects = [f"{agent['name']} in the week to 23.03.2026" for agent in agents]
+    assert [mail["Subject"] for mail in box.messages] == subjects
+    assert "Leads this month: 1\n" in box.messages[0].get_content()
+
+
 @pytest.mark.parametrize("taken_over", [False, True], ids=["nobody", "somebody"])
 def test_team_gets_an_email_where_nobody_takes_over(scene, prepare, taken_over):
     timeout = ("10m", "5m" if taken_over else "2s")
     with mail_server.running(login=True, auth_require_tls=False) as box:
-        mail = {"host": "127.0.0.1", "port": box.port, "security": "none", "networks": ["127.0.0.0/8"], "user": "cal"}
-        prepare("follow-up", {"mail": mail}, timeout, ("every: 30s", "every: 1s"))
+        prepare("follow-up", {"mail": mail_to(box)}, timeout, ("every: 30s", "every: 1s"))
         with scene.serving(**SECRETS):
             story = scene.visit(EMAIL, **VISITOR, messages=["Hello"])
             if taken_over:

@@ -133,6 +133,23 @@ def test_visitor_is_joined_by_page_in_office_hours_only(scene, tmp_path, moment,
     assert [note["hs_note_body"] for note in hubspot.objects["notes"].values()] == notes
 
 
+def test_leads_of_last_month_go_to_the_crm_and_nobody_is_greeted(scene, tmp_path):
+    stories = scene.fill(3)  # of 1 March
+    scene.visit("old@example.com", webhook=False, created_at="2026-01-31T10:00:00Z")
+    shutil.copy(RECIPES / "office-hours.yaml", tmp_path)
+    with hubspot_double.running("pat-na1-canary") as (served, hubspot):
+        (tmp_path / "connections.yaml").write_text(
+            f"hubspot: {{connector: hubspot, token: {{env: HUBSPOT_TOKEN}}, address: '{served.url}'}}\n"
+        )
+        for _ in range(2):
+            result = scene("backfill", "office-hours.yaml", "--since", "2026-02-01", **SECRETS)
+            assert result.code == 0, result.out + result.error
+    emails = [contact["email"] for contact in hubspot.objects["contacts"].values()]
+    assert sorted(emails) == [f"visitor{number}@example.com" for number in range(3)]
+    assert not hubspot.objects["notes"]
+    assert not [text for story in stories for text in scene.messages(story["conversation_id"])]
+
+
 def test_leads_of_two_accounts_go_to_their_own_crms(chatforge, tmp_path):
     with hubspot_double.running("pat-na1-canary") as (hub, hubspot), running() as north, running() as south:
         connections = yaml.safe_load((RECIPES / "connections.yaml").read_text())
