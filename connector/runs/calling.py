@@ -21,6 +21,7 @@ from connector.flows.expressions.functions import EvaluationError, as_time
 from connector.flows.flow import Call, Retry, Step
 from connector.runs import records
 from connector.runs.cancelling import Cancelling
+from connector.runs.decisions.interventions import Past, is_within
 from connector.runs.pausing import Paused
 from connector.runs.records import Failure
 from connector.runs.run_writer import RunWriter
@@ -56,8 +57,8 @@ class Caller:
     jitter: Callable[[], float]
     in_flight: Counter[str]
     cancelling: Cancelling
-    repeats: Mapping[str, int] = field(default_factory=dict)
-    """How often a person has had steps done once more, by their paths."""
+    past: Past = field(default_factory=Past)
+    """What people have decided about the run."""
 
     async def call(self, step: Step, call: Call, path: str, scope: Scope, record: records.Step | None) -> records.Step:
         """Make the call, or go on with it where the journal has begun it. Raises EvaluationError and Paused."""
@@ -84,7 +85,7 @@ class Caller:
     def _one(self, step: Step, call: Call, path: str, scope: Scope, record: records.Step | None) -> "_One":
         doubt = record is not None and (record.status == "sending" or is_in_doubt(record))
         is_open = doubt and self.adapter.effect(call.uses, call.constants) not in REPEATABLE
-        attempts, kept = (record.attempts, record.kept) if record else (0, {})
+        attempts, kept = (record.attempts, record.kept) if record else (0, self.past.kept.get(path, {}))
         return _One(self, step, call, path, scope, attempts, is_open, kept)
 
     @contextmanager
@@ -107,9 +108,7 @@ class Caller:
 
     def times_repeated(self, path: str) -> int:
         """How often a person has had the step done once more, by itself or with a step that it stands inside."""
-        return sum(
-            times for one, times in self.repeats.items() if path == one or path.startswith((f"{one}/", f"{one}["))
-        )
+        return sum(times for one, times in self.past.repeats.items() if is_within(path, one))
 
     def is_repeatable(self, call: Call) -> bool:
         """Whether nothing happens twice when the call is made twice, or the flow says that it may."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 from connector.database import Connection, Row
 from connector.runs import pins, records
-from connector.runs.decisions import interventions
+from connector.runs.decisions.interventions import Past, look_back
 from connector.runs.journal import DamagedRowError, Journal, run_of, step_of
 from connector.runs.pins import Pins
 from connector.runs.records import Failure, write_time
@@ -41,8 +41,8 @@ class Claim:
     run: records.Run
     steps: Mapping[str, records.Step]
     pins: Pins
-    repeats: Mapping[str, int] = field(default_factory=dict)
-    """How often a person has had steps done once more, by their paths."""
+    past: Past = field(default_factory=Past)
+    """What people have decided about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +134,8 @@ def _claim_or_hold(
 ) -> Claim | None:
     try:
         begun = {row["step"]: step_of(row) for row in sorted(steps, key=lambda row: row["started_at"])}
-        repeats = interventions.count_repeats(connection, run.id) if run.epoch > 1 else {}
-        return Claim(run, begun, pins.read(pinned), repeats)
+        past = look_back(connection, run.id) if run.epoch > 1 else Past()
+        return Claim(run, begun, pins.read(pinned), past)
     except DamagedRowError as error:
         _hold(connection, run.id, error)
         return None

@@ -103,7 +103,7 @@ class _Progress:
             interpreter.jitter,
             interpreter.in_flight,
             interpreter.cancelling,
-            claim.repeats,
+            claim.past,
         )
         self._pausing = Pausing(self._adapter, self._writer, self._clock)
 

@@ -7,11 +7,12 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from runs.deciding import go_on, retry
 from runs.driving import at_work, begin, queue, until_status
 
 from connector.adapter import Delivery
 from connector.declare import Event, Keeping
-from connector.errors import NetworkError, ServerError
+from connector.errors import NetworkError, RejectedError, ServerError
 from connector.runs import claims
 from connector.runs.intake import Intake
 from connector.runs.run_writer import RunWriter
@@ -31,6 +32,19 @@ def test_what_an_attempt_found_before_it_changed_anything_holds_for_later_ones(b
     )
     _, steps = bench.run(flow)
     assert (len(bench.calls), steps["one"].output, steps["two"].output) == (3, {"text": "new"}, {"text": "known"})
+
+
+def test_what_a_failed_step_had_found_holds_when_a_person_retries_it(bench):
+    bench.answers["create"] = [RejectedError("no")] * 2
+    run, _ = bench.run(bench.flow("- {id: one, uses: test.create, with: {text: a}}"))
+    outcomes = []
+    for repeats in ((), (), ("one",)):
+        retry(bench, run, *repeats)
+        run, steps = go_on(bench, run)
+        outcomes.append((run.status, steps["one"].output))
+        if run.status == "succeeded":
+            bench.change("UPDATE runs SET status = 'failed'")
+    assert outcomes == [("failed", None), ("succeeded", {"text": "new"}), ("succeeded", {"text": "known"})]
 
 
 def test_what_cannot_be_kept_is_not_acted_on(bench):

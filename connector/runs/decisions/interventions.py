@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -41,6 +41,16 @@ class Intervention:
     """The paths of steps that succeeded and are done once more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """By the paths of steps."""
+
+    repeats: Counter[str] = field(default_factory=Counter)
+    """How often a person has had them done once more."""
+    kept: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What their actions had found out before they were forgotten, under the idempotency key that they still have."""
+
+
 def keep(connection: Connection, run_id: str, intervention: Intervention) -> None:
     person = intervention.person
     last = connection.execute(
@@ -61,9 +71,21 @@ def load(connection: Connection, run_id: str) -> list[Intervention]:
     return [intervention_of(row) for row in rows]
 
 
-def count_repeats(connection: Connection, run_id: str) -> Counter[str]:
-    """How often a person has had each step done once more, by its path. Raises DamagedRowError."""
-    return Counter(path for one in load(connection, run_id) for path in one.repeats)
+def look_back(connection: Connection, run_id: str) -> Past:
+    """What the decisions about a run mean for its further calls. Raises DamagedRowError."""
+    past = Past()
+    for one in load(connection, run_id):
+        past.kept.update({step["id"]: step["kept"] for step in one.undone.get("steps", ()) if step.get("kept")})
+        for path in one.repeats:
+            past.repeats[path] += 1
+            for known in [known for known in past.kept if is_within(known, path)]:
+                del past.kept[known]
+    return past
+
+
+def is_within(path: str, outer: str) -> bool:
+    """Whether a step is the one with the other path, or stands inside it."""
+    return path == outer or path.startswith((f"{outer}/", f"{outer}["))
 
 
 @undamaged
