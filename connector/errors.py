@@ -8,6 +8,7 @@ ConnectorError
 ├── WebhookError             a delivery that is refused; carries the HTTP status of the refusal
 ├── EventError               an authenticated event whose content cannot be read; it is held, not lost
 ├── FlowError                a flow that does not check; carries its problems
+├── FolderError              a folder of agents cannot be read or written, or does not go with the account
 ├── StoreError               the database cannot be opened, read or written
 │   └── StoreLockedError     another process executes this database
 └── ActionError              an action did not succeed; carries `kind`, `processed`, `transient`
@@ -82,6 +83,10 @@ class FlowError(ConnectorError):
         super().__init__(message)
         self.problems = tuple(problems)
         self.sources = sources
+
+
+class FolderError(ConnectorError):
+    """A folder of agents cannot be read or written, or does not go with the account."""
 
 
 class StoreError(ConnectorError):

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "connector"
 LAYERS = [
     line.split()
     for line in """
-    errors
+    errors files
     validation
     database
     settings
@@ -36,7 +36,7 @@ LAYERS = [
     config_values
     adapter
     blocking
-    manifest flow_schema flow_graph
+    manifest flow_schema flow_graph agents
     runs
     server
     sandbox

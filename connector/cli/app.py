@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from connector.cli import exits, output
+from connector.cli.agents import app as agents
 from connector.cli.backfill import backfill
 from connector.cli.call import call
 from connector.cli.check import check, show_problem
@@ -56,6 +57,7 @@ COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
     "list": list_operations,
     "show": show,
     "call": call,
+    "agents": agents,
     "manifest": manifest,
     "new-plugin": new_plugin,
     "doctor": doctor,

@@ -17,9 +17,9 @@ from connector.cli.flow_tests.exporting import make_test
 from connector.cli.flow_tests.reading import read_tests
 from connector.cli.flow_tests.running import run_case
 from connector.cli.loading import load_settings, require_config
-from connector.cli.yaml_text import write_yaml
 from connector.errors import SettingsError, StoreError
 from connector.flows.flow import Flow
+from connector.flows.yaml_text import write_yaml
 from connector.runs import revisions
 from connector.runs.waits import read_view
 

@@ -1,11 +1,11 @@
 """Files that a command writes."""
 
 import os
-import secrets
 import shlex
 import stat
 from pathlib import Path
 
+from connector import files
 from connector.cli import output
 from connector.cli.exits import UsageError
 from connector.cli.input_files import quoted_path
@@ -26,7 +26,7 @@ def write_file(path: Path, text: str, option: str, name: str) -> None:
             raise UsageError(
                 f"the file {quoted_path(path)} cannot be written: it is no regular file; give another path"
             )
-        _replace(target, text, mode and stat.S_IMODE(mode))
+        files.replace(target, text.encode(), mode and stat.S_IMODE(mode))
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"the file {quoted_path(path)} cannot be written: {reason}") from error
@@ -50,16 +50,3 @@ def _mode_of(path: Path) -> int | None:
         return path.stat().st_mode
     except FileNotFoundError:
         return None
-
-
-def _replace(target: Path, text: str, mode: int | None) -> None:
-    new = target.with_name(f".{secrets.token_hex(8)}.new")
-    new.touch(0o666 if mode is None else mode, exist_ok=False)
-    try:
-        if mode is not None:
-            new.chmod(mode)  # touch leaves out what the umask forbids
-        new.write_text(text, "utf-8")
-        new.replace(target)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

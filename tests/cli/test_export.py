@@ -5,9 +5,9 @@ import json
 import pytest
 
 from connector.cli.flow_tests.reading import plain
-from connector.cli.yaml_text import write_yaml
 from connector.flows import document
 from connector.flows.problems import Report
+from connector.flows.yaml_text import write_yaml
 
 FLOW = """
 trigger: {uses: chatforge.event, if: trigger.event == 'lead.captured'}
