@@ -19,9 +19,10 @@ def read(path: Path, longest: int = LONGEST) -> bytes | None:
         return None
     except OSError as error:
         raise FolderError(f"{quoted(path)} cannot be read: {_reason(path, error)}") from error
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise FolderError(f"{quoted(path)} cannot be read: it is no regular file; remove or rename it")
     with open(opened, "rb") as file:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise FolderError(f"{quoted(path)} cannot be read: it is no regular file; remove or rename it")
         content = file.read(longest + 1)
     if len(content) > longest:
         raise FolderError(f"{quoted(path)} cannot be read: it has more than {longest:,} bytes; shorten it")

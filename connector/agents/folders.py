@@ -61,7 +61,8 @@ def _list(root: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise FolderError(f"the folder {disk.quoted(root)} cannot be read: {error.strerror}") from error
+        where = disk.quoted(Path(error.filename or root))
+        raise FolderError(f"the folder {where} cannot be read: {error.strerror}") from error
     for path in held:
         if path.is_symlink():
             raise FolderError(f"{disk.quoted(path)} is a link, and links are not followed here; put the folder there")

@@ -86,17 +86,23 @@ class Planner:
 
     def _update(self, local: LocalAgent, remote: RemoteAgent, plan: Plan) -> None:
         send = []
-        for change in compare(local.values, remote.values, self.state.digests(local.id)):
+        pulled = self.state.digests(local.id)
+        for change in compare(local.values, remote.values, pulled):
             place = place_of(change.field, local.folder)
-            if change.kind == "edited" or (change.kind == "conflict" and self.force):
+            if change.kind == "changed":
+                if change.local is not None:
+                    plan.notes.append(f"{place} was changed at ChatForge; chatforge agents pull takes it over")
+                elif change.field in pulled:
+                    plan.notes.append(f"{place} is no longer here; it stays as it is at ChatForge")
+            elif change.field == "name" and not change.local.strip():
+                plan.refusals.append(f"{place} is blank; write a name, or remove the key to leave it as it is")
+            elif change.kind == "edited" or self.force:
                 send.append(change)
-            elif change.kind == "conflict":
+            else:
                 plan.refusals.append(
                     f"{place} was changed here and at ChatForge; take theirs with chatforge agents pull --force, "
                     "or send yours with --force"
                 )
-            else:
-                plan.notes.append(f"{place} was changed at ChatForge; chatforge agents pull takes it over")
         if send:
             plan.updates.append(Update(local, remote, tuple(send)))
 

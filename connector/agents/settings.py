@@ -51,8 +51,8 @@ def _read(root: Mapping, source: Source, report: Report) -> dict[str, Any]:
             keys.complain(entry.key, "unknown-key", f"agent.yaml has no key {name!r}", f"write the text into {file}")
     keys.mapping(root, "an agent", (*_KEYS, *(name for name in FILES if name in root.entries)))
     found = {name: _value(name, root.get(name), keys) for name in _KEYS}
-    if not root.entries.get("id") and not isinstance(found["name"], str):
-        keys.require(root, "name", "a new agent", _KEYS, "NAME")
+    if root.get("id") is None:
+        _require_name(root, found["name"], keys)
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -64,9 +64,19 @@ def _value(name: str, node: Node | None, keys: Keys) -> Any:
     if not isinstance(node, Scalar) or not isinstance(value, kind):
         keys.complain(node, "type", f"{name} is {_EXPECTED[kind]}")
         return None
-    if name in ("id", "name") and not str(value).strip():
-        keys.complain(node, "type", f"{name} should not be blank", "write one, or remove the key")
+    if name == "id" and not str(value).strip():
+        hint = "write the id that ChatForge gave, or remove the key for a new agent"
+        keys.complain(node, "type", "id is blank", hint)
     return value
+
+
+def _require_name(root: Mapping, name: str | None, keys: Keys) -> None:
+    """An agent that is there may have any name, a new one needs one."""
+    node = root.get("name")
+    if node is None:
+        keys.require(root, "name", "a new agent", _KEYS, "NAME")
+    elif name is None or not name.strip():
+        keys.complain(node, "type", "a new agent needs a name that is not blank", "write one")
 
 
 def edit(text: str, changes: Dict[str, Any]) -> str:
