@@ -51,13 +51,17 @@ def _read(root: Mapping, source: Source, report: Report) -> dict[str, Any]:
             keys.complain(entry.key, "unknown-key", f"agent.yaml has no key {name!r}", f"write the text into {file}")
     keys.mapping(root, "an agent", (*_KEYS, *(name for name in FILES if name in root.entries)))
     found = {name: _value(name, root.get(name), keys) for name in _KEYS}
-    if root.get("id") is None:
+    if _is_empty(root.get("id")):
         _require_name(root, found["name"], keys)
     return {name: value for name, value in found.items() if value is not None}
 
 
+def _is_empty(node: Node | None) -> bool:
+    return node is None or (isinstance(node, Scalar) and node.value is None)
+
+
 def _value(name: str, node: Node | None, keys: Keys) -> Any:
-    if node is None or (isinstance(node, Scalar) and node.value is None):
+    if node is None or _is_empty(node):
         return None
     kind = SETTINGS.get(name, str)
     value = node.value if isinstance(node, Scalar) else None

@@ -79,7 +79,7 @@ def test_text_that_is_too_large_for_the_file_is_told():
         ("id: a\nname: [x]", (2, 7, "name is a text; put it in quotes", "type")),
         ("id: a\nid: b", (2, 1, "the key 'id' is given twice, first in line 1", "duplicate-key")),
         ("active: true", (1, 1, "a new agent needs the key 'name'", "missing-key")),
-        ("name: ' '", (1, 7, "a new agent needs a name that is not blank", "type")),
+        ("id:\nname: ' '", (2, 7, "a new agent needs a name that is not blank", "type")),
         ("- x", (1, 1, "an agent is made of `key: value` lines", "yaml")),
         ("id: a\nknowledge_base: x", (2, 1, "agent.yaml has no key 'knowledge_base'", "unknown-key")),
         ("<<<<<<< HEAD\nid: a", (2, 1, "this key is indented deeper than the line above it", "yaml")),

@@ -3,15 +3,21 @@
 import json
 import os
 import pty
+import re
+import shlex
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
 from hostile import TEXTS
 
+ROOT = Path(__file__).parents[2]
 FIRST = "00000000-0000-4000-8000-000000000001"
 EXACT = ["a\r\nb", "no end", "end\n", " \ttrailing \n\n", "\r", "\ufefftext", "\x00", "\ud800half\udfff", *TEXTS]
 EXACT.remove("\ud83d\ude00")  # JSON reads the two halves as one character
@@ -468,3 +474,31 @@ def test_agent_that_is_changed_while_somebody_thinks_is_not_overwritten(scene, v
     assert result.code == 1
     assert "support-agent was changed at ChatForge just now, so it was not sent; run the command again" in result.error
     assert vendor.get()["system_prompt"] == "just now"
+
+
+def test_page_shows_what_the_commands_print(scene):
+    page = (ROOT / "docs" / "agents.md").read_text()
+    [shown] = re.findall(r"```console\n(\$ chatforge agents pull agents\n.*?)```", page, re.DOTALL)
+    commands = [line[2:] for line in shown.splitlines() if line.startswith("$ ")]
+    printed = ""
+    for command in commands:
+        printed += f"$ {command}\n"
+        if command.startswith("chatforge "):
+            printed += scene(*shlex.split(command)[1:]).out
+        else:
+            subprocess.run(command, shell=True, cwd=scene.folder, check=True)  # noqa: S602 - the page's own
+    assert printed == shown
+
+
+def test_flow_makes_an_agent_for_a_customer_from_a_template_once(scene, vendor):
+    vendor.update(system_prompt="You answer for [customer], see [site].", primary_color="#10b981")
+    shutil.copy(ROOT / "docs/flows/new-agent-per-customer.yaml", scene.folder)
+    page = (ROOT / "docs" / "agents.md").read_text()
+    [command] = re.findall(r"^\$ chatforge (run .*)$", page, re.MULTILINE)
+    for _ in range(2):
+        result = scene(*shlex.split(command.replace("docs/flows/", "")))
+        assert result.code == 0, result.out + result.error
+    [made] = vendor.called("Smith")
+    whole = vendor.get(made["id"])
+    assert whole["system_prompt"] == "You answer for Smith, see https://smith.example.com."
+    assert (whole["primary_color"], whole["welcome_message"]) == ("#10b981", "Hi! How can I help?")
