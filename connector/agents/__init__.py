@@ -7,7 +7,8 @@ settings    agent.yaml
 folders     reads the folders of all agents
 state       what was pulled, as digests, in `.chatforge-agents.json`
 comparing   a field here, at ChatForge, and as it was pulled
+account     the agents at ChatForge, through the adapter
 pulling     ChatForge → folder
 planning    what an apply would send
-applying    folder → ChatForge, through the adapter
+applying    folder → ChatForge
 """

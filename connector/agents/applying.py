@@ -1,53 +1,21 @@
-"""Reads agents from ChatForge, and sends what a plan says, through the adapter's actions."""
+"""Sends what a plan says, and keeps at once in the folder and its state what was done."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from connector.adapter import Adapter
 from connector.agents import disk, folders, pulling, settings
 from connector.agents import state as states
+from connector.agents.account import Account
 from connector.agents.comparing import compare
-from connector.agents.fields import SETTINGS_FILE, RemoteAgent, digest, read_agent
+from connector.agents.fields import SETTINGS_FILE, RemoteAgent, digest
 from connector.agents.folders import LocalAgent
 from connector.agents.planning import Deletion, Plan, Update
 from connector.agents.pulling import Outcome
 from connector.agents.state import Pulled, State
 from connector.errors import ActionError, FolderError
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The agents of one connection. Every method raises a ConnectorError."""
-
-    adapter: Adapter
-    connection: str
-
-    async def list(self) -> dict[str, RemoteAgent]:
-        """All agents by id, without their long texts."""
-        listed = await self._run("list_agents")
-        return {agent["id"]: read_agent(agent) for agent in listed["agents"]}
-
-    async def get(self, agent_id: str) -> RemoteAgent:
-        """An agent with all that ChatForge shows of it."""
-        return read_agent((await self._run("get_agent", agent_id=agent_id))["agent"])
-
-    async def get_all(self, ids: Collection[str]) -> dict[str, RemoteAgent]:
-        return {agent_id: await self.get(agent_id) for agent_id in ids}
-
-    async def create(self, values: Mapping[str, Any]) -> RemoteAgent:
-        return read_agent((await self._run("create_agent", **values))["agent"])
-
-    async def update(self, agent_id: str, values: Mapping[str, Any]) -> None:
-        await self._run("update_agent", agent_id=agent_id, **values)
-
-    async def delete(self, agent_id: str) -> None:
-        await self._run("delete_agent", agent_id=agent_id)
-
-    async def _run(self, action: str, **input: Any) -> dict[str, Any]:
-        return await self.adapter.run(f"chatforge.{action}", input, connection=self.connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +102,7 @@ class Applying:
 
     async def _take(self, agent_id: str, folder: str) -> None:
         """Write what ChatForge made of it, so that a pull would find nothing more."""
-        outcome = Outcome()
-        pulling.take(
-            self.root, self.state, folders.read_one(self.root, folder), await self.account.get(agent_id), outcome
-        )
+        outcome = Outcome(lambda path: self.tell("wrote", path))
+        local, remote = folders.read_one(self.root, folder), await self.account.get(agent_id)
+        pulling.take(self.root, self.state, local, remote, outcome)
         states.save(self.root, self.state)
-        for path in outcome.written:
-            self.tell("wrote", path)

@@ -1,5 +1,6 @@
 """Reads and writes files of the agents' folders; a link is refused, so nothing outside is read, sent or changed."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -18,7 +19,7 @@ def read(path: Path, longest: int = LONGEST) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise FolderError(f"{quoted(path)} cannot be read: {_reason(path, error)}") from error
+        raise FolderError(f"{quoted(path)} cannot be read: {_reason(error)}") from error
     if not stat.S_ISREG(os.fstat(opened).st_mode):
         os.close(opened)
         raise FolderError(f"{quoted(path)} cannot be read: it is no regular file; remove or rename it")
@@ -78,7 +79,7 @@ def quoted(path: Path) -> str:
     return repr(str(path))
 
 
-def _reason(path: Path, error: OSError) -> str:
-    if path.is_symlink():
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
         return "it is a link, and links are not followed here; put the file itself in its place"
     return str(error.strerror)

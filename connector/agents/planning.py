@@ -9,6 +9,7 @@ from connector.agents.comparing import Change, compare
 from connector.agents.fields import SETTINGS_FILE, RemoteAgent, digest, place_of
 from connector.agents.folders import LocalAgent
 from connector.agents.state import Pulled, State
+from connector.flows.problems import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,44 +111,44 @@ class Planner:
         """Refused where the agent may be there already: the same would be there twice."""
         place = self.root / local.folder / SETTINGS_FILE
         held = {one.id for one in self.here}
-        same = [one.id for one in self.listed.values() if one.name == local.values["name"] and one.id not in held]
+        spared = self.listed.keys() - held - (self._gone().keys() if self.delete else set())
+        same = sorted(one for one in spared if self.listed[one].name == local.values["name"])
         lost = next((key for key, one in self.state.agents.items() if one.folder == local.folder), None)
         if lost in self.listed and lost not in held:
             plan.refusals.append(
-                f"{place} has no id, and was pulled with one; write `id: {lost}` into it, or rename its folder "
+                f"{place} has no id, and was pulled with one; write `id: {quoted(lost)}` into it, or rename its folder "
                 "where it is to be a new agent"
             )
-        elif (since := self.state.creating.get(local.folder)) and not self.force:
-            plan.refusals.append(self._doubt(place, since, same))
+        elif not self.force and (same or local.folder in self.state.creating):
+            plan.refusals.append(self._doubt(place, self.state.creating.get(local.folder), same))
         else:
             plan.creations.append(local)
-            if same:
-                plan.notes.append(f"there is an agent called {local.values['name']!r} already ({', '.join(same)})")
 
-    def _doubt(self, place: Path, since: str, same: Collection[str]) -> str:
-        doubt = f"{place}: whether this agent was created at {since} is not known"
+    def _doubt(self, place: Path, since: str | None, same: Collection[str]) -> str:
+        doubt = f"whether this agent was created at {since} is not known, and " if since else ""
         if same:
-            found = " or ".join(f"`id: {one}`" for one in same)
-            return f"{doubt}; of its name there is one that no folder holds: write {found} into it, or give --force"
-        return f"{doubt}, and none of its name is there now; to create it give --force"
+            found = " or ".join(f"`id: {quoted(one)}`" for one in same)
+            held = f"there is an agent of its name that no folder holds: write {found} into it"
+            return f"{place}: {doubt}{held}, or give --force to create another"
+        return f"{place}: {doubt}none of its name is there now; to create it give --force"
 
     def _unknown(self, local: LocalAgent) -> str:
         place = f"{self.root / local.folder / SETTINGS_FILE}:{local.line}"
         return (
-            f"{place}: there is no agent {local.id!r} in this account; remove the folder, or the line with the id to "
-            "create the agent anew"
+            f"{place}: there is no agent {quoted(local.id)} in this account; remove the folder, or the line with the "
+            "id to create the agent anew"
         )
 
     def _delete(self, pulled: Pulled, remote: RemoteAgent, plan: Plan) -> None:
         if not self.delete:
             plan.notes.append(
-                f"the folder of {remote.name!r}, {pulled.folder}, is gone; --delete deletes the agent too"
+                f"the folder of {quoted(remote.name)}, {pulled.folder}, is gone; --delete deletes the agent too"
             )
             return
         changed = [one.field for one in compare({}, remote.values, {}) if _differs(one, pulled)]
         if changed and not self.force:
             plan.refusals.append(
-                f"{', '.join(changed)} of {remote.name!r}, whose folder {pulled.folder} is gone, was changed at "
+                f"{', '.join(changed)} of {quoted(remote.name)}, whose folder {pulled.folder} is gone, was changed at "
                 "ChatForge; look at it with chatforge agents pull, or delete it with --force"
             )
         plan.deletions.append(Deletion(remote, pulled.folder))

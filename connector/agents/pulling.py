@@ -1,12 +1,13 @@
 """Takes over into the folder what ChatForge has, and leaves what was edited there."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connector.agents import disk, settings
+from connector.agents import disk, folders, settings
 from connector.agents import state as states
+from connector.agents.account import Account
 from connector.agents.comparing import Change, compare
 from connector.agents.fields import FIELDS, FILES, OTHERS_FILE, SETTINGS, SETTINGS_FILE, RemoteAgent, digest
 from connector.agents.folders import LocalAgent
@@ -17,46 +18,47 @@ from connector.errors import FolderError
 
 @dataclass(slots=True)
 class Outcome:
-    """Files that were written, edits that were left, by folder, and folders whose agent is no longer there.
+    """Edits that were left, by folder, and folders whose agent is no longer there, of how many agents and files.
 
-    `agents` is how many the account has.
+    `tell` is called with each file that was written.
     """
 
-    written: list[str] = field(default_factory=list)
+    tell: Callable[[str], None]
+    agents: int = 0
+    written: int = 0
     left: list[tuple[str, Change]] = field(default_factory=list)
     gone: list[LocalAgent] = field(default_factory=list)
-    agents: int = 0
 
     @property
     def conflicts(self) -> list[tuple[str, Change]]:
         return [(folder, change) for folder, change in self.left if change.kind == "conflict"]
 
 
-def pull(
-    root: Path, state: State, here: Collection[LocalAgent], remotes: Collection[RemoteAgent], *, force: bool = False
-) -> Outcome:
-    """Write all agents. `force`: also over edits. Raises FolderError; what was written until then is in the state."""
-    _require_same_account(root, state, remotes, force=force)
-    outcome = Outcome(agents=len(remotes))
+async def pull(account: Account, root: Path, state: State, tell: Callable[[str], None], *, force: bool) -> Outcome:
+    """Write all agents, one after the other. `force`: also over edits.
+
+    Raises ConnectorError; what was written until then stays, and is in the state.
+    """
+    here = folders.read_all(root)
+    listed = await account.list()
     by_id = {one.id: one for one in here if one.id is not None}
-    known = {one.id for one in remotes}
-    state.agents = {key: one for key, one in state.agents.items() if key in known or key in by_id}
+    _require_same_account(root, state, listed, force=force)
+    state.agents = {key: one for key, one in state.agents.items() if key in listed or key in by_id}
+    outcome = Outcome(tell, agents=len(listed), gone=[one for key, one in by_id.items() if key not in listed])
     disk.make_folder(root)
     try:
-        for remote in sorted(remotes, key=lambda one: (str(one.others.get("created_at")), one.id)):
-            take(root, state, by_id.get(remote.id), remote, outcome, force=force)
+        for agent_id in sorted(listed, key=lambda one: (str(listed[one].others.get("created_at")), one)):
+            take(root, state, by_id.get(agent_id), await account.get(agent_id), outcome, force=force)
     finally:
         states.save(root, state)
-    outcome.gone = [one for one in here if one.id is not None and one.id not in known]
     return outcome
 
 
-def _require_same_account(root: Path, state: State, remotes: Collection[RemoteAgent], *, force: bool) -> None:
-    known = {one.id for one in remotes}
-    if state.agents and known and not known & state.agents.keys() and not force:
+def _require_same_account(root: Path, state: State, listed: Collection[str], *, force: bool) -> None:
+    if state.agents and listed and not state.agents.keys() & set(listed) and not force:
         raise FolderError(
-            f"none of the {len(state.agents)} agents in {disk.quoted(root)} is in this account, so it may be another "
-            "one; pull into another folder, or give --force to add the agents of this account"
+            f"none of the agents in {disk.quoted(root)} is in this account, so it may be another one; pull into "
+            "another folder, or give --force to add the agents of this account"
         )
 
 
@@ -69,7 +71,9 @@ def take(
     left = {name: one for name, one in changes.items() if one.remote is None or (one.kind != "changed" and not force)}
     folder = local.folder if local else _new_folder(root, remote.name)
     written = _write(root / folder, local, remote, changes.keys() - left.keys())
-    outcome.written += [f"{folder}/{name}" for name in written]
+    for name in written:
+        outcome.tell(f"{folder}/{name}")
+    outcome.written += len(written)
     outcome.left += [(folder, one) for one in left.values()]
     digests = {name: digest(remote.values[name]) for name in FIELDS if name in remote.values and name not in left}
     state.agents[remote.id] = Pulled(

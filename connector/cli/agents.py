@@ -1,7 +1,10 @@
 """`chatforge agents`."""
 
 import asyncio
+import os
 import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +12,14 @@ import typer
 
 from connector.adapter import DEFAULT, Adapter
 from connector.agents import folders, pulling, state
-from connector.agents.applying import Account, Applying
+from connector.agents.account import Account
+from connector.agents.applying import Applying
 from connector.agents.planning import Plan, Planner
 from connector.agents.pulling import Outcome
 from connector.agents.state import State
-from connector.cli import agents_report, exits
+from connector.cli import agents_report, exits, output
 from connector.cli.exits import UsageError
+from connector.cli.input_files import quoted_path
 from connector.cli.loading import load_adapter
 from connector.errors import ConnectorError
 
@@ -25,6 +30,9 @@ Connection = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="A connection of connections.yaml; the one that DIR was pulled from without it."),
 ]
+
+
+Planning = Callable[[Account], Awaitable[Plan]]
 
 
 class NotAgreedError(ConnectorError):
@@ -51,11 +59,9 @@ def pull(
 
 
 async def _pull(adapter: Adapter, root: Path, known: State, *, force: bool) -> Outcome:
-    account = Account(adapter, known.connection)
     async with adapter:
-        here = folders.read_all(root)
-        remotes = await account.get_all(await account.list())
-    return pulling.pull(root, known, here, remotes.values(), force=force)
+        account = Account(adapter, known.connection)
+        return await pulling.pull(account, root, known, partial(agents_report.tell, "wrote"), force=force)
 
 
 @app.command()
@@ -68,6 +74,7 @@ def apply(
         bool, typer.Option("--force", help="Also where ChatForge has another text since the pull, or a doubt.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: as JSON.")] = False,
 ) -> int:
     """Send what was edited in the folder, after a look at the difference.
 
@@ -75,23 +82,37 @@ def apply(
 
     Example: chatforge agents apply agents --dry-run
     """
-    if not root.is_dir():
-        raise UsageError(f"{str(root)!r} is no folder; write the agents into it first: chatforge agents pull {root}")
+    if as_json and not dry_run:
+        raise UsageError("--json shows what would be sent; give --dry-run with it")
+    if not os.path.isdir(root):
+        raise UsageError(
+            f"{quoted_path(root)} is no folder; write the agents into one first: chatforge agents pull DIR"
+        )
     adapter = load_adapter()
     known = state.load(root, connection, DEFAULT)
-    return asyncio.run(_apply(adapter, root, known, delete=delete, force=force, ask=None if dry_run else not yes))
+    planning = partial(_plan, root=root, known=known, delete=delete, force=force)
+    if dry_run:
+        plan = asyncio.run(_look(adapter, known, planning))
+        if as_json:
+            output.write_json(agents_report.plan_as_json(plan))
+        else:
+            agents_report.show_plan(plan)
+        return exits.FAILED if plan.refusals else exits.DONE
+    return asyncio.run(_apply(adapter, root, known, planning, ask=not yes))
 
 
-async def _apply(adapter: Adapter, root: Path, known: State, *, delete: bool, force: bool, ask: bool | None) -> int:
-    """`ask` is None where nothing is to be sent."""
-    account = Account(adapter, known.connection)
+async def _look(adapter: Adapter, known: State, planning: Planning) -> Plan:
     async with adapter:
-        plan = await _plan(account, root, known, delete=delete, force=force)
+        return await planning(Account(adapter, known.connection))
+
+
+async def _apply(adapter: Adapter, root: Path, known: State, planning: Planning, *, ask: bool) -> int:
+    async with adapter:
+        account = Account(adapter, known.connection)
+        plan = await planning(account)
         agents_report.show_plan(plan)
-        if plan.refusals:
-            return exits.FAILED
-        if ask is None or plan.is_empty:
-            return exits.DONE
+        if plan.refusals or plan.is_empty:
+            return exits.FAILED if plan.refusals else exits.DONE
         if ask:
             _ask()
         await Applying(account, root, known, agents_report.tell).run(plan)

@@ -3,6 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from connector.agents.comparing import Change
 from connector.agents.fields import FILES, place_of
@@ -15,8 +16,6 @@ _STYLES = {"-": "red", "+": "green", "@": "cyan"}
 
 
 def show_pull(outcome: Outcome) -> None:
-    for path in outcome.written:
-        tell("wrote", path)
     for folder, change in outcome.left:
         if change.kind == "edited":
             output.line(f"left {place_of(change.field, folder)}, which was edited here and not applied")
@@ -25,7 +24,7 @@ def show_pull(outcome: Outcome) -> None:
     for folder, change in outcome.conflicts:
         place = place_of(change.field, folder)
         output.fail(f"{place} was changed here and at ChatForge, and was left; --force takes theirs")
-    output.line(f"{_count(outcome.agents, 'agent')}, {_count(len(outcome.written), 'file')} written")
+    output.line(f"{_count(outcome.agents, 'agent')}, {_count(outcome.written, 'file')} written")
 
 
 def show_plan(plan: Plan) -> None:
@@ -47,6 +46,24 @@ def show_plan(plan: Plan) -> None:
     for refusal in plan.refusals:
         output.fail(refusal)
     output.line(_summary(plan))
+
+
+def plan_as_json(plan: Plan) -> dict[str, Any]:
+    """For programs, such as one that looks every night whether somebody changed an agent."""
+    return {
+        "changes": [
+            {
+                "folder": one.local.folder,
+                "id": one.remote.id,
+                "fields": {change.field: {"from": change.remote, "to": change.local} for change in one.changes},
+            }
+            for one in plan.updates
+        ],
+        "creations": [{"folder": one.folder, "fields": dict(one.values)} for one in plan.creations],
+        "deletions": [{"folder": one.folder, "id": one.remote.id, "name": one.remote.name} for one in plan.deletions],
+        "notes": plan.notes,
+        "refusals": plan.refusals,
+    }
 
 
 def tell(word: str, what: str) -> None:

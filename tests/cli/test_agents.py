@@ -159,6 +159,27 @@ def test_agents_of_one_name_and_of_strange_ones_get_folders_inside(scene, vendor
     assert apply(scene).out == "nothing to send\n"
 
 
+def test_plan_is_printed_as_json(scene, vendor, agents):
+    gone = vendor.create("Gone")
+    pull(scene)
+    (agents / "gone").rename(scene.folder / "gone")
+    (agents / "support-agent/prompt.md").write_text("x")
+    write_new(agents)
+    vendor.update(name="Help")
+    result = scene("agents", "apply", "agents", "--dry-run", "--json", "--delete")
+    assert (result.code, result.error) == (0, "")
+    assert json.loads(result.out) == {
+        "changes": [{"folder": "support-agent", "id": FIRST, "fields": {"system_prompt": {"from": "", "to": "x"}}}],
+        "creations": [{"folder": "sales", "fields": {"name": "Sales"}}],
+        "deletions": [{"folder": "gone", "id": gone, "name": "Gone"}],
+        "notes": ["name in support-agent/agent.yaml was changed at ChatForge; chatforge agents pull takes it over"],
+        "refusals": [],
+    }
+    refused = apply(scene, "--json")
+    assert refused.code == 2
+    assert "--json shows what would be sent; give --dry-run with it" in refused.error
+
+
 def test_dry_run_and_no_terminal_send_nothing(scene, vendor, agents):
     pull(scene)
     (agents / "support-agent/prompt.md").write_text("x")
@@ -259,6 +280,16 @@ def test_new_folder_becomes_an_agent_whose_files_a_pull_leaves(scene, vendor, ag
     assert apply(scene).out == "nothing to send\n"
 
 
+def test_agent_of_a_known_name_is_created_only_where_another_is_wanted(scene, vendor, agents):
+    write_new(agents, text="name: Support Agent\n")
+    result = apply(scene)
+    assert result.code == 1
+    assert "agents/sales/agent.yaml: there is an agent of its name that no folder holds" in result.error
+    pull(scene)
+    assert apply(scene).code == 0
+    assert vendor.names() == ["Support Agent", "Support Agent"]
+
+
 def test_agent_is_deleted_only_where_its_folder_was_pulled_and_is_gone_and_it_is_asked_for(scene, vendor, agents):
     gone, moved = vendor.create("Gone"), vendor.create("Moved")
     pull(scene)
@@ -318,7 +349,7 @@ def test_creation_of_unknown_outcome_is_not_repeated_by_itself(scene, vendor, ag
     assert vendor.names() == (["Sales"] if there else []) + ["Support Agent"]
     if there:
         [sales] = vendor.called("Sales")
-        assert f"write `id: {sales['id']}` into it, or give --force" in result.error
+        assert f"write `id: '{sales['id']}'` into it, or give --force" in result.error
         (agents / "sales/agent.yaml").write_text(f"id: {sales['id']}\nname: Sales\n")
         assert apply(scene).out == "nothing to send\n"
     else:
@@ -362,7 +393,7 @@ def test_killed_creation_is_not_repeated(scene, vendor, agents):
     running.communicate()
     result = apply(scene)
     assert result.code == 1
-    assert "of its name there is one that no folder holds: write `id: " in result.error
+    assert ", and there is an agent of its name that no folder holds: write `id: " in result.error
     assert vendor.names() == ["Sales", "Support Agent"]
 
 
@@ -371,7 +402,7 @@ def test_id_that_is_gone_or_lost_is_told(scene, vendor, agents):
     path = agents / "support-agent/agent.yaml"
     path.write_text(path.read_text().replace(f'id: "{FIRST}"\n', ""))
     result = apply(scene)
-    assert f"agents/support-agent/agent.yaml has no id, and was pulled with one; write `id: {FIRST}`" in result.error
+    assert f"agents/support-agent/agent.yaml has no id, and was pulled with one; write `id: '{FIRST}'`" in result.error
     path.write_text("name: x\nid: nobody\n")
     result = apply(scene)
     assert (result.code, vendor.effects()) == (1, [])
@@ -455,13 +486,15 @@ def test_two_accounts_have_two_folders(scene, vendor, agents):
     assert vendor.get()["system_prompt"] == ""
     swapped = scene("agents", "pull", "agents", CHATFORGE_API_KEY=scene.sandbox.other_api_key)
     assert swapped.code == 1
-    assert "none of the 1 agents in 'agents' is in this account" in swapped.error
+    assert "none of the agents in 'agents' is in this account" in swapped.error
 
 
 def test_apply_without_a_folder_says_what_to_do(scene):
     result = apply(scene)
     assert result.code == 2
-    assert "'agents' is no folder; write the agents into it first: chatforge agents pull agents" in result.error
+    assert "'agents' is no folder; write the agents into one first: chatforge agents pull DIR" in result.error
+    assert "File name too long" in scene("agents", "pull", "x" * 5_000).error
+    assert scene("agents", "apply", "x" * 5_000).code == 2
 
 
 def test_agent_that_is_changed_while_somebody_thinks_is_not_overwritten(scene, vendor, agents):
