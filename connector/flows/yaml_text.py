@@ -1,4 +1,4 @@
-"""Writes JSON values as YAML that flows and their tests are read from."""
+"""Writes JSON values as YAML that flows, their tests and agents are read from."""
 
 import json
 import re

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+from cli.agents_api import Vendor
 
 from connector.chatforge.webhooks import SIGNATURE_HEADER, sign
 from connector.errors import StoreError
@@ -180,3 +181,14 @@ def scene(tmp_path: Path, chatforge: Callable[..., Result]) -> Iterator[Scene]:
             "CHATFORGE_BUDGET_FILE": str(tmp_path / "budget.sqlite"),
         }
         yield Scene(sandbox, tmp_path, chatforge, settings)
+
+
+@pytest.fixture
+def vendor(scene: Scene) -> Vendor:
+    return Vendor(scene)
+
+
+@pytest.fixture
+def agents(scene: Scene) -> Path:
+    """The folder of the agents; it is made by the first pull."""
+    return scene.folder / "agents"
