@@ -71,11 +71,11 @@ figures: install
 	cd tests && ../$(BIN)/python -m torture.budget --minutes $(or $(MINUTES),30)
 
 cassettes: install
-	$(BIN)/python tests/cassettes/record.py --out cassettes
+	PYTHONPATH=tests $(BIN)/python tests/cassettes/record.py --out cassettes
 
 # Needs CHATFORGE_API_KEY. WRITES=1 also changes a throw-away agent; OUT=folder records elsewhere.
 cassettes-live: install
-	$(BIN)/python tests/cassettes/record.py --live $(if $(filter 1,$(WRITES)),--writes) --out $(or $(OUT),cassettes-live)
+	PYTHONPATH=tests $(BIN)/python tests/cassettes/record.py --live $(if $(filter 1,$(WRITES)),--writes) --out $(or $(OUT),cassettes-live)
 
 clean:
 	rm -rf .venv .hosts .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -118,8 +118,12 @@ class _Entry(BaseModel):
     archived: bool | None = None
 
 
+class _Upserted(_Entry):
+    new: bool | None = None
+
+
 class _Batch(BaseModel):
-    results: list[_Entry] = Field(default_factory=list)
+    results: list[_Upserted] = Field(default_factory=list)
     errors: list[dict[str, Any]] = Field(default_factory=list)
 
 

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import hubspot
 import vcr
 import yaml
 from accounts import KEY_THAT_IS_WRONG, LiveAccount, SandboxSite, UnavailableError
@@ -141,7 +142,7 @@ def _record_all(cases: Sequence[Case], out: Path, say: Say, record: Callable[[Ca
 
 
 def _paths() -> set[str]:
-    return {case.path for case in CASES}
+    return {case.path for case in CASES} | hubspot.PATHS
 
 
 @contextmanager
@@ -227,6 +228,7 @@ def main() -> int:
     options = parser.parse_args()
     plugins = registry.load()
     if not options.live:
+        hubspot.record_all(options.out, plugins, taping)
         return 0 if record_sandbox(options.out, plugins) else 1
     found = settings.load(Path.cwd())
     if found.api_key is None:

@@ -1,11 +1,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import hubspot
 import pytest
 from accounts import SandboxSite
 from cases import CASES, NAME, Case
 from expected import check
-from record import RecordingError, choose_live, record_live, record_sandbox
+from record import RecordingError, choose_live, record_live, record_sandbox, taping
 from replays import replay
 from scrub import find_secret
 
@@ -60,7 +61,8 @@ def record(vendor: Sandbox, out: Path, built_in: Registry, cases: Sequence[Case]
 
 def test_committed_cassettes_are_what_the_sandbox_says(tmp_path: Path, committed: Path, built_in: Registry):
     assert record_sandbox(tmp_path, built_in, say=lambda _line: None)
-    assert contents(tmp_path) == contents(committed), "the sandbox or the requests have changed: run make cassettes"
+    hubspot.record_all(tmp_path, built_in, taping)
+    assert contents(tmp_path) == contents(committed), "a double or the requests have changed: run make cassettes"
 
 
 def test_live_recording_tells_nothing_of_the_account_and_replays(
