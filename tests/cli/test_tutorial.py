@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cli.test_new_plugin import PAGE, install
+from cli.test_new_plugin import install
 
-TUTORIAL = PAGE.read_text().partition("## The package")[0]
+TUTORIAL = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text().partition("## The package")[0]
 BLOCK = re.compile(r"```(console|diff|yaml)\n(.*?)```", re.DOTALL)
 FILE = re.compile(r"`([\w/]+\.(?:py|test\.yaml|yaml))`[^`]*:\n\n$")
 
