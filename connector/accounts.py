@@ -146,9 +146,10 @@ class Accounts:
             return declared.model.model_validate({**common, **(raw or {})})
         except ValidationError as error:
             fault = sentence(error, quote=False)
+            step = _find_meant(declared.model, error) or declared.help
         except Exception as error:  # whatever a stranger's validator raises
-            fault = f"its values cannot be used, {type(error).__name__}"
-        raise SettingsError(f"{place}: {fault}; {declared.help}")  # only now: the first error holds the values
+            fault, step = f"its values cannot be used, {type(error).__name__}", declared.help
+        raise SettingsError(f"{place}: {fault}; {step}")  # only now: the first error holds the values
 
     def _describe_unknown(self, connector: str, name: str) -> str:
         if (entry := self._settings.connections.get(name)) is not None:
@@ -156,6 +157,15 @@ class Accounts:
         known = [key for key, value in self._settings.connections.items() if value.connector == connector]
         hint = did_you_mean(name, known) or "add it to connections.yaml"
         return f"there is no {connector} connection {name[:60]!r}; {hint}"
+
+
+def _find_meant(model: type[BaseModel], error: ValidationError) -> str | None:
+    """Which key was meant by the first one that the model does not have."""
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    unknown = (
+        str(one["loc"][0]) for one in error.errors() if one["type"] == "extra_forbidden" and len(one["loc"]) == 1
+    )
+    return next((did_you_mean(name, known) for name in unknown), None)
 
 
 def _call(plugin: str, function: Callable[[Argument], Result], argument: Argument) -> Result:

@@ -45,7 +45,8 @@ class Reach:
             raise RefusedAddressError(f"{address} is no address") from None
         if not all(self._holds(one) for one in _meant(found)):
             raise RefusedAddressError(
-                f"{address} is not on the public internet; allow its network in the connection, under `networks`"
+                f"{address} is not on the public internet; where it is yours, write in the connection: "
+                f"networks: [{found}]"
             )
 
     def _holds(self, address: Address) -> bool:

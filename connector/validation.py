@@ -86,6 +86,17 @@ def quoted(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
+def _fault_of_tag(place: str, detail: Any, quote: bool) -> str:
+    """The key that says which kind of object it is. pydantic quotes it and the kinds."""
+    context = detail["ctx"]
+    key = context["discriminator"].strip("'")
+    where = f"{place}.{key}" if place else key
+    if detail["type"] == "union_tag_not_found":
+        return f"{where} is missing"
+    named = f", not {quoted(context['tag'])}" if quote else ""
+    return f"{where}: expected one of {context['expected_tags']}{named}"
+
+
 def _fault_of(model: type[BaseModel], kind: LiteralString, reason: str) -> ValidationError:
     fault = InitErrorDetails(type=PydanticCustomError(kind, "{reason}", {"reason": reason}), input={})
     return ValidationError.from_exception_data(model.__name__, [fault])
@@ -96,6 +107,8 @@ def _fault(detail: Any, quote: bool) -> str:
     place = ".".join(repr(part)[1:-1] if isinstance(part, str) else str(part) for part in detail["loc"])
     if reason := _REASONS.get(detail["type"]):
         return f"{place} {reason}"
+    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return _fault_of_tag(place, detail, quote)
     message = " ".join(detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ").split())
     message = message.rstrip(".")
     if message[1:2].islower():

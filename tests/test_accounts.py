@@ -159,7 +159,8 @@ def test_bad_connection_is_refused_with_its_place_and_without_its_secrets(make_a
     with pytest.raises(SettingsError) as caught:
         used.connection("chatforge", "acme")
     assert str(caught.value).startswith(f"{tmp_path}/connections.yaml: acme: {sentence}")
-    assert str(caught.value).endswith("the ChatForge Dashboard → Integrations")
+    step = "did you mean 'api_key'?" if values.startswith("apikey") else "the ChatForge Dashboard → Integrations"
+    assert str(caught.value).endswith(step)
     assert no_canary_in(caught.value)
 
 

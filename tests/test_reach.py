@@ -66,7 +66,10 @@ def test_address_that_is_not_public_is_not_reached(served, form, engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_refused_address_is_named_and_not_tried_again(served, engine):
-    with pytest.raises(NetworkError, match=r"127\.0\.0\.1 is not on the public internet; allow its network") as caught:
+    with pytest.raises(
+        NetworkError,
+        match=r"127\.0\.0\.1 is not on the public internet; where it is yours, write in the connection: networks",
+    ) as caught:
         ask(served.url.replace("0.0.0.0", "127.0.0.1"), engine, Reach())
     assert not caught.value.transient
 

@@ -1,11 +1,11 @@
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from connector.validation import read, sentence
+from connector.validation import read, refuse, sentence
 
 
 class Colour(Enum):
@@ -146,3 +146,23 @@ for _ in range(100_000):
 )
 def test_value_that_json_does_not_have_is_refused(value):
     assert fault(value).startswith("expected plain JSON, with times as ISO 8601 text (")
+
+
+class _Cat(BaseModel):
+    type: Literal["cat"]
+
+
+class _Dog(BaseModel):
+    type: Literal["dog"]
+
+
+class _Owner(BaseModel):
+    pet: _Cat | _Dog = Field(discriminator="type")
+
+
+@pytest.mark.parametrize(
+    ("pet", "sentence"),
+    [({"type": "cow"}, "pet.type: expected one of 'cat', 'dog', not 'cow'"), ({}, "pet.type is missing")],
+)
+def test_kind_of_an_object_that_is_none_is_named_with_the_kinds(pet, sentence):
+    assert refuse(_Owner, {"pet": pet}) == ("pet", sentence)

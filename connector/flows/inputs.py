@@ -72,6 +72,11 @@ class Inputs:
         if node.text not in fitting and node.text != DEFAULT_CONNECTION:
             message = f"there is no {connector} connection {quoted(node.text)}"
             hint = did_you_mean(node.text, fitting) or "add it to connections.yaml"
+            if (owner := catalogue.connections.get(node.text)) is not None:
+                message = (
+                    f"the connection {quoted(node.text)} is for the connector {quoted(owner)}, not for {connector!r}"
+                )
+                hint = f"write `connector: {connector}` in connections.yaml, or name another connection"
             self._report.add(self._source.of(node), "unknown-connection", message, hint)
         return node.text
 

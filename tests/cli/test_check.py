@@ -92,6 +92,9 @@ def test_strict_lists_where_a_value_may_be_anything(chatforge, tmp_path):
 def test_connection_must_be_in_connections_yaml(chatforge, flow, tmp_path):
     break_flow(tmp_path, "uses: chatforge.lead_captured", "uses: chatforge.lead_captured\n  connection: acme")
     assert "there is no chatforge connection 'acme'" in chatforge("check", flow).out
+    (tmp_path / "connections.yaml").write_text("acme: {connector: chatfogre}\n")
+    wrong = "the connection 'acme' is for the connector 'chatfogre', not for 'chatforge'"
+    assert wrong in chatforge("check", flow).out
     (tmp_path / "connections.yaml").write_text("acme: {connector: chatforge, api_key: {env: NOT_SET_HERE}}\n")
     assert chatforge("check", flow).code == 0, "checking needs no secrets"
 

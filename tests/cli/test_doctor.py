@@ -495,6 +495,15 @@ def test_connection_without_http_is_tried_by_its_own_action(connections, tmp_pat
     assert report["email/refused", "key"]["status"] == "fail"
 
 
+def test_address_that_requests_would_not_reach_is_told(connections, sandbox, tmp_path):
+    (tmp_path / "connections.yaml").write_text(f"here: {{connector: http, address: '{sandbox.url}'}}\n")
+    found = connections()["http/here", "connection"]
+    assert (found["status"], found["next_step"]) == (
+        "fail",
+        "where it is yours, write in the connection: networks: [127.0.0.1]",
+    )
+
+
 def test_webhook_is_not_tried_since_that_would_post(connections, tmp_path):
     with slack_double.running("unused") as (served, slack):
         (tmp_path / "connections.yaml").write_text("hook: {connector: slack, webhook_url: {env: SLACK_WEBHOOK}}\n")

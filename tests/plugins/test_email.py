@@ -286,7 +286,10 @@ def test_server_that_takes_no_password_says_what_it_takes(do):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"networks": []}, "127.0.0.1 is not on the public internet; allow its network in the connection"),
+        (
+            {"networks": []},
+            "not on the public internet; where it is yours, write in the connection: networks: ",
+        ),
         ({"host": "localhost", "networks": ["::1/128"]}, "127.0.0.1 is not on the public internet"),
         ({"host": "nowhere.invalid"}, "its name cannot be resolved"),
         ({}, "connection refused"),

@@ -185,17 +185,18 @@ def test_refused_token_is_replaced_once(send, service):
 
 
 @pytest.mark.parametrize(
-    ("reply", "error"),
+    ("reply", "error", "step"),
     [
-        (Reply({"error": "invalid_client"}, 401), AuthenticationError),
-        (Reply({"error": "invalid_client", "error_description": "who"}, 400), AuthenticationError),
-        (Reply({}, 500), ServerError),
-        (Reply({"nothing": 1}), OutputError),
+        (Reply({"error": "invalid_client"}, 401), AuthenticationError, ""),
+        (Reply({"error": "invalid_client"}, 400), AuthenticationError, "check client_id, client_secret and scope"),
+        (Reply({}, 404), NotFoundError, "check token_url"),
+        (Reply({}, 500), ServerError, ""),
+        (Reply({"nothing": 1}), OutputError, ""),
     ],
 )
-def test_request_was_not_sent_where_there_is_no_token(send, service, reply, error):
+def test_request_was_not_sent_where_there_is_no_token(send, service, reply, error, step):
     served = service(reply)
-    with pytest.raises(error, match="token address") as caught:
+    with pytest.raises(error, match=f"token address.*{step}") as caught:
         send(served.url, oauth(served.url), method="POST")
     assert caught.value.processed == "no"
     assert [request.path for request in served.requests] == ["/token"]
@@ -384,6 +385,10 @@ def test_url_of_a_request_is_no_place_for_an_expression(built_in, url):
             "paging is for requests that may be repeated",
         ),
         ("url: /x, output_schema: {name: string}", "output_schema is no JSON Schema"),
+        (
+            "url: /x, output_schema: {properties: {a: {items: {anyOf: [{type: text}]}}}}",
+            "output_schema has the type 'text'; expected array, boolean",
+        ),
     ],
 )
 def test_constant_that_cannot_be_used_is_a_problem_of_the_flow(built_in, given, message):

@@ -33,6 +33,7 @@ from connector.cli.doctor.findings import (
 from connector.cli.probe import Say
 from connector.declare import ConnectionType
 from connector.errors import ConnectorError, NetworkError, SettingsError
+from connector.reach import Reach
 from connector.rest import is_page
 from connector.transport import HttpOptions, open_client, open_transport
 
@@ -52,11 +53,12 @@ def check_reach(
     try:
         base_url = _base_url(declared, values)
         url = httpx.URL(HttpOptions(base_url, base_url_setting="the base URL").base_url)
+        reach = _reach(declared, values)
     except ConnectorError as error:
         yield fail_with(error, "address", "correct the base URL")
         return False
     yield check_address(url)
-    stages = _pass_stages(url, base_url, say, strict=strict)
+    stages = _pass_stages(url, base_url, reach, say, strict=strict)
     statuses = yield from skip_after_failure(("name", "connection", "TLS", "answer", "clock"), stages)
     return statuses["answer"] == "ok"
 
@@ -70,6 +72,25 @@ def _base_url(declared: ConnectionType, values: BaseModel) -> str:
             return given
         # whatever a stranger's function raises; its text may hold a secret
         raise SettingsError(f"the plugin makes no address of the values, {type(error).__name__}") from None
+
+
+def _reach(declared: ConnectionType, values: BaseModel) -> Reach | None:
+    """Which addresses the plugin allows itself; None: all, or it has no options."""
+    try:
+        return declared.http(values).reach if declared.http else None
+    except Exception:  # whatever a stranger's function raises; the address is looked at all the same
+        return None
+
+
+def _require_reached(reach: Reach | None, addresses: Sequence[str]) -> None:
+    """Raise CheckError where a request would be refused before it is sent."""
+    try:
+        for address in addresses:
+            if reach is not None:
+                reach.require(address)
+    except OSError as error:
+        what, _, step = str(error).partition("; ")
+        raise CheckError(fail("connection", what, step, exits.NETWORK), "nothing is sent there") from None
 
 
 def check_address(url: httpx.URL) -> Finding:
@@ -86,12 +107,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _pass_stages(url: httpx.URL, base_url: str, say: Say, *, strict: bool) -> Findings:
+def _pass_stages(url: httpx.URL, base_url: str, reach: Reach | None, say: Say, *, strict: bool) -> Findings:
     """Each stage needs the one before it. Raises CheckError."""
     port = url.port or (443 if url.scheme == "https" else 80)
     say(f"looking up {url.host}")
     addresses, found = find_addresses(url.host, port)
     yield found
+    _require_reached(reach, addresses)
     say(f"connecting to {url.host}:{port}")
     connected, found = connect(addresses, port)
     yield found

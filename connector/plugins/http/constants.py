@@ -1,6 +1,6 @@
 """What the constants of a request decide: what repeating it does, and what its answer looks like."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.declare import ByConstants, Effect
@@ -8,11 +8,14 @@ from connector.errors import ConstantError
 from connector.flows import json_schema
 from connector.flows.calls import REPEATABLE
 from connector.flows.predicates import compile_text
+from connector.flows.problems import did_you_mean
 from connector.flows.types import ANY, BOOL, INT, STR, ListOf, Object, Type
 from connector.plugins.http.target import find_fault
 
 _HEADERS = Object("headers", {}, frozenset(), STR)
 _READING = ("GET", "HEAD")
+_TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
+_LISTS = ("anyOf", "oneOf", "allOf")
 _DRAFT = ("type", "properties", "items", "anyOf", "oneOf", "allOf", "enum", "const", "$ref", "$defs")
 
 
@@ -42,6 +45,9 @@ def output(given: Mapping[str, Any]) -> dict[str, Any]:
     schema = given.get("output_schema") or {}
     if schema and not any(word in schema for word in _DRAFT):
         raise ConstantError("output_schema", "output_schema is no JSON Schema: write type: object and properties: …")
+    if (word := _find_unknown_type(schema)) is not None:
+        hint = did_you_mean(word, _TYPES)
+        raise ConstantError("output_schema", f"output_schema has the type {word!r}; {hint}")
     _check_expressions(given, schema)
     item = {key: value for key, value in schema.items() if key != "$defs"}
     properties = {
@@ -56,6 +62,25 @@ def output(given: Mapping[str, Any]) -> dict[str, Any]:
         "required": [*properties],
         "$defs": schema.get("$defs", {}),
     }
+
+
+def _find_unknown_type(schema: Any) -> str | None:
+    """A word behind `type`, wherever a schema may stand, that JSON Schema does not have."""
+    if not isinstance(schema, Mapping):
+        return None
+    named = schema.get("type")
+    for word in named if isinstance(named, list) else [named] if named is not None else []:
+        if word not in _TYPES:
+            return str(word)
+    parts = [schema.get("items"), *(part for name in _LISTS for part in _parts(schema.get(name)))]
+    parts += [part for name in ("properties", "$defs") for part in _parts(schema.get(name))]
+    return next((word for part in parts if (word := _find_unknown_type(part)) is not None), None)
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    if isinstance(value, Mapping):
+        return [*value.values()]
+    return value if isinstance(value, list) else ()
 
 
 def _check_expressions(given: Mapping[str, Any], schema: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connector.declare import Secret
-from connector.errors import ActionError, AuthenticationError, OutputError, RejectedError
+from connector.errors import ActionError, AuthenticationError, NotFoundError, OutputError, RejectedError
 from connector.rest import Service
 
 _EARLY = timedelta(seconds=30)
@@ -73,7 +73,12 @@ class Tokens:
         try:
             _SERVICE.require_success(response, now)
         except RejectedError as error:  # 400 with invalid_client, as RFC 6749 has it
-            raise AuthenticationError(str(error), status=error.status) from None
+            said = str(error).rpartition("; ")[0]
+            step = "check client_id, client_secret and scope of `auth`"
+            raise AuthenticationError(f"{said}; {step}", status=error.status) from None
+        except NotFoundError as error:
+            said = str(error).rpartition("; ")[0]
+            raise NotFoundError(f"{said}; check token_url of `auth`", status=error.status) from None
         with suppress(ValidationError):
             return _Token.model_validate_json(response.content)
         # What came is not quoted: it may hold a token all the same.
