@@ -23,6 +23,8 @@ class PollNeeds:
     """What the account may send; None: as many as it likes."""
     _pauses: dict[tuple[str, str | None], float] = field(default_factory=dict)
     """Seconds between two polls of a list, of one agent or of every agent."""
+    own: float = 0.0
+    """For polls that flows do not share, of one request each at least."""
 
     def add(self, polled: str, partition: str | None, pause: float) -> None:
         """A flow polls, all `pause` seconds; the shortest pause is kept."""
@@ -49,10 +51,12 @@ class PollNeeds:
         if self.named:
             count = f"{_number(self.named)} more" if parts else _count(self.named)
             parts.append(f"{count} for the agents that flows name")
-        needed, share = self.named + self.per_agent, SHARE * (self.limit or float("inf"))
+        if self.own:
+            parts.append(f"at least {f'{_number(self.own)} more' if parts else _count(self.own)}")
+        needed, share = self.named + self.per_agent + self.own, SHARE * (self.limit or float("inf"))
         enough = ""
         if self.limit and self.per_agent and needed <= share:
-            enough = f", enough for {_agents(int((share - self.named) / self.per_agent))}"
+            enough = f", enough for {_agents(int((share - self.named - self.own) / self.per_agent))}"
         yield f"polls of {name}: {' and '.join(parts)}{enough}"
         if self.limit and needed > share:
             yield (
@@ -65,20 +69,18 @@ def find_needs(adapter: Adapter, settings: Settings, flows: Sequence[Flow]) -> S
     """Of each account that flows poll."""
     found: dict[Account, PollNeeds] = {}
     for flow in (*flows, *find_listeners(flows)):
-        for polled, partition, pause in _polls(adapter, flow) if flow.enabled and flow.trigger else ():
-            account = connector_of(flow.started_by.uses), flow.started_by.connection
-            if account not in found:
-                found[account] = PollNeeds(account, _limit(adapter, settings, account))
-            found[account].add(polled, partition, pause)
+        trigger = flow.trigger
+        if trigger is None or not flow.enabled:
+            continue
+        watching, pause = adapter.watch(trigger.uses, trigger.input), adapter.pause(trigger.uses, trigger.input)
+        account = connector_of(trigger.uses), trigger.connection
+        if account not in found and (watching or pause is not None):
+            found[account] = PollNeeds(account, _limit(adapter, settings, account))
+        if watching is not None:
+            found[account].add(watching.list.name, watching.partition, watching.every)
+        elif pause is not None:
+            found[account].own += 60 / max(pause, 0.1)
     return list(found.values())
-
-
-def _polls(adapter: Adapter, flow: Flow) -> Iterator[tuple[str, str | None, float]]:
-    trigger = flow.started_by
-    if (watching := adapter.watch(trigger.uses, trigger.input)) is not None:
-        yield watching.list.name, watching.partition, watching.every
-    elif (pause := adapter.pause(trigger.uses, trigger.input)) is not None:
-        yield f"flow {flow.name}", f"flow {flow.name}", pause  # a poll of its own, whatever it asks for
 
 
 def _limit(adapter: Adapter, settings: Settings, account: Account) -> float | None:

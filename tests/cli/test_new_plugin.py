@@ -1,20 +1,13 @@
 """`chatforge new-plugin`; that the tests of the package pass is seen in test_tutorial."""
 
-import os
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-
-def install(package: Path, site: Path, name: str) -> dict[str, str]:
-    """The environment in which the package is found as an installed one is: by an entry point."""
-    known = site / f"chatforge_{name}-0.1.0.dist-info"
-    known.mkdir(parents=True)
-    (known / "METADATA").write_text(f"Metadata-Version: 2.1\nName: chatforge-{name}\nVersion: 0.1.0\n")
-    (known / "entry_points.txt").write_text(f"[connector.plugins]\n{name} = {name}_plugin\n")
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": f"{site}{os.pathsep}{package}"}
+from connector.validation import read
 
 
 def test_written_package_is_formatted_and_typed(chatforge, tmp_path):
@@ -24,6 +17,15 @@ def test_written_package_is_formatted_and_typed(chatforge, tmp_path):
     mypy = [sys.executable, "-m", "mypy", "--strict", "mine/notes_plugin.py"]
     done = subprocess.run(mypy, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_half_a_character_that_a_visitor_wrote_can_be_sent(chatforge, tmp_path):
+    chatforge("new-plugin", "notes", "--into", "mine")
+    spec = importlib.util.spec_from_file_location("notes_plugin", tmp_path / "mine" / "notes_plugin.py")
+    plugin = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(plugin)
+    note = read(plugin.NewNote, {"email": "ann@example.com", "text": "\ud83d hello"})
+    assert note.text == "\ufffd hello"
 
 
 @pytest.mark.parametrize(
