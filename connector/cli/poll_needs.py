@@ -52,7 +52,7 @@ class PollNeeds:
             count = f"{_number(self.named)} more" if parts else _count(self.named)
             parts.append(f"{count} for the agents that flows name")
         if self.own:
-            parts.append(f"at least {f'{_number(self.own)} more' if parts else _count(self.own)}")
+            parts.append(f"at least {_count(self.own)}")
         needed, share = self.named + self.per_agent + self.own, SHARE * (self.limit or float("inf"))
         enough = ""
         if self.limit and self.per_agent and needed <= share:

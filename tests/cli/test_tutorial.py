@@ -17,7 +17,7 @@ BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 FILE = re.compile(r"`([\w/.-]+\.(?:py|yaml))`[^`]*:\n\n$")
 PORTS = ("8765", "8766")
 """Those of the page; the test takes others, which are free."""
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds until a server has done what the page shows."""
 
 
