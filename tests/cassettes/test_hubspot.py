@@ -44,3 +44,8 @@ def test_cassette_gives_what_its_answers_say(name, engine, committed, built_in, 
     kind, words = ERRORS[name]
     assert done.kind == kind, done
     assert words in str(done)
+
+
+def test_every_action_has_a_success(built_in):
+    recorded = {f"hubspot.{action}" for name, (action, _) in hubspot.CASES.items() if name in OUTPUTS}
+    assert recorded == {name for name in built_in.actions if name.startswith("hubspot.")}
