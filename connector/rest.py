@@ -7,7 +7,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -96,6 +96,8 @@ class Service:
     on_permission: str = "give the key the permission for it"
     find_message: Callable[[Any], str] = find_message
     """The text of an error in a JSON body; empty where there is none."""
+    hide: Callable[[str], str] = str
+    """Takes out secrets that the connection does not know."""
 
     def require_success(self, response: httpx.Response, now: datetime) -> None:
         """Raise the ActionError that a status outside 2xx stands for. `now` serves a `Retry-After` without `Date`."""
@@ -147,12 +149,14 @@ class Service:
         """The service's message in quotes, or what came instead of one; empty where nothing came."""
         if 300 <= response.status_code < 400:
             return f"to {shorten(response.headers.get('location', ''), QUOTED)!r}"
-        return quote_body(response.content, self.find_message)
+        return quote_body(response.content, self.find_message, self.hide)
 
 
 def _meaning_of(status: int) -> Meaning:
     if status >= 500:
         return _FAILED
+    if status in (302, 303):  # many a service says so when it has done what a POST wanted
+        return replace(_REDIRECTED, processed="unknown")
     return _REDIRECTED if status < 400 else _MEANINGS.get(status, _REFUSED)
 
 

@@ -44,7 +44,8 @@ def new_plugin(
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) or name == "flow":
         raise UsageError(f"{quoted(name)} is no name for a plugin: expected a-z, 0-9 and _, such as notes")
-    known = {one.partition(".")[0] for one in registry.load().actions}
+    found = registry.load()
+    known = {one.partition(".")[0] for one in (*found.actions, *found.triggers, *found.connections)}
     if name in known:
         raise UsageError(f"there is a plugin {name!r} already; take another name")
     folder = into or Path(f"chatforge-{name}")

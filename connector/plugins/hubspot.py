@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connector.declare import ActionContext, ConnectionType, RateLimit, Secret, action
-from connector.errors import NotFoundError, OutputError, RateLimitError, RejectedError
+from connector.errors import InputError, NotFoundError, OutputError, RateLimitError, RejectedError
 from connector.hookspecs import hookimpl
 from connector.rest import Service
 from connector.transport import HttpOptions
@@ -21,6 +21,8 @@ from connector.validation import replace_surrogates
 _NOTE_TO_CONTACT, _DEAL_TO_CONTACT = 202, 3  # association types that HubSpot defines
 _SHOWN = "email,firstname,lastname,phone,lifecyclestage"
 _DAILY = "DAILY"
+_RARE = ("archivedAt", "new", "objectWriteTraceId", "propertiesWithHistory", "url")
+"""Fields of an object that only some answers have, by the reference."""
 
 
 class HubSpotConnection(BaseModel):
@@ -117,13 +119,14 @@ class _Entry(BaseModel):
     updated: str | None = Field(None, alias="updatedAt")
     archived: bool | None = None
 
-
-class _Upserted(_Entry):
-    new: bool | None = None
+    @model_validator(mode="before")
+    @classmethod
+    def _drop(cls, value: Any) -> Any:
+        return {name: one for name, one in value.items() if name not in _RARE} if isinstance(value, dict) else value
 
 
 class _Batch(BaseModel):
-    results: list[_Upserted] = Field(default_factory=list)
+    results: list[_Entry] = Field(default_factory=list)
     errors: list[dict[str, Any]] = Field(default_factory=list)
 
 
@@ -136,7 +139,8 @@ def _find_message(body: Any) -> str:
     """`message`, with the fields that `errors` name."""
     if not isinstance(body, Mapping):
         return ""
-    details = body.get("errors") or body.get("validationResults") or ()
+    found = body.get("errors") or body.get("validationResults")
+    details = found if isinstance(found, list) else ()
     parts = [body.get("message"), *(_detail(one) for one in details if isinstance(one, Mapping))]
     return "; ".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part))
 
@@ -170,7 +174,7 @@ async def _ask(context: Context, method: str, path: str, body: Any = None, **par
 def _policy(response: httpx.Response) -> object:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body.get("policyName") if isinstance(body, Mapping) else None
 
@@ -192,9 +196,9 @@ async def upsert_contact(input: UpsertContact, context: Context) -> UpsertedCont
         return await _find(context, input.email) is not None
 
     existed = await context.kept("existed", exists)
-    email = replace_surrogates(input.email)
+    email = _address(input.email)
     given = {"firstname": input.first_name, "lastname": input.last_name, "phone": input.phone}
-    properties = {"email": email, **_texts({**given, **input.properties})}
+    properties = {**_texts({**given, **input.properties}), "email": email}
     entry = {"id": email, "idProperty": "email", "properties": properties}
     answer = await _ask(context, "POST", f"{_objects(context, 'contacts')}/batch/upsert", {"inputs": [entry]})
     return UpsertedContact(id=_only(answer, context).id, created=not existed)
@@ -218,8 +222,16 @@ async def find_contact(input: FindContact, context: Context) -> FoundContact:
     return FoundContact(contact=_contact(found) if found else None)
 
 
+def _address(email: str) -> str:
+    """The e-mail as it stands in a path. Raises InputError where it would be another path."""
+    text = replace_surrogates(email).strip()
+    if text in ("", ".", ".."):
+        raise InputError(f"email is {email!r}: expected an address; guard the step with `if`")
+    return text
+
+
 async def _find(context: Context, email: str) -> _Entry | None:
-    path = f"{_objects(context, 'contacts')}/{quote(replace_surrogates(email), safe='')}"
+    path = f"{_objects(context, 'contacts')}/{quote(_address(email), safe='')}"
     try:
         answer = await _ask(context, "GET", path, idProperty="email", properties=_SHOWN)
     except NotFoundError:

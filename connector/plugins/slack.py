@@ -96,6 +96,7 @@ class _Posted(BaseModel):
 
 
 _SERVICE = Service("Slack", _TOKEN, "give the app the scope chat:write, and invite it to the channel")
+_HOOK_SERVICE = Service("Slack", _WEBHOOK, _WEBHOOK)
 _REFUSED = Meaning(RejectedError, "Slack refuses the message", "correct the input: the same again will not help")
 _NOT_LOGGED_IN = Meaning(AuthenticationError, "Slack does not accept the token", _TOKEN)
 _NO_WEBHOOK = Meaning(AuthenticationError, "Slack does not accept the webhook", _WEBHOOK)
@@ -207,7 +208,7 @@ def _require_posted(answer: httpx.Response, context: Context) -> None:
     if answer.status_code not in (200, 429) and answer.status_code < 500 and word in _MEANINGS:
         _refuse(word, _MEANINGS[word], answer, context)
     headers = {name: answer.headers[name] for name in ("date", "retry-after") if name in answer.headers}
-    _SERVICE.require_success(httpx.Response(answer.status_code, headers=headers, text=word), context.now)
+    _HOOK_SERVICE.require_success(httpx.Response(answer.status_code, headers=headers, text=word), context.now)
     said = repr(word) if word else "something else"
     raise OutputError(
         f"expected 'ok' from Slack, got {said} (status {answer.status_code}); check webhook_url of the connection",

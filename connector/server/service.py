@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import FrameType
@@ -18,10 +18,10 @@ from starlette.routing import Router
 from connector import engines
 from connector.adapter import Adapter
 from connector.database import Failpoint
-from connector.errors import SettingsError
+from connector.errors import SettingsError, StoreError
 from connector.flows.flow import Flow
 from connector.registry import Registry
-from connector.runs.drifts import Keeper
+from connector.runs.drifts import Keeper, keep_drifts
 from connector.runs.intake import Intake
 from connector.runs.listeners import find_listeners, find_pinned
 from connector.runs.polling.poller import Poller
@@ -156,6 +156,8 @@ async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], settin
         stop()
         try:
             await working
+            with suppress(StoreError):  # what calls have counted since
+                await keep_drifts(store, adapter.drifts, _now())
         finally:
             store.close()
 

@@ -28,6 +28,7 @@ from connector.errors import (
     SettingsError,
 )
 from connector.flows.check import check
+from connector.plugins.http.connection import HttpConnection
 from connector.registry import Registry
 from connector.settings import load
 
@@ -164,6 +165,57 @@ def test_token_is_fetched_and_is_shown_nowhere(send, service):
     assert fetched.headers["authorization"] == "Basic bWU6czNjcmV0Lz0r"
 
 
+def test_token_that_is_repeated_in_another_form_is_hidden_too(send, service):
+    def answer(request: Request) -> Reply:
+        if request.path == "/token":
+            return Reply({"access_token": "a/b/canary-1"})
+        return Reply(rb'{"at": "a\/b\/canary-1"}', 200, {"Content-Type": "application/json", "X-Echo": "a/b/canary-1"})
+
+    output = send(service(answer).url, oauth(service(answer).url))
+    assert (output["body"], output["headers"]["x-echo"]) == ({"at": "[secret]"}, "[secret]")
+    assert "canary" not in str(output)
+
+
+def test_token_is_kept_until_it_ends(service, make_adapter, tmp_path):
+    def fetches(expires_in: int) -> int:
+        served = service(Tokens(expires_in))
+        (tmp_path / "connections.yaml").write_text(
+            "\n  ".join(["service:", "connector: http", f"address: {served.url}", *oauth(served.url).split("\n")])
+        )
+
+        async def work() -> None:
+            async with make_adapter(SECRET="s3cret") as adapter:
+                for _ in range(2):
+                    await adapter.run("http.request", {"url": "/things"}, connection="service")
+
+        asyncio.run(work())
+        return [request.path for request in served.requests].count("/token")
+
+    assert (fetches(3600), fetches(1)) == (1, 2)
+
+
+def test_address_that_is_not_public_is_not_reached_unless_it_is_named(send, service):
+    served = service(Reply())
+    with pytest.raises(NetworkError, match="not on the public internet"):
+        send(served.url)
+    assert not served.requests
+
+
+def test_timeout_of_the_connection_is_for_silence_too():
+    options = HttpConnection(address="http://127.0.0.1", timeout=120).options
+    assert (options.read_timeout, options.total_timeout) == (120, 120)
+
+
+def test_header_of_the_connection_stands_where_the_step_has_none(send, service):
+    served = service(Reply())
+    send(
+        served.url, f"{HERE}\nheaders: {{Accept: text/csv}}\nauth: {{type: header, name: X-Key, value: {{env: TOKEN}}}}"
+    )
+    assert served.last.headers["accept"] == "text/csv"
+    with pytest.raises(InputError, match="X-key"):
+        send(served.url, f"{HERE}\nauth: {{type: header, name: X-Key, value: {{env: TOKEN}}}}", headers={"X-key": "1"})
+
+
 def test_id_and_secret_go_into_the_body_where_the_service_wants_that(send, service):
     served = service(Tokens())
     send(served.url, oauth(served.url, ", client_in: body"))
@@ -224,7 +276,8 @@ def test_token_address_is_a_whole_one(send):
         (Reply({"errors": ["email: is no address"]}, 422), RejectedError, "no", False, "'email: is no address'"),
         (Reply({}, 429, {"Retry-After": "7"}), RateLimitError, "no", True, "(429: '{}')"),
         (Reply(b"<title>Down</title>", 503), ServerError, "unknown", True, "HTML page 'Down'"),
-        (Reply({}, 302, {"Location": "http://127.0.0.2/"}), RejectedError, "no", False, "to 'http://127.0.0.2/'"),
+        (Reply({}, 307, {"Location": "http://127.0.0.2/"}), RejectedError, "no", False, "to 'http://127.0.0.2/'"),
+        (Reply({}, 303, {"Location": "/done"}), RejectedError, "unknown", False, "to '/done'"),
     ],
 )
 def test_status_says_what_went_wrong(send, service, reply, error, processed, transient, words):
@@ -246,6 +299,17 @@ def test_answer_that_is_no_success_fails(send, service, success, reply):
     served = service(reply)
     with pytest.raises(ActionError, match=r"body\.ok|status == 201|body\.missing"):
         send(served.url, HERE, success=success)
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [(Reply(b"", 429, {"Retry-After": "7"}), RateLimitError), (Reply(b"<p>Down", 503), ServerError)],
+)
+def test_error_of_which_success_says_nothing_is_what_its_status_says(send, service, reply, error):
+    served = service(reply)
+    with pytest.raises(error) as caught:
+        send(served.url, HERE, success="body.ok")
+    assert caught.value.retry_after == (7 if error is RateLimitError else None)
 
 
 def test_success_may_be_a_status_that_is_an_error_otherwise(send, service):
@@ -376,7 +440,8 @@ def test_url_of_a_request_is_no_place_for_an_expression(built_in, url):
         ),
         ("url: //example.com/x", "url is '//example.com/x': expected what stands behind the connection's address"),
         ("url: /a/../b", "url is '/a/../b': it goes up with '..'; write the path out"),
-        ("url: '/a?b={c}'", "{NAME} stands in the path only"),
+        ("url: '/a?b=c'", "url is '/a?b=c': it has a query; write its values under `query`"),
+        ("url: '/a{b'", "expected {NAME} for each value"),
         ("url: /x, success: body.", "success: "),
         ("url: /x, success: statuss == 200", "success: "),
         ("url: /x, paging: {items: body, next: nothing}", "paging: "),

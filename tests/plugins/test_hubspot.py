@@ -19,6 +19,7 @@ from connector.errors import (
     AuthenticationError,
     DuplicateError,
     ForbiddenError,
+    InputError,
     NotFoundError,
     OutputError,
     RateLimitError,
@@ -77,6 +78,25 @@ def test_contact_is_created_then_updated_and_found_whatever_the_case(do, hubspot
     assert len(hubspot.objects["contacts"]) == 1
 
 
+def test_email_of_a_contact_is_the_one_by_which_it_is_found(do, hubspot):
+    given = {"email": " john@example.com ", "properties": {"email": "other@example.com", "vip": True}}
+    assert [do("upsert_contact", given)["created"] for _ in range(2)] == [True, False]
+    assert [*hubspot.objects["contacts"].values()] == [{"email": "john@example.com", "vip": "true"}]
+
+
+@pytest.mark.parametrize("email", ["", " ", ".", ".."])
+def test_email_that_would_be_another_address_is_refused(do, email):
+    with pytest.raises(InputError, match="expected an address"):
+        do("find_contact", {"email": email})
+
+
+def test_answers_are_what_is_declared(do, drifts):
+    do("upsert_contact", JOHN)
+    do("find_contact", JOHN)
+    do("list_contacts", {"limit": 10})
+    assert drifts == {}
+
+
 def test_contact_that_nobody_knows_is_null(do):
     assert do("find_contact", {"email": "nobody@example.com"}) == {"contact": None}
 
@@ -120,7 +140,7 @@ def test_what_a_visitor_wrote_arrives_as_it_is(do, hubspot, text):
     contact = do("upsert_contact", {**JOHN, "first_name": text})["id"]
     assert hubspot.objects["contacts"][contact]["firstname"] == whole
     do("upsert_contact", {"email": f"{text}@example.com"})
-    assert do("find_contact", {"email": f"{text}@example.com"})["contact"]["email"] == f"{whole}@example.com"
+    assert do("find_contact", {"email": f"{text}@example.com"})["contact"]["email"] == f"{whole}@example.com".lstrip()
 
 
 @pytest.mark.parametrize(

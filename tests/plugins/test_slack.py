@@ -161,7 +161,7 @@ def test_channel_that_got_a_message_just_now_says_when_to_come_back(do, slack):
         (refusal(400, "invalid_payload"), RejectedError, "no", "400: 'invalid_payload'"),
         (refusal(500, "rollup_error"), ServerError, "unknown", "500: 'rollup_error'"),
         (refusal(503, f"<p>{HOOK}"), ServerError, "unknown", "503: no reason given"),
-        (refusal(302, "", Location=HOOK), RejectedError, "no", "redirects"),
+        (refusal(302, "", Location=HOOK), RejectedError, "unknown", "redirects"),
         (refusal(200, f"<p>{HOOK}"), OutputError, "unknown", "expected 'ok' from Slack, got something else"),
         (refusal(200, "okay"), OutputError, "unknown", "got 'okay'"),
     ],

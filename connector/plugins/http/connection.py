@@ -64,6 +64,7 @@ class HttpConnection(BaseModel):
         return HttpOptions(
             self.address,
             {**self.headers, **_log_in(self.auth)},
+            read_timeout=self.timeout,
             total_timeout=self.timeout,
             reach=Reach(self.networks),
             base_url_setting=SETTING,

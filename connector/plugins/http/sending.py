@@ -16,12 +16,12 @@ from connector.flows.expressions.functions import EvaluationError
 from connector.flows.predicates import compile_text
 from connector.flows.slots import Expression
 from connector.flows.types import ANY, BOOL, INT, ListOf, Type
-from connector.plugins.http.connection import HttpConnection
+from connector.plugins.http.connection import HttpConnection, KeyHeader
 from connector.plugins.http.constants import find_unreadable, names_of
 from connector.plugins.http.models import Answer, HttpRequest, Paging
 from connector.plugins.http.target import fill, follow
 from connector.plugins.http.tokens import Tokens
-from connector.rest import Service, quote_body
+from connector.rest import Service, quote_body, refuse_constant
 from connector.validation import quoted, replace_surrogates
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -51,7 +51,9 @@ def prepare(input: HttpRequest, context: Context) -> Sent:
     content, key = _content(input), context.idempotency_key
     standard = {"accept": "application/json", **({} if content is None else {"content-type": _TYPES[input.body_type]})}
     named = {input.idempotency_header.lower(): key} if input.idempotency_header and key else {}
-    headers = {**standard, **_lower(input.headers), **_lower(named)}
+    ours = {name.lower() for name in context.connection.headers}
+    standard = {name: value for name, value in standard.items() if name not in ours}
+    headers = {**standard, **_lower(input.headers, context), **_lower(named, context)}
     query: list[tuple[str, Any]] = [
         (name, _as_text(one))
         for name, value in input.query.items()
@@ -61,10 +63,12 @@ def prepare(input: HttpRequest, context: Context) -> Sent:
     return Sent(input.method, base + fill(input.url, input.path), httpx.QueryParams(query), headers, content)
 
 
-def _lower(given: Mapping[str, str]) -> dict[str, str]:
+def _lower(given: Mapping[str, str], context: Context) -> dict[str, str]:
     """The headers with their names in lower case. Raises InputError."""
+    auth = context.connection.auth
+    ours = (*_OURS, auth.name.lower()) if isinstance(auth, KeyHeader) else _OURS
     for name, value in given.items():
-        if name.lower() in _OURS:
+        if name.lower() in ours:
             raise InputError(
                 f"headers has {name!r}, which is not for flows; keys stand in the connection, under `auth`"
             )
@@ -109,13 +113,9 @@ async def exchange(sent: Sent, context: Context) -> httpx.Response:
 
 async def _send(sent: Sent, context: Context, token: str = "") -> httpx.Response:
     headers = {**sent.headers, **({"authorization": f"Bearer {token}"} if token else {})}
-    response = await context.http.request(
+    return await context.http.request(
         sent.method, sent.url, params=sent.query or None, headers=headers, content=sent.content
     )
-    if token and token.encode() in response.content:  # what the connection does not know cannot be hidden later
-        content = response.content.replace(token.encode(), b"[secret]")
-        response = httpx.Response(response.status_code, headers=response.headers, content=content)
-    return response
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +128,29 @@ class Reader:
     def read(self, response: httpx.Response) -> Answer:
         """The answer, which is a success. Raises ActionError."""
         headers = {name: value for name, value in response.headers.items() if name != "set-cookie"}  # it logs in
-        answer = Answer(status=response.status_code, headers=headers, body=self._body(response))
+        found = {"headers": headers, "body": self._body(response)}
+        if isinstance(self.context.memory, Tokens):  # what the connection does not know cannot be hidden later
+            found = self.context.memory.hide_in(found)
+        answer = Answer(status=response.status_code, **found)
         if self.input.success is None:
             self._service.require_success(response, self.context.now)
-        elif not self._evaluate(self.input.success, answer, BOOL):
+        elif not self._is_success(self.input.success, answer, response):
             self._service.require_success(response, self.context.now)
-            said = quote_body(response.content) or "an empty answer"
+            said = quote_body(response.content, hide=self._service.hide) or "an empty answer"
             raise RejectedError(
                 f"{self._service.name} answers {said} (status {answer.status}), and success is false: "
                 f"{self.input.success}",
                 status=answer.status,
             )
         return answer
+
+    def _is_success(self, text: str, answer: Answer, response: httpx.Response) -> bool:
+        """An answer for which that cannot be said is judged by its status first, so that a 429 stays one."""
+        try:
+            return bool(self._evaluate(text, answer, BOOL))
+        except OutputError:
+            self._service.require_success(response, self.context.now)
+            raise
 
     def items(self, paging: Paging, answer: Answer) -> list[Any]:
         """Those of a page. Raises ActionError."""
@@ -175,7 +186,9 @@ class Reader:
     @property
     def _service(self) -> Service:
         step = "check `auth` of the connection"
-        return Service(self.context.http.base_url.host, step, "the key is good, but may not do this")
+        tokens = self.context.memory if isinstance(self.context.memory, Tokens) else None
+        hide = tokens.hide if tokens else str
+        return Service(self.context.http.base_url.host, step, "the key is good, but may not do this", hide=hide)
 
     def _body(self, response: httpx.Response) -> Any:
         if not response.content:
@@ -183,7 +196,7 @@ class Reader:
         kind = response.headers.get("content-type", "")
         if "json" in kind or (self.input.output_schema is not None and "html" not in kind):
             try:
-                return json.loads(response.content)
+                return json.loads(response.content, parse_constant=refuse_constant)
             except (ValueError, RecursionError):
                 if response.is_success:
                     return self._service.read_json(response, self.context.now)

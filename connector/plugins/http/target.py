@@ -21,8 +21,10 @@ def find_fault(url: str) -> str | None:
         return f"url is {quoted(url)}: expected what stands behind the connection's address, such as /contacts/{{id}}"
     path, _, query = url.partition("?")
     rest = _PLACE.sub("", path)
-    if "{" in rest or "}" in rest or "{" in query or "#" in url:
-        return f"url is {quoted(url)}: {{NAME}} stands in the path only, and values of the query under `query`"
+    if query or "?" in url:
+        return f"url is {quoted(url)}: it has a query; write its values under `query`"
+    if "{" in rest or "}" in rest or "#" in url:
+        return f"url is {quoted(url)}: expected {{NAME}} for each value, and nothing behind the path"
     if any(part in (".", "..") for part in path.split("/")):
         return f"url is {quoted(url)}: it goes up with {quoted('..')}; write the path out"
     return None

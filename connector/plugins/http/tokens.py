@@ -3,10 +3,10 @@
 import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from connector.declare import Secret
 from connector.errors import ActionError, AuthenticationError, NotFoundError, OutputError, RejectedError
@@ -16,6 +16,7 @@ _EARLY = timedelta(seconds=30)
 """So long before its end a token is not used any more."""
 _USUAL = 3600
 """Seconds that a token lives where the answer does not say it."""
+_LONGEST = 10 * 365 * 86_400
 _SERVICE = Service("the token address", "check client_id and client_secret of the connection")
 
 
@@ -32,10 +33,19 @@ class OAuth(BaseModel):
     audience: str | None = None
     client_in: Literal["header", "body"] = Field("header", description="Where id and secret are sent.")
 
+    @field_validator("token_url")
+    @classmethod
+    def _require_url(cls, url: str) -> str:
+        try:
+            httpx.URL(url)
+        except httpx.InvalidURL:
+            raise ValueError("expected https://HOST/PATH") from None
+        return url
+
 
 class _Token(BaseModel):
-    access_token: str = Field(min_length=1)
-    expires_in: float = _USUAL
+    access_token: str = Field(pattern="^[!-~]+$")
+    expires_in: float = Field(_USUAL, ge=0, le=_LONGEST)
 
 
 class Tokens:
@@ -44,8 +54,23 @@ class Tokens:
     def __init__(self, auth: OAuth) -> None:
         self._auth = auth
         self._token = ""
+        self._shown: list[str] = []
         self._ends_at: datetime | None = None
         self._turn = asyncio.Lock()
+
+    def hide(self, text: str) -> str:
+        """The text without the tokens that it may repeat."""
+        for token in self._shown:
+            text = text.replace(token, "[secret]")
+        return text
+
+    def hide_in(self, value: Any) -> Any:
+        """The JSON without them in its texts."""
+        if isinstance(value, str):
+            return self.hide(value)
+        if isinstance(value, dict):
+            return {self.hide(name): self.hide_in(item) for name, item in value.items()}
+        return [self.hide_in(item) for item in value] if isinstance(value, list) else value
 
     async def get(self, client: httpx.AsyncClient, now: datetime, *, refused: str = "") -> str:
         """A token that is not the `refused` one. Raises ActionError; then the request itself was not sent."""
@@ -56,6 +81,7 @@ class Tokens:
                 except ActionError as error:
                     error.processed = "no"
                     raise
+                self._shown = [fetched.access_token, *self._shown[:1]]  # an answer may still repeat the one before
                 self._token, self._ends_at = fetched.access_token, now + timedelta(seconds=fetched.expires_in)
             return self._token
 
