@@ -9,6 +9,7 @@ A host without an event loop uses `connector.blocking`.
 """
 
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -272,7 +273,8 @@ class Adapter:
 
     def _count_drift(self, account: Account, operation: str, found: Iterable[Drift]) -> None:
         """The names in a path are the other side's, which may repeat the key."""
-        self.drifts.count(operation, (Drift(one.kind, account.hide_secrets(one.path)) for one in found))
+        for one, times in Counter(found).items():
+            self.drifts.count(operation, Drift(one.kind, account.hide_secrets(one.path)), times)
 
     @asynccontextmanager
     async def open_http(self, connector: str, name: str = DEFAULT) -> AsyncIterator[httpx.AsyncClient]:

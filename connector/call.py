@@ -69,11 +69,11 @@ class Call:
 
 
 def hide(value: Any, account: Account) -> Any:
-    """The value without the account's secrets in its texts; names of fields stay as they are."""
+    """The value without the account's secrets in its texts and names."""
     if isinstance(value, str):
         return account.hide_secrets(value)
     if isinstance(value, dict):
-        return {name: hide(item, account) for name, item in value.items()}
+        return {account.hide_secrets(name): hide(item, account) for name, item in value.items()}
     return [hide(item, account) for item in value] if isinstance(value, list) else value
 
 

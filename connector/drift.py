@@ -7,7 +7,7 @@ unknown, one of it that did not come is missing. Of other models only what keeps
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -32,7 +32,10 @@ def find(found: BaseModel) -> Iterator[Drift]:
 
 
 def find_faults(error: ValidationError) -> Iterator[Drift]:
-    """What keeps an answer from being read."""
+    """What keeps an answer from being read; of very many faults only that there are some."""
+    if error.error_count() > MOST:
+        yield Drift("retyped", OTHERS)
+        return
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
         kind: Kind = "missing" if fault["type"] == "missing" else "retyped"
         yield Drift(kind, _clean("".join("[]" if isinstance(part, int) else f".{part}" for part in fault["loc"])))
@@ -76,13 +79,12 @@ class Drifts:
         self._counts: Counts = Counter()
         self._known: set[tuple[str, Drift]] = set()
 
-    def count(self, operation: str, found: Iterable[Drift]) -> None:
-        for drift in found:
-            place = (operation, drift)
-            if place not in self._known and len(self._known) >= MOST:
-                place = (operation, Drift(drift.kind, OTHERS))
-            self._known.add(place)
-            self._counts[place] += 1
+    def count(self, operation: str, drift: Drift, times: int = 1) -> None:
+        place = (operation, drift)
+        if place not in self._known and len(self._known) >= MOST:
+            place = (operation, Drift(drift.kind, OTHERS))
+        self._known.add(place)
+        self._counts[place] += times
 
     def take(self) -> Counts:
         """What was counted since the last time."""

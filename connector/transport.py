@@ -7,6 +7,7 @@ import asyncio
 import functools
 import importlib
 import importlib.util
+import logging
 import re
 import socket
 import ssl
@@ -25,6 +26,10 @@ from connector.unreached import describe_place, describe_refusal
 
 Purpose = Literal["takeover", "action", "interactive", "background"]
 Engine = Literal["aiohttp", "httpx"]
+
+# They log whole URLs, which may hold a secret or what a visitor wrote.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 _SAFE = ("GET", "HEAD")
 _MAX_CONNECTIONS = 100

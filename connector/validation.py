@@ -11,6 +11,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 Model = TypeVar("Model", bound=BaseModel)
 
 _MOST = 3  # faults that one sentence names
+_MOST_LOOKED_AT = 1_000
 _LONGEST = 60  # characters of a quoted value
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REASONS = {"missing": "is missing", "extra_forbidden": "is not known here"}
@@ -73,6 +74,8 @@ def sentence(error: ValidationError, *, quote: bool = True) -> str:
 
     `quote=False` leaves out what was given, where that may be a secret.
     """
+    if error.error_count() > _MOST_LOOKED_AT:  # to list them all takes seconds and gigabytes
+        return f"{error.error_count():,} values are not what is expected"
     details = error.errors()
     faults = [_fault(detail, quote) for detail in details[:_MOST]]
     if len(details) > _MOST:

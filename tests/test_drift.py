@@ -66,9 +66,17 @@ def test_path_is_one_line_whatever_the_name():
 
 def test_places_beyond_those_that_are_counted_are_one():
     drifts = Drifts()
-    drifts.count("cards.list", [Drift("unknown", f"f{number}") for number in range(MOST + 3)])
-    drifts.count("cards.list", [Drift("unknown", "f0"), Drift("unknown", "new")])
+    for number in range(MOST + 3):
+        drifts.count("cards.list", Drift("unknown", f"f{number}"))
+    drifts.count("cards.list", Drift("unknown", "f0"))
+    drifts.count("cards.list", Drift("unknown", "new"))
     counts = drifts.take()
     assert len(counts) == MOST + 1
     assert counts["cards.list", Drift("unknown", OTHERS)] == 4
     assert counts["cards.list", Drift("unknown", "f0")] == 2
+
+
+def test_of_very_many_faults_it_is_told_that_there_are_some():
+    with pytest.raises(ValidationError) as caught:
+        Item.model_validate({"id": "1", "owners": [{"name": 7}] * (MOST + 1)})
+    assert [*find_faults(caught.value)] == [Drift("retyped", OTHERS)]

@@ -166,3 +166,12 @@ class _Owner(BaseModel):
 )
 def test_kind_of_an_object_that_is_none_is_named_with_the_kinds(pet, sentence):
     assert refuse(_Owner, {"pet": pet}) == ("pet", sentence)
+
+
+def test_very_many_faults_are_counted_and_not_listed():
+    class Numbers(BaseModel):
+        numbers: list[int]
+
+    with pytest.raises(ValidationError) as caught:
+        Numbers.model_validate({"numbers": ["x"] * 1_001})
+    assert sentence(caught.value) == "1,001 values are not what is expected"

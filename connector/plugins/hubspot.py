@@ -5,7 +5,7 @@ Source: HubSpot's published reference of its CRM objects API, version 2026-03. N
 
 import html
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import httpx
@@ -130,9 +130,13 @@ class _Batch(BaseModel):
     errors: list[dict[str, Any]] = Field(default_factory=list)
 
 
+class _Link(BaseModel):
+    after: str | None = None
+
+
 class _Page(BaseModel):
     results: list[_Entry]
-    paging: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    paging: dict[Literal["next", "prev"], _Link] = Field(default_factory=dict)
 
 
 def _find_message(body: Any) -> str:
@@ -270,7 +274,8 @@ async def list_contacts(input: ListContacts, context: Context) -> ContactPage:
     asked = {"limit": str(input.limit), "properties": _SHOWN, **after}
     answer = await _ask(context, "GET", _objects(context, "contacts"), **asked)
     page = _SERVICE.read(answer, _Page, context)
-    return ContactPage(contacts=[*map(_contact, page.results)], next_after=page.paging.get("next", {}).get("after"))
+    following = page.paging.get("next", _Link())
+    return ContactPage(contacts=[*map(_contact, page.results)], next_after=following.after)
 
 
 async def _create(

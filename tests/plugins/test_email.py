@@ -202,6 +202,7 @@ def test_template_is_written_out_in_a_flow_and_checked_there(built_in):
         ({"cc": ["<a@example.com>"]}, "cc is '<a@example.com>': expected"),
         ({"bcc": ["a@exa mple.com"]}, "bcc is 'a@exa mple.com': expected a domain"),
         ({"reply_to": "a@example..com"}, "reply_to is 'a@example..com': expected a domain"),
+        ({"to": "=?utf-8?q?bob=40evil.example=3E?=@example.com"}, "expected one address"),
         ({"to": "a@[127.0.0.1]"}, "expected a domain"),
         ({"to": "\ud800@example.com"}, "expected one address"),
         ({"to": f"{'a' * 65}@example.com"}, "expected one address"),

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -163,6 +164,14 @@ def test_token_is_fetched_and_is_shown_nowhere(send, service):
     fetched = served.requests[0]
     assert fetched.form == {"grant_type": "client_credentials", "scope": "all"}
     assert fetched.headers["authorization"] == "Basic bWU6czNjcmV0Lz0r"
+
+
+def test_key_that_comes_back_as_the_name_of_a_field_is_hidden(send, service, caplog):
+    served = service(Reply({"tok-12345": 1}))
+    caplog.set_level(logging.DEBUG)
+    output = send(served.url, f"{HERE}\nauth: {{type: bearer, token: {{env: TOKEN}}}}", query={"who": "Ann"})
+    assert output["body"] == {"[secret]": 1}
+    assert "Ann" not in caplog.text
 
 
 def test_token_that_is_repeated_in_another_form_is_hidden_too(send, service):

@@ -22,9 +22,11 @@ def test_counts_add_up_and_new_places_are_logged_once(bench, caplog):
 
     async def work():
         async with bench.working() as (store, _, _):
-            drifts.count("crm.find", [UNKNOWN, UNKNOWN, MISSING])
+            drifts.count("crm.find", UNKNOWN, 2)
+            drifts.count("crm.find", MISSING)
             await keep_drifts(store, drifts, START)
-            drifts.count("crm.find", [UNKNOWN, RETYPED])
+            drifts.count("crm.find", UNKNOWN)
+            drifts.count("crm.find", RETYPED)
             await keep_drifts(store, drifts, later(hours=1))
             await keep_drifts(store, drifts, later(hours=2))
 
@@ -47,7 +49,7 @@ def test_counts_add_up_and_new_places_are_logged_once(bench, caplog):
 @ON_A_FILE
 def test_what_the_database_did_not_take_is_kept_later(bench):
     drifts = Drifts()
-    drifts.count("crm.find", [UNKNOWN])
+    drifts.count("crm.find", UNKNOWN)
 
     async def work():
         async with bench.working() as (store, _, _):
@@ -59,7 +61,7 @@ def test_what_the_database_did_not_take_is_kept_later(bench):
                 keeper = Keeper(store, drifts, bench.clock)
                 group.create_task(keeper.work())
                 await asyncio.sleep(0)
-                drifts.count("crm.find", [UNKNOWN])
+                drifts.count("crm.find", UNKNOWN)
                 keeper.stop()
 
     asyncio.run(work())

@@ -13,7 +13,8 @@ def to_mailbox(text: str) -> str:
     """`ann@müller.example` → `ann@xn--mller-kva.example`. Raises ValueError for what is not one bare address."""
     local, at, domain = text.strip().rpartition("@")
     dotted = local.startswith(".") or local.endswith(".") or ".." in local
-    if not at or not _LOCAL.fullmatch(local) or dotted or len(local.encode()) > _LONGEST_LOCAL:
+    encoded = "=?" in local  # a word in which anything may stand
+    if not at or not _LOCAL.fullmatch(local) or dotted or encoded or len(local.encode()) > _LONGEST_LOCAL:
         raise ValueError("expected one address, such as ann@example.com")
     mailbox = f"{local}@{to_ascii_domain(domain)}"
     if len(mailbox.encode()) > _LONGEST:

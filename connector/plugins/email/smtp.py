@@ -39,7 +39,7 @@ class Session:
     def largest(self) -> int | None:
         """Bytes of a message, where the server tells it."""
         size = self.client.esmtp_extensions.get("size", "")
-        return int(size) if size.isdecimal() and int(size) > 0 else None
+        return int(size) if re.fullmatch("[0-9]{1,20}", size) and int(size) > 0 else None
 
     async def greet(self) -> None:
         await self.client.ehlo()

@@ -94,6 +94,6 @@ def _refusal(response: httpx.Response) -> ActionError | None:
 def _sentence(response: httpx.Response) -> str:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(body.get("message", "")) if isinstance(body, Mapping) else ""
