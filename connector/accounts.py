@@ -2,10 +2,11 @@
 
 import asyncio
 import base64
+import functools
 import html
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from weakref import WeakValueDictionary
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from connector.declare import Action
+from connector.declare import Action, HoldsSecrets
 from connector.errors import ConnectorError, PluginError, SettingsError, UnknownOperationError
 from connector.flows.problems import did_you_mean
 from connector.registry import Registry
@@ -73,6 +74,8 @@ class Account:
     budget: Budget | None
     secrets: Secrets = field(repr=False)
     memory: Any = None
+    holder: HoldsSecrets | None = field(default=None, repr=False)
+    """The memory, where it holds secrets."""
     _locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(default_factory=WeakValueDictionary, repr=False)
 
     def turn(self, action: Action, input: BaseModel) -> AbstractAsyncContextManager[object]:
@@ -83,7 +86,8 @@ class Account:
 
     def hide_secrets(self, text: str) -> str:
         """The text with `[secret]` for each secret of the connection, also for one that was cut: `cf_abc…`."""
-        return self.secrets.hide(text)
+        hidden = self.secrets.hide(text)
+        return _secrets_of(tuple(self.holder.secrets)).hide(hidden) if self.holder else hidden
 
 
 class Accounts:
@@ -127,7 +131,8 @@ class Accounts:
         budget = _call(connector, declared.budget, values) if declared.budget else None
         memory = _call(connector, declared.memory, values) if declared.memory else None
         secrets = Secrets(_find_secrets(values.model_dump()))
-        return Account(values, options, open_transport(options, self._engine), budget, secrets, memory)
+        holder = memory if isinstance(memory, HoldsSecrets) else None
+        return Account(values, options, open_transport(options, self._engine), budget, secrets, memory, holder)
 
     def _read(self, connector: str, name: str) -> BaseModel:
         declared = self._registry.connections.get(connector)
@@ -201,6 +206,11 @@ def _write_base64(secret: bytes) -> Iterator[str]:
         encoded = base64.b64encode(text).decode().rstrip("=")[mixed:]
         yield encoded
         yield encoded[: len(text) * 8 // 6 - mixed]
+
+
+@functools.lru_cache(maxsize=16)
+def _secrets_of(texts: Sequence[str]) -> Secrets:
+    return Secrets([text for text in texts if len(text) >= _SHORTEST_SECRET])
 
 
 def _find_secrets(value: object) -> Iterator[str]:

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import httpx
 from pydantic import BaseModel, BeforeValidator, RootModel, SecretStr
@@ -430,6 +430,15 @@ class RateLimit:
     seconds: int
     per: str
     """What is counted: `API key`."""
+
+
+@runtime_checkable
+class HoldsSecrets(Protocol):
+    """What `ConnectionType.memory` makes, where it holds secrets that the connection does not: a fetched token."""
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """They are hidden like those of the connection."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,8 +96,6 @@ class Service:
     on_permission: str = "give the key the permission for it"
     find_message: Callable[[Any], str] = find_message
     """The text of an error in a JSON body; empty where there is none."""
-    hide: Callable[[str], str] = str
-    """Takes out secrets that the connection does not know."""
 
     def require_success(self, response: httpx.Response, now: datetime) -> None:
         """Raise the ActionError that a status outside 2xx stands for. `now` serves a `Retry-After` without `Date`."""
@@ -149,7 +147,7 @@ class Service:
         """The service's message in quotes, or what came instead of one; empty where nothing came."""
         if 300 <= response.status_code < 400:
             return f"to {shorten(response.headers.get('location', ''), QUOTED)!r}"
-        return quote_body(response.content, self.find_message, self.hide)
+        return quote_body(response.content, self.find_message)
 
 
 def _meaning_of(status: int) -> Meaning:

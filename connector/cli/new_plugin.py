@@ -42,7 +42,7 @@ def new_plugin(
 
     Example: chatforge new-plugin notes
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) or name == "flow":
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) or name in ("flow", "connector"):
         raise UsageError(f"{quoted(name)} is no name for a plugin: expected a-z, 0-9 and _, such as notes")
     found = registry.load()
     known = {one.partition(".")[0] for one in (*found.actions, *found.triggers, *found.connections)}
@@ -53,7 +53,7 @@ def new_plugin(
         raise UsageError(f"{quoted_path(folder)} is there already; nothing was written, give another --into")
     for target, template in _FILES.items():
         text = (_TEMPLATE / template).read_text("utf-8")
-        text = text.replace("NAME_KEY", f"{name.upper()}_KEY").replace("NAME", name)
+        text = re.sub("NAME(_KEY)?", lambda found: f"{name.upper()}_KEY" if found[1] else name, text)
         write_new(folder / target.format(name=name), text.encode())
     output.line("")
     output.line("next")

@@ -85,6 +85,8 @@ class CheckedConnection(BaseModel):
 
 
 class _Outcome(BaseModel):
+    model_config = ConfigDict(strict=True)
+
     ok: bool
     error: str = "no reason given"
     needed: str | None = None

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector.database import Connection
-from connector.drift import Counts, Drift, Drifts
+from connector.drift import OTHERS, Counts, Drift, Drifts
 from connector.errors import StoreError
 from connector.runs.records import read_time, write_time
 from connector.runs.store import Store
 
 log = logging.getLogger(__name__)
 
+MOST_ROWS = 200
+"""Places of one operation; whatever is beyond stands at OTHERS."""
 EVERY = 60.0
 """Seconds between two looks."""
 
@@ -50,15 +52,24 @@ def add_drifts(connection: Connection, counts: Counts, now: datetime) -> list[tu
     """Add to what is known; returns the places that were not."""
     at, new = write_time(now), []
     for (operation, drift), times in counts.items():
-        key = (operation, drift.kind, drift.path)
-        known = connection.execute(
-            "UPDATE drift SET times = times + ?, last_at = ? WHERE operation = ? AND kind = ? AND path = ?",
-            (times, at, *key),
-        )
-        if not known.rowcount:
+        if _add(connection, operation, drift, times, at):
+            continue
+        rows = connection.execute("SELECT count(*) AS number FROM drift WHERE operation = ?", (operation,)).fetchone()
+        place = drift if rows["number"] < MOST_ROWS else Drift(drift.kind, OTHERS)
+        if not _add(connection, operation, place, times, at):
+            key = (operation, place.kind, place.path)
             connection.execute("INSERT INTO drift VALUES (?, ?, ?, ?, ?, ?)", (*key, times, at, at))
-            new.append((operation, drift))
+            new.append((operation, place))
     return new
+
+
+def _add(connection: Connection, operation: str, drift: Drift, times: int, at: str) -> bool:
+    """Whether the place was known."""
+    known = connection.execute(
+        "UPDATE drift SET times = times + ?, last_at = ? WHERE operation = ? AND kind = ? AND path = ?",
+        (times, at, operation, drift.kind, drift.path),
+    )
+    return known.rowcount > 0
 
 
 async def keep_drifts(store: Store, drifts: Drifts, now: datetime) -> None:

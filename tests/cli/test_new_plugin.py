@@ -33,6 +33,8 @@ def test_half_a_character_that_a_visitor_wrote_can_be_sent(chatforge, tmp_path):
     [
         (["My-Plugin"], "'My-Plugin' is no name for a plugin: expected a-z, 0-9 and _, such as notes"),
         (["flow"], "'flow' is no name for a plugin"),
+        (["connector"], "'connector' is no name for a plugin"),
+        (["schedule"], "there is a plugin 'schedule' already"),
         (["contacts"], "there is a plugin 'contacts' already; take another name"),
         (["notes", "--into", "there"], "'there' is there already; nothing was written, give another --into"),
         (["notes", "--into", "file/x"], "cannot be written: Not a directory"),

@@ -139,7 +139,7 @@ def test_connection_logs_in(send, service, lines, expected):
 class Tokens:
     """A service whose tokens end, with the address that gives them."""
 
-    def __init__(self, expires_in: int = 3600, refuses: int = 0) -> None:
+    def __init__(self, expires_in: float | None = 3600, refuses: int = 0) -> None:
         self.given, self.expires_in, self.refuses = 0, expires_in, refuses
 
     def __call__(self, request: Request) -> Reply:
@@ -178,15 +178,16 @@ def test_token_that_is_repeated_in_another_form_is_hidden_too(send, service):
     def answer(request: Request) -> Reply:
         if request.path == "/token":
             return Reply({"access_token": "a/b/canary-1"})
-        return Reply(rb'{"at": "a\/b\/canary-1"}', 200, {"Content-Type": "application/json", "X-Echo": "a/b/canary-1"})
+        body = rb'{"at": "a\/b\/canary-1", "and": "YS9iL2NhbmFyeS0x"}'
+        return Reply(body, 200, {"Content-Type": "application/json", "X-Echo": "a/b/canary-1"})
 
     output = send(service(answer).url, oauth(service(answer).url))
-    assert (output["body"], output["headers"]["x-echo"]) == ({"at": "[secret]"}, "[secret]")
-    assert "canary" not in str(output)
+    assert output["body"] == {"at": "[secret]", "and": "[secret]"}
+    assert output["headers"]["x-echo"] == "[secret]"
 
 
 def test_token_is_kept_until_it_ends(service, make_adapter, tmp_path):
-    def fetches(expires_in: int) -> int:
+    def fetches(expires_in: float | None) -> int:
         served = service(Tokens(expires_in))
         (tmp_path / "connections.yaml").write_text(
             "\n  ".join(["service:", "connector: http", f"address: {served.url}", *oauth(served.url).split("\n")])
@@ -200,7 +201,7 @@ def test_token_is_kept_until_it_ends(service, make_adapter, tmp_path):
         asyncio.run(work())
         return [request.path for request in served.requests].count("/token")
 
-    assert (fetches(3600), fetches(1)) == (1, 2)
+    assert [*map(fetches, (3600, 1, None, 1e300, -1e300, float("nan")))] == [1, 2, 1, 1, 2, 1]
 
 
 def test_address_that_is_not_public_is_not_reached_unless_it_is_named(send, service):
@@ -253,6 +254,7 @@ def test_refused_token_is_replaced_once(send, service):
         (Reply({}, 404), NotFoundError, "check token_url"),
         (Reply({}, 500), ServerError, ""),
         (Reply({"nothing": 1}), OutputError, ""),
+        (Reply({"access_token": "a\nb"}), OutputError, ""),
     ],
 )
 def test_request_was_not_sent_where_there_is_no_token(send, service, reply, error, step):
@@ -392,12 +394,33 @@ def test_list_of_too_many_pages_fails(send, service):
     assert len(served.requests) == 2
 
 
-@pytest.mark.parametrize("link", ["http://127.0.0.2/x", "https://127.0.0.1/x", "//example.com/x", "http://[bad", 7])
+@pytest.mark.parametrize(
+    "link",
+    [
+        *("http://127.0.0.2/x", "https://127.0.0.1/x", "http://127.0.0.1:9/v1/x", "//example.com/x", "http://[bad", 7),
+        *("http://user:pw@HOST/v1/x", "http://HOST/x", "http://HOST/v1/../x", "/v1/%2e%2e/x", "http://HOST/v1x"),
+    ],
+)
 def test_next_page_is_at_the_same_place(send, service, link):
-    served = service(Reply({"items": [1], "link": link}))
+    served = service(lambda _request: Reply({"items": [1], "link": shown}))
+    shown = link.replace("HOST", served.url.removeprefix("http://")) if isinstance(link, str) else link
     with pytest.raises(OutputError, match="next page"):
-        send(served.url, HERE, paging={"items": "body.items", "next": "body.link"})
+        send(f"{served.url}/v1", HERE, paging={"items": "body.items", "next": "body.link"})
     assert len(served.requests) == 1
+
+
+def test_pages_have_a_size_in_all(send, service):
+    served = service(Reply({"items": ["x" * 4_500_000], "next": 1}))
+    paging = {"items": "body.items", "next": "body.next", "parameter": "after"}
+    with pytest.raises(OutputError, match="more than 20 MB"):
+        send(served.url, HERE, paging=paging)
+    assert len(served.requests) == 5
+
+
+def test_number_that_is_no_json_is_refused(send, service):
+    served = service(Reply(b'{"a": NaN}', headers={"Content-Type": "application/json"}))
+    with pytest.raises(OutputError, match="expected JSON"):
+        send(served.url, HERE)
 
 
 def test_answer_that_is_packed_too_tightly_is_not_read(send, service):
@@ -448,6 +471,7 @@ def test_url_of_a_request_is_no_place_for_an_expression(built_in, url):
             "url is 'contacts': expected what stands behind",
         ),
         ("url: //example.com/x", "url is '//example.com/x': expected what stands behind the connection's address"),
+        ("url: /a/%2e%2E/b", "it goes up with '..'"),
         ("url: /a/../b", "url is '/a/../b': it goes up with '..'; write the path out"),
         ("url: '/a?b=c'", "url is '/a?b=c': it has a query; write its values under `query`"),
         ("url: '/a{b'", "expected {NAME} for each value"),

@@ -113,6 +113,7 @@ def test_flow_calls_the_channel_where_it_says_so(do, slack):
         (failure("internal_error"), ServerError, "unknown", True, "look there before you repeat it"),
         (failure("fatal_error"), ServerError, "unknown", True, "it may have posted"),
         (Reply({"ok": True}), OutputError, "unknown", False, "does not fit: channel is missing"),
+        (Reply({"ok": "true", "channel": "C1", "ts": "1"}), OutputError, "unknown", False, "does not fit: ok"),
     ],
 )  # fmt: skip
 def test_error_of_the_api_says_what_to_do(do, slack, reply, error, processed, transient, words):

@@ -6,9 +6,9 @@ import logging
 import pytest
 from runs.conftest import ON_A_FILE, START, later
 
-from connector.drift import Drift, Drifts
+from connector.drift import OTHERS, Drift, Drifts
 from connector.errors import StoreError
-from connector.runs.drifts import Keeper, keep_drifts, read_drifts
+from connector.runs.drifts import MOST_ROWS, Keeper, keep_drifts, read_drifts
 
 UNKNOWN, MISSING, RETYPED = Drift("unknown", "b"), Drift("missing", "a"), Drift("retyped", "z")
 
@@ -44,6 +44,20 @@ def test_counts_add_up_and_new_places_are_logged_once(bench, caplog):
         "crm.find: a field of the answer is missing for the first time: a",
         "crm.find: a field of the answer is retyped for the first time: z",
     ]
+
+
+def test_places_of_an_operation_are_bounded_over_all_starts(bench):
+    async def work():
+        async with bench.working() as (store, _, _):
+            for start in range(2):
+                drifts = Drifts()
+                for number in range(MOST_ROWS):
+                    drifts.count("crm.find", Drift("unknown", f"{start}.{number}"))
+                await keep_drifts(store, drifts, START)
+
+    asyncio.run(work())
+    assert len(rows(bench)) == MOST_ROWS + 1
+    assert ("crm.find", "unknown", OTHERS, MOST_ROWS) in rows(bench)
 
 
 @ON_A_FILE

@@ -27,6 +27,10 @@ class _Texts(HTMLParser):
     def handle_starttag(self, tag: str, _attributes: Any) -> None:
         self._raw = self._raw or (tag if tag in _RAW else "")
 
+    def handle_startendtag(self, tag: str, attributes: Any) -> None:
+        """Browsers do not close an element at `/>`."""
+        self.handle_starttag(tag, attributes)
+
     def handle_endtag(self, tag: str) -> None:
         self._raw = "" if tag == self._raw else self._raw
 

@@ -128,15 +128,12 @@ class Reader:
     def read(self, response: httpx.Response) -> Answer:
         """The answer, which is a success. Raises ActionError."""
         headers = {name: value for name, value in response.headers.items() if name != "set-cookie"}  # it logs in
-        found = {"headers": headers, "body": self._body(response)}
-        if isinstance(self.context.memory, Tokens):  # what the connection does not know cannot be hidden later
-            found = self.context.memory.hide_in(found)
-        answer = Answer(status=response.status_code, **found)
+        answer = Answer(status=response.status_code, headers=headers, body=self._body(response))
         if self.input.success is None:
             self._service.require_success(response, self.context.now)
         elif not self._is_success(self.input.success, answer, response):
             self._service.require_success(response, self.context.now)
-            said = quote_body(response.content, hide=self._service.hide) or "an empty answer"
+            said = quote_body(response.content) or "an empty answer"
             raise RejectedError(
                 f"{self._service.name} answers {said} (status {answer.status}), and success is false: "
                 f"{self.input.success}",
@@ -186,9 +183,7 @@ class Reader:
     @property
     def _service(self) -> Service:
         step = "check `auth` of the connection"
-        tokens = self.context.memory if isinstance(self.context.memory, Tokens) else None
-        hide = tokens.hide if tokens else str
-        return Service(self.context.http.base_url.host, step, "the key is good, but may not do this", hide=hide)
+        return Service(self.context.http.base_url.host, step, "the key is good, but may not do this")
 
     def _body(self, response: httpx.Response) -> Any:
         if not response.content:

@@ -4,7 +4,7 @@ path: it stands in segments and in the query, each written so that it is nothing
 
 import re
 from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
 
@@ -25,7 +25,7 @@ def find_fault(url: str) -> str | None:
         return f"url is {quoted(url)}: it has a query; write its values under `query`"
     if "{" in rest or "}" in rest or "#" in url:
         return f"url is {quoted(url)}: expected {{NAME}} for each value, and nothing behind the path"
-    if any(part in (".", "..") for part in path.split("/")):
+    if any(unquote(part) in (".", "..") for part in path.split("/")):
         return f"url is {quoted(url)}: it goes up with {quoted('..')}; write the path out"
     return None
 
@@ -54,7 +54,14 @@ def follow(address: object, base: httpx.URL) -> str:
         found = base.join(str(address)) if isinstance(address, str) else None
     except (httpx.InvalidURL, ValueError):
         found = None
-    if found is None or (found.scheme, found.host, found.port) != (base.scheme, base.host, base.port):
+    if found is None or not _is_below(found, base):
         shown = f"the next page is {quoted(address)}"
-        raise OutputError(f"{shown}: expected an address at {base.host}; see `next` of paging", processed="unknown")
+        raise OutputError(f"{shown}: expected an address below {base}; see `next` of paging", processed="unknown")
     return str(found)
+
+
+def _is_below(address: httpx.URL, base: httpx.URL) -> bool:
+    """Whether it is at the same place, without a login of its own, and no higher than the connection's address."""
+    same = (address.scheme, address.host, address.port) == (base.scheme, base.host, base.port)
+    up = any(unquote(part) in (".", "..") for part in address.path.split("/"))
+    return same and not address.userinfo and not up and address.path.startswith(base.path)

@@ -1,9 +1,11 @@
 """OAuth 2 with client credentials (RFC 6749, 4.4): a token is fetched when it is needed, and kept until it ends."""
 
 import asyncio
+import math
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -45,7 +47,13 @@ class OAuth(BaseModel):
 
 class _Token(BaseModel):
     access_token: str = Field(pattern="^[!-~]+$")
-    expires_in: float = Field(_USUAL, ge=0, le=_LONGEST)
+    expires_in: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it lives, whatever the answer says of that."""
+        told = self.expires_in
+        return _USUAL if told is None or math.isnan(told) else min(max(told, 0), _LONGEST)
 
 
 class Tokens:
@@ -58,19 +66,10 @@ class Tokens:
         self._ends_at: datetime | None = None
         self._turn = asyncio.Lock()
 
-    def hide(self, text: str) -> str:
-        """The text without the tokens that it may repeat."""
-        for token in self._shown:
-            text = text.replace(token, "[secret]")
-        return text
-
-    def hide_in(self, value: Any) -> Any:
-        """The JSON without them in its texts."""
-        if isinstance(value, str):
-            return self.hide(value)
-        if isinstance(value, dict):
-            return {self.hide(name): self.hide_in(item) for name, item in value.items()}
-        return [self.hide_in(item) for item in value] if isinstance(value, list) else value
+    @property
+    def secrets(self) -> Sequence[str]:
+        """The token, and the one before it, which an answer may still repeat."""
+        return self._shown
 
     async def get(self, client: httpx.AsyncClient, now: datetime, *, refused: str = "") -> str:
         """A token that is not the `refused` one. Raises ActionError; then the request itself was not sent."""
@@ -81,8 +80,8 @@ class Tokens:
                 except ActionError as error:
                     error.processed = "no"
                     raise
-                self._shown = [fetched.access_token, *self._shown[:1]]  # an answer may still repeat the one before
-                self._token, self._ends_at = fetched.access_token, now + timedelta(seconds=fetched.expires_in)
+                self._shown = [fetched.access_token, *self._shown[:1]]
+                self._token, self._ends_at = fetched.access_token, now + timedelta(seconds=fetched.seconds)
             return self._token
 
     async def _fetch(self, client: httpx.AsyncClient, now: datetime) -> _Token:
