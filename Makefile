@@ -19,7 +19,7 @@ demo: install
 	@$(BIN)/chatforge demo $(if $(KEEP),--keep)
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .
