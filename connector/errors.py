@@ -35,6 +35,9 @@ from typing import ClassVar, Literal
 
 Processed = Literal["no", "unknown"]
 
+LOOK_FIRST = "it may have carried out the request, so look there before you repeat it"
+"""What to do where `processed` is "unknown" and the request changes something."""
+
 
 class ConnectorError(Exception):
     """The root of the tree. `str(error)` is the sentence for the user."""

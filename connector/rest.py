@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from connector import drift
 from connector.declare import ActionContext
 from connector.errors import (
+    LOOK_FIRST,
     ActionError,
     AuthenticationError,
     DuplicateError,
@@ -29,13 +30,14 @@ from connector.errors import (
     ServerError,
 )
 from connector.retry_after import read_retry_after
-from connector.validation import sentence
+from connector.validation import replace_surrogates, sentence
 
 Model = TypeVar("Model", bound=BaseModel)
 
 QUOTED = 200
 """Characters of what the other side says in a sentence."""
 _QUOTED_PAGE = 80
+_SURROGATE = re.compile(rb"\\u[dD]")
 _PREFIX = 20_000
 """How much of a body is looked at for a sentence, in characters."""
 
@@ -63,13 +65,8 @@ _MEANINGS = {
 }
 _REDIRECTED = Meaning(RejectedError, "{name} redirects, which is not followed", "use the final address")
 _REFUSED = Meaning(RejectedError, "{name} refuses the request", "correct the input: the same again will not help")
-_FAILED = Meaning(
-    ServerError,
-    "{name} failed",
-    "it may have carried out the request, so look there before you repeat it",
-    processed="unknown",
-    transient=True,
-)
+_FAILED = Meaning(ServerError, "{name} failed", LOOK_FIRST, processed="unknown", transient=True)
+_FAILED_TO_READ = replace(_FAILED, step="try again")
 
 
 def find_message(value: Any) -> str:
@@ -102,7 +99,7 @@ class Service:
         status = response.status_code
         if 200 <= status < 300:
             return
-        meaning = _meaning_of(status)
+        meaning = _meaning_of(status, response.request.method)
         steps = {401: self.on_authentication, 403: self.on_permission}
         said = self._quote(response) or "no reason given"
         raise meaning.error(
@@ -117,7 +114,7 @@ class Service:
         """The body of a successful answer. Raises ActionError."""
         self.require_success(response, now)
         try:
-            return json.loads(response.content, parse_constant=refuse_constant)
+            return parse(response.content)
         except (ValueError, RecursionError):
             came = self._quote(response) or "an empty answer"
         raise OutputError(
@@ -150,16 +147,28 @@ class Service:
         return quote_body(response.content, self.find_message)
 
 
-def _meaning_of(status: int) -> Meaning:
+def _meaning_of(status: int, method: str) -> Meaning:
     if status >= 500:
-        return _FAILED
+        return _FAILED_TO_READ if method in ("GET", "HEAD") else _FAILED
     if status in (302, 303):  # many a service says so when it has done what a POST wanted
         return replace(_REDIRECTED, processed="unknown")
     return _REDIRECTED if status < 400 else _MEANINGS.get(status, _REFUSED)
 
 
-def refuse_constant(name: str) -> None:
-    """For `json.loads`: NaN and Infinity are no JSON."""
+def parse(body: bytes) -> Any:
+    """The JSON of an answer; ValueError or RecursionError where it is none, as with NaN and Infinity.
+
+    Of names, not of values, halves of characters are replaced: pydantic takes no such name.
+    """
+    named = _with_whole_names if _SURROGATE.search(body) else None
+    return json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=named)
+
+
+def _with_whole_names(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {replace_surrogates(name): value for name, value in fields}
+
+
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 

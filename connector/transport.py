@@ -7,6 +7,7 @@ import asyncio
 import functools
 import importlib
 import importlib.util
+import json
 import logging
 import re
 import socket
@@ -20,9 +21,10 @@ from typing import Any, Literal, Protocol
 import httpx
 
 from connector.answers import AnswerError, read_body
-from connector.errors import NetworkError, SettingsError
+from connector.errors import LOOK_FIRST, NetworkError, SettingsError
 from connector.reach import Reach
 from connector.unreached import describe_place, describe_refusal
+from connector.validation import replace_surrogates
 
 Purpose = Literal["takeover", "action", "interactive", "background"]
 Engine = Literal["aiohttp", "httpx"]
@@ -258,11 +260,20 @@ class _NoCookies(httpx.Cookies):
 
 
 class _Client(httpx.AsyncClient):
-    """Keeps no cookies: accounts are told apart by their keys. Reads a URL once, where httpx reads it three times."""
+    """Keeps no cookies: accounts are told apart by their keys. Reads a URL once, where httpx reads it three times.
+
+    In JSON, U+FFFD is sent for what UTF-8 cannot carry.
+    """
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
         if isinstance(url, str) and not _ABSOLUTE.match(url):
             url = httpx.URL(f"{self.base_url}{url.lstrip('/')}")
+        try:
+            return super().build_request(method, url, **options)
+        except UnicodeEncodeError:  # half of a character, which a visitor may well type
+            if (body := options.get("json")) is None:
+                raise
+        options["json"] = json.loads(replace_surrogates(json.dumps(body, ensure_ascii=False)))
         return super().build_request(method, url, **options)
 
     @property
@@ -407,7 +418,7 @@ class _Transport(httpx.AsyncBaseTransport):
             return NetworkError(sentence, processed="no", transient=transient)
         sentence = f"{place} {self._describe_loss(cause)}"
         if request.method not in _SAFE:
-            sentence += "; it may have carried out the request, so look there before you repeat it"
+            sentence += f"; {LOOK_FIRST}"
         was_kept = not (sending.fresh or sending.answered) and _is_any(cause, self._cut)
         kind = _KeptConnectionError if was_kept else NetworkError
         return kind(sentence, processed="unknown", transient=not isinstance(cause, AnswerError))

@@ -586,6 +586,19 @@ def test_proxy_of_the_environment_is_ignored(engine: Engine, monkeypatch: pytest
     run(scenario)
 
 
+def test_half_a_character_in_json_is_replaced() -> None:
+    async def scenario() -> None:
+        server = ScriptedServer(OK)
+        async with running(server) as url:
+            transport = open_transport(options := HttpOptions(url))
+            async with open_client(options, transport) as client:
+                await client.post("", json={"a\ud83d": ["b\udc00", "\ud83d\ude00"]})
+            await transport.aclose()
+        assert server.requests[0].endswith('{"a\ufffd":["b\ufffd","😀"]}'.encode())
+
+    run(scenario)
+
+
 def test_handed_in_slot_serves_the_first_request_only() -> None:
     async def scenario() -> None:
         slots = Slots()

@@ -151,7 +151,9 @@ class ChatForge:
             request.method, url, params=request.params, content=request.content, headers=request.headers
         )
         key = self.http.headers.get("authorization", "").removeprefix("Bearer ")
-        answer = wire.Answer(response.status_code, response.headers, response.content, key)
+        answer = wire.Answer(
+            response.status_code, response.headers, response.content, key, was_read=request.method == "GET"
+        )
         wire.check_status(answer, self.clock())
         return answer
 

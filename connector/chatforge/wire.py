@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from connector.drift import Drift, find_faults
 from connector.errors import (
+    LOOK_FIRST,
     AuthenticationError,
     InputError,
     NotFoundError,
@@ -22,7 +23,7 @@ from connector.errors import (
     RejectedError,
     ServerError,
 )
-from connector.rest import QUOTED, Meaning, is_page, quote_body, refuse_constant, shorten
+from connector.rest import QUOTED, Meaning, is_page, parse, quote_body, shorten
 from connector.retry_after import read_retry_after
 from connector.validation import quoted, sentence
 
@@ -54,6 +55,8 @@ class Answer:
     body: bytes
     secret: str = field(default="", repr=False)
     """The key that the request carried; never quoted, even where the answer repeats it."""
+    was_read: bool = False
+    """Whether the request only asked for something."""
 
     def hide_secret(self, text: str) -> str:
         return text.replace(self.secret, "[key]") if len(self.secret) >= _SHORTEST_SECRET else text
@@ -131,13 +134,14 @@ def _has_error(value: object) -> bool:
 
 def _reported(answer: Answer) -> OutputError:
     reason = _quote_body(answer) or "no reason given"
-    message = f"ChatForge reports an error in an answer of status {answer.status}: {reason}; {_FAILED.step}"
+    step = "try again" if answer.was_read else _FAILED.step
+    message = f"ChatForge reports an error in an answer of status {answer.status}: {reason}; {step}"
     return OutputError(message, processed="unknown", status=answer.status)
 
 
 def _read_json(answer: Answer) -> Any:
     try:
-        return json.loads(answer.body, parse_constant=refuse_constant)
+        return parse(answer.body)
     except (ValueError, RecursionError):
         raise _not_json(answer) from None
 
@@ -177,13 +181,7 @@ _MEANINGS = {
 }
 _REDIRECTED = Meaning(RejectedError, "redirects are not followed", "set CHATFORGE_BASE_URL to the final address")
 _REFUSED = Meaning(RejectedError, "the request was refused", "correct the input: the same again will not help")
-_FAILED = Meaning(
-    ServerError,
-    "ChatForge failed",
-    "it may have carried out the request, so look there before you repeat it",
-    processed="unknown",
-    transient=True,
-)
+_FAILED = Meaning(ServerError, "ChatForge failed", LOOK_FIRST, processed="unknown", transient=True)
 
 
 def check_status(answer: Answer, now: datetime) -> None:
@@ -202,7 +200,7 @@ def check_status(answer: Answer, now: datetime) -> None:
 
 def _find_meaning(answer: Answer) -> tuple[Meaning, str]:
     if answer.status >= 500:
-        return _FAILED, _FAILED.step
+        return _FAILED, "try again" if answer.was_read else _FAILED.step
     if answer.status < 400:
         return _REDIRECTED, _REDIRECTED.step
     meaning = _MEANINGS.get(answer.status, _REFUSED)

@@ -1,5 +1,6 @@
 """`chatforge new-plugin`."""
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -49,7 +50,7 @@ def new_plugin(
     if name in known:
         raise UsageError(f"there is a plugin {name!r} already; take another name")
     folder = into or Path(f"chatforge-{name}")
-    if folder.exists():
+    if os.path.lexists(folder):
         raise UsageError(f"{quoted_path(folder)} is there already; nothing was written, give another --into")
     for target, template in _FILES.items():
         text = (_TEMPLATE / template).read_text("utf-8")

@@ -114,8 +114,9 @@ async def _ask_chatforge(adapter: Adapter, agent_id: str | None, say: Say) -> Pr
         asked = Probe(client, say)
         key = client.headers.get("authorization", "").removeprefix("Bearer ")
         first = await asked.ask("v1-agents")
-        wire.check_status(wire.Answer(first.status, first.headers, first.body, key), datetime.now(UTC))
-        wire.read_answer(wire.Answer(first.status, first.headers, first.body, key), ListedAgents)
+        answer = wire.Answer(first.status, first.headers, first.body, key, was_read=True)
+        wire.check_status(answer, datetime.now(UTC))
+        wire.read_answer(answer, ListedAgents)
         asked.agents.default = first
         try:
             await _ask_rest(asked, agent_id)

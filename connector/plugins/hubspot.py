@@ -250,7 +250,7 @@ async def _find(context: Context, email: str) -> _Entry | None:
 )
 async def add_note(input: AddNote, context: Context) -> Created:
     """Add a note to a contact. HubSpot does not recognise a repeated one, so doing it twice adds two."""
-    body = html.escape(replace_surrogates(input.text)).replace("\n", "<br>")
+    body = html.escape(input.text).replace("\n", "<br>")
     properties = {"hs_timestamp": context.now.isoformat(), "hs_note_body": body}
     return await _create(context, "notes", properties, [(input.contact_id, _NOTE_TO_CONTACT)])
 
@@ -299,7 +299,7 @@ def _contact(entry: _Entry) -> Contact:
 def _texts(properties: Mapping[str, Any]) -> dict[str, str]:
     """The properties that are given, as the texts that HubSpot takes."""
     return {
-        name: str(value).lower() if isinstance(value, bool) else replace_surrogates(str(value))
+        name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in properties.items()
         if value is not None
     }

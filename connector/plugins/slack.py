@@ -26,9 +26,9 @@ from connector.hookspecs import hookimpl
 from connector.rest import QUOTED, Meaning, Service, shorten
 from connector.retry_after import read_retry_after
 from connector.transport import HttpOptions
-from connector.validation import replace_surrogates
 
 _ORIGIN = re.compile(r"https?://[^/?#@\\\s]+(?=/)")
+_URL = re.compile(r"[!-~]+")
 _WORD = re.compile(r"[a-z_]{1,60}")
 """How Slack names an error."""
 _TOKEN = "copy the token again: api.slack.com/apps, the app, OAuth & Permissions"  # noqa: S105 - it is no token
@@ -48,6 +48,8 @@ class SlackConnection(BaseModel):
     def _one_of_both(self) -> Self:
         if (self.token is None) is (self.webhook_url is None):
             raise ValueError("give either token or webhook_url")
+        if self.webhook_url is not None and not _URL.fullmatch(self.webhook_url.get_secret_value()):
+            raise ValueError("webhook_url has a space, a line break or another character that no address has")
         return self
 
 
@@ -159,7 +161,7 @@ async def post_message(input: PostMessage, context: Context) -> PostedMessage:
     # Links of visitors are not opened by Slack for a preview.
     body = {"text": _write(input), "unfurl_links": False, "unfurl_media": False}
     if input.thread_ts is not None:
-        body["thread_ts"] = replace_surrogates(input.thread_ts)
+        body["thread_ts"] = input.thread_ts
     if (webhook := context.connection.webhook_url) is not None:
         if input.channel is not None:
             raise InputError("channel is given, but a webhook posts to the channel it was made for; leave it out")
@@ -167,14 +169,14 @@ async def post_message(input: PostMessage, context: Context) -> PostedMessage:
         return PostedMessage(ok=True, channel=None, ts=None)
     if not input.channel:
         raise InputError("channel is missing: expected the id of a channel or its name, such as '#leads'")
-    answer = await _ask(context, "chat.postMessage", {"channel": replace_surrogates(input.channel), **body})
+    answer = await _ask(context, "chat.postMessage", {"channel": input.channel, **body})
     posted = _SERVICE.read(answer, _Posted, context)
     return PostedMessage(ok=True, channel=posted.channel, ts=posted.ts)
 
 
 def _write(input: PostMessage) -> str:
     """The text, in which nothing is understood as a mention or a link, since `<` is what they begin with."""
-    text = replace_surrogates(input.text)
+    text = input.text
     for character, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(character, written)
     return f"<!{input.mention}> {text}" if input.mention else text
@@ -210,7 +212,8 @@ def _require_posted(answer: httpx.Response, context: Context) -> None:
     if answer.status_code not in (200, 429) and answer.status_code < 500 and word in _MEANINGS:
         _refuse(word, _MEANINGS[word], answer, context)
     headers = {name: answer.headers[name] for name in ("date", "retry-after") if name in answer.headers}
-    _HOOK_SERVICE.require_success(httpx.Response(answer.status_code, headers=headers, text=word), context.now)
+    plain = httpx.Response(answer.status_code, headers=headers, text=word, request=answer.request)
+    _HOOK_SERVICE.require_success(plain, context.now)
     said = repr(word) if word else "something else"
     raise OutputError(
         f"expected 'ok' from Slack, got {said} (status {answer.status_code}); check webhook_url of the connection",

@@ -176,7 +176,15 @@ def read(body: bytes, secret: str = "") -> Any:
     return read_answer(Answer(200, {}, body, secret), ListedAgents)
 
 
+def test_request_that_only_read_may_be_repeated() -> None:
+    with pytest.raises(ServerError, match=r"\(500, .*; try again$"):
+        check_status(Answer(500, {}, b"", was_read=True), NOW)
+    with pytest.raises(OutputError, match=r"reports an error .*; try again$"):
+        read_answer(Answer(200, {}, b'{"error": "x"}', was_read=True), ListedAgents)
+
+
 def test_answer_with_lone_surrogates_is_read() -> None:
+    assert read(b'{"agents": [], "a\\ud83d": 1}').model_extra == {"a\ufffd": 1}
     assert read(b'{"agents": [{"id": "a", "name": "\\ud83d"}]}').agents[0].name == "\ud83d"
 
 

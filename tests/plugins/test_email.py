@@ -31,6 +31,7 @@ from connector.errors import (
     SettingsError,
 )
 from connector.flows.check import check as check_flow
+from connector.plugins.email.template import find_fault
 from connector.settings import load
 from connector.testing import PluginContract, Service
 
@@ -175,6 +176,10 @@ def test_place_that_is_not_in_text_is_refused(do, html):
     )
 
 
+def test_very_many_tags_that_are_not_closed_are_found_at_once():
+    assert "not closed" in find_fault("<a " * 1_000_000)
+
+
 def test_template_is_written_out_in_a_flow_and_checked_there(built_in):
     def check(html: str) -> str:
         text = (
@@ -208,6 +213,7 @@ def test_template_is_written_out_in_a_flow_and_checked_there(built_in):
         ({"to": f"{'a' * 65}@example.com"}, "expected one address"),
         ({"to": f"a@{'b.' * 130}com"}, "at most 254 bytes"),
         ({"to": "a@\u00ad.example"}, "expected a domain"),
+        ({"to": "a\u2060@example.com"}, "expected one address"),
     ],
 )
 def test_bad_input_is_named_and_nothing_is_sent(do, input, sentence):

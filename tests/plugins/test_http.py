@@ -112,7 +112,11 @@ def test_value_that_would_change_the_path_is_refused(send, service, text):
 
 
 @pytest.mark.parametrize(
-    ("header", "value"), [("X-A", "a\r\nX-B: b"), ("X-A", "é"), ("Host", "other"), ("authorization", "x"), ("X A", "1")]
+    ("header", "value"),
+    [
+        *[("X-A", "a\r\nX-B: b"), ("X-A", "é"), ("X A", "1")],
+        *[("Host", "other"), ("authorization", "x"), ("Expect", "100-continue")],
+    ],
 )
 def test_header_that_would_be_another_one_is_refused(send, service, header, value):
     served = service(Reply())
@@ -252,7 +256,7 @@ def test_refused_token_is_replaced_once(send, service):
         (Reply({"error": "invalid_client"}, 401), AuthenticationError, ""),
         (Reply({"error": "invalid_client"}, 400), AuthenticationError, "check client_id, client_secret and scope"),
         (Reply({}, 404), NotFoundError, "check token_url"),
-        (Reply({}, 500), ServerError, ""),
+        (Reply({}, 500), ServerError, "; try again$"),
         (Reply({"nothing": 1}), OutputError, ""),
         (Reply({"access_token": "a\nb"}), OutputError, ""),
     ],
@@ -275,6 +279,17 @@ def test_answer_of_the_token_address_is_not_shown(send, service):
 def test_token_address_is_a_whole_one(send):
     with pytest.raises(SettingsError, match="token_url"):
         send("http://127.0.0.1:9", oauth(""))
+
+
+@pytest.mark.parametrize(("method", "step"), [("GET", "try again"), ("POST", "look there before you repeat it")])
+def test_server_that_failed_may_be_asked_again_where_nothing_was_changed(send, service, method, step):
+    with pytest.raises(ServerError, match=step):
+        send(service(Reply({}, 500)).url, HERE, method=method)
+
+
+def test_half_a_character_in_a_name_of_an_answer_is_replaced(send, service):
+    served = service(Reply(rb'{"a\ud83d": "\ud83d"}', headers={"Content-Type": "application/json"}))
+    assert send(served.url, HERE)["body"] == {"a\ufffd": "\ud83d"}
 
 
 @pytest.mark.parametrize(

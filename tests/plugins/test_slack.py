@@ -202,6 +202,11 @@ def test_connection_that_cannot_be_used_is_named(do, connection, sentence):
     assert TOKEN not in str(caught.value)
 
 
+def test_webhook_address_with_a_line_break_is_refused(do):
+    with pytest.raises(SettingsError, match="webhook_url has a space, a line break"):
+        do(HELLO, connection="hook", hook="/services/T0/B0/x\nx")
+
+
 class TestSlack(PluginContract):
     plugin = "slack"
     names = ("post_message", "check_connection")

@@ -4,7 +4,7 @@ import re
 
 import idna
 
-_LOCAL = re.compile(r"[^\s@<>()\[\],:;\\\"\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff\ufffd]+")
+_LOCAL = re.compile(r"[^\s@<>()\[\],:;\\\"\ufffd]+")
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _LONGEST_LOCAL, _LONGEST = 64, 254  # bytes, RFC 5321
 
@@ -14,7 +14,8 @@ def to_mailbox(text: str) -> str:
     local, at, domain = text.strip().rpartition("@")
     dotted = local.startswith(".") or local.endswith(".") or ".." in local
     encoded = "=?" in local  # a word in which anything may stand
-    if not at or not _LOCAL.fullmatch(local) or dotted or encoded or len(local.encode()) > _LONGEST_LOCAL:
+    shown = local.isprintable() and _LOCAL.fullmatch(local)
+    if not at or not shown or dotted or encoded or len(local.encode()) > _LONGEST_LOCAL:
         raise ValueError("expected one address, such as ann@example.com")
     mailbox = f"{local}@{to_ascii_domain(domain)}"
     if len(mailbox.encode()) > _LONGEST:

@@ -42,9 +42,11 @@ class _Texts(HTMLParser):
 def find_fault(template: str) -> str | None:
     """Why an `html` of a flow cannot be used."""
     texts = _Texts()
-    texts.feed(template)
-    texts.close()
-    if any("<" in text for text in texts.found):
+    is_open = template.rfind("<") > template.rfind(">")  # html.parser looks for each end again and again
+    if not is_open:
+        texts.feed(template)
+        texts.close()
+    if is_open or any("<" in text for text in texts.found):
         return "html has a < that begins no tag, or a tag that is not closed; write &lt; for the character"
     safe = [name for text in texts.found for name in _PLACE.findall(text)]
     for name in _PLACE.findall(template):

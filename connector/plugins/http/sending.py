@@ -21,12 +21,16 @@ from connector.plugins.http.constants import find_unreadable, names_of
 from connector.plugins.http.models import Answer, HttpRequest, Paging
 from connector.plugins.http.target import fill, follow
 from connector.plugins.http.tokens import Tokens
-from connector.rest import Service, quote_body, refuse_constant
+from connector.rest import Service, parse, quote_body
 from connector.validation import quoted, replace_surrogates
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[!-~]([\t -~]*[!-~])?")
-_OURS = ("authorization", "connection", "content-length", "cookie", "host", "transfer-encoding")
+_OURS = (
+    *("authorization", "cookie", "proxy-authorization"),
+    *("accept-encoding", "content-length", "expect", "te", "trailer", "transfer-encoding"),
+    *("connection", "host", "keep-alive", "proxy-connection", "upgrade"),
+)
 _TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded", "text": "text/plain; charset=utf-8"}
 
 Context = ActionContext[HttpConnection]
@@ -191,7 +195,7 @@ class Reader:
         kind = response.headers.get("content-type", "")
         if "json" in kind or (self.input.output_schema is not None and "html" not in kind):
             try:
-                return json.loads(response.content, parse_constant=refuse_constant)
+                return parse(response.content)
             except (ValueError, RecursionError):
                 if response.is_success:
                     return self._service.read_json(response, self.context.now)

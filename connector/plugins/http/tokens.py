@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from connector.declare import Secret
-from connector.errors import ActionError, AuthenticationError, NotFoundError, OutputError, RejectedError
+from connector.errors import LOOK_FIRST, ActionError, AuthenticationError, NotFoundError, OutputError, RejectedError
 from connector.rest import Service
 
 _EARLY = timedelta(seconds=30)
@@ -78,7 +78,7 @@ class Tokens:
                 try:
                     fetched = await self._fetch(client, now)
                 except ActionError as error:
-                    error.processed = "no"
+                    error.processed, error.args = "no", (str(error).replace(LOOK_FIRST, "try again"),)
                     raise
                 self._shown = [fetched.access_token, *self._shown[:1]]
                 self._token, self._ends_at = fetched.access_token, now + timedelta(seconds=fetched.seconds)
