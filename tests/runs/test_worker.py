@@ -253,7 +253,7 @@ def test_stop_lets_the_step_in_flight_finish_and_leaves_the_rest(bench):
     assert [name for name, _, _ in bench.calls] == ["say", "look"]
 
 
-def test_flow_that_no_longer_checks_holds_its_runs(bench):
+def test_flow_that_no_longer_checks_holds_its_runs(bench, caplog):
     """The action was there when the event came, and its plugin is gone now."""
 
     async def work() -> Run:
@@ -267,6 +267,7 @@ def test_flow_that_no_longer_checks_holds_its_runs(bench):
     run = asyncio.run(work())
     assert run.error
     assert run.error.message == "the flow no longer checks: there is no action 'test.say'"
+    assert f"the run {run.id} of {run.flow} is held" in caplog.text
 
 
 def test_damaged_run_is_held_and_keeps_no_other_waiting(bench):
