@@ -43,8 +43,11 @@ def run(chatforge, tmp_path) -> Run:
     return work
 
 
-def test_salesforce_lead_is_upserted_by_its_external_id(run):
+@pytest.mark.parametrize(("known", "company"), [(200, None), (404, "unknown")])
+def test_salesforce_lead_is_upserted_by_its_external_id(run, known, company):
     def answer(request: Request) -> Reply:
+        if request.method == "GET":
+            return Reply({}, known)
         if request.path == "/token":
             return Reply({"access_token": "access", "instance_url": "https://example.my.salesforce.com"})
         return Reply({"id": "00Q1", "success": True, "created": True, "errors": []}, 201)
@@ -54,6 +57,7 @@ def test_salesforce_lead_is_upserted_by_its_external_id(run):
     assert (served.last.method, unquote(served.last.path)) == ("PATCH", f"/sobjects/Lead/Email_Key__c/{EMAIL}")
     assert served.last.headers["authorization"] == "Bearer access"
     assert (served.last.json["LastName"], served.last.json["LeadSource"]) == (NAME, "Chat")
+    assert served.last.json.get("Company") == company
 
 
 @pytest.mark.parametrize(("known", "last"), [([], ("POST", "/persons")), ([7], ("PATCH", "/persons/7"))])

@@ -287,6 +287,14 @@ def test_server_that_failed_may_be_asked_again_where_nothing_was_changed(send, s
         send(service(Reply({}, 500)).url, HERE, method=method)
 
 
+def test_fields_that_are_null_are_left_out_where_that_is_asked_for(send, service):
+    served = service(Reply())
+    body = {"a": None, "b": [{"c": None, "d": 0}, None], "e": {"f": None}, "g": ""}
+    send(served.url, HERE, method="POST", body=body)
+    send(served.url, HERE, method="POST", body=body, omit_null=True)
+    assert [one.json for one in served.requests] == [body, {"b": [{"d": 0}, None], "e": {}, "g": ""}]
+
+
 def test_half_a_character_in_a_name_of_an_answer_is_replaced(send, service):
     served = service(Reply(rb'{"a\ud83d": "\ud83d"}', headers={"Content-Type": "application/json"}))
     assert send(served.url, HERE)["body"] == {"a\ufffd": "\ud83d"}

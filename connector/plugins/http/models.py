@@ -32,6 +32,7 @@ class HttpRequest(BaseModel):
     headers: dict[str, str] = Field(default_factory=dict)
     body: Any = Field(None, description="JSON, the fields of a form, or a text.")
     body_type: Literal["json", "form", "text"] = "json"
+    omit_null: bool = Field(False, description="Whether fields of a JSON body that are null are left out.")
     output_schema: dict[str, Any] | None = Field(
         None, description="The JSON Schema of the answer's body; with `paging`, of one item."
     )

@@ -86,7 +86,7 @@ def _content(input: HttpRequest) -> bytes | None:
         return None
     match input.body_type, input.body:
         case "json", body:
-            return json.dumps(body).encode("ascii")
+            return json.dumps(_without_nulls(body) if input.omit_null else body).encode("ascii")
         case "form", dict() as fields:
             pairs = {str(name): _as_text(value) for name, value in fields.items() if value is not None}
             return str(httpx.QueryParams(pairs)).encode("ascii")
@@ -94,6 +94,14 @@ def _content(input: HttpRequest) -> bytes | None:
             return replace_surrogates(text).encode()
     expected = "a mapping of fields" if input.body_type == "form" else "a text"
     raise InputError(f"body is {quoted(input.body)}: expected {expected}, since body_type is {input.body_type}")
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return value
 
 
 def _as_text(value: Any) -> str:
