@@ -1,90 +1,80 @@
 """The command `chatforge`: its commands, and how errors become sentences and exit codes."""
 
+import importlib
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from connector.cli import exits, output
-from connector.cli.agents import app as agents
-from connector.cli.backfill import backfill
-from connector.cli.call import call
-from connector.cli.check import check, show_problem
-from connector.cli.db import app as database
-from connector.cli.demo import demo
-from connector.cli.doctor import doctor
-from connector.cli.drift import drift
-from connector.cli.events import app as events
-from connector.cli.explain import explain
-from connector.cli.flow_tests.command import run_tests
-from connector.cli.graph import graph
-from connector.cli.init import init
-from connector.cli.manifest import manifest
-from connector.cli.new_plugin import new_plugin
-from connector.cli.operations import list_operations, show
-from connector.cli.polls import polls
-from connector.cli.run import run as run_flow
-from connector.cli.runs import app as runs
-from connector.cli.sandbox import sandbox
-from connector.cli.schema import schema
-from connector.cli.send_event import send_event
-from connector.cli.serve import serve
 from connector.errors import ConnectorError, FlowError
-from connector.flows.problems import Problem
 
 _LONGEST = 400  # characters of a complaint that quotes an argument
-COMMANDS: dict[str, Callable[..., object] | typer.Typer] = {
-    "demo": demo,
-    "init": init,
-    "check": check,
-    "explain": explain,
-    "graph": graph,
-    "schema": schema,
-    "test": run_tests,
-    "run": run_flow,
-    "serve": serve,
-    "backfill": backfill,
-    "runs": runs,
-    "events": events,
-    "polls": polls,
-    "drift": drift,
-    "db": database,
-    "list": list_operations,
-    "show": show,
-    "call": call,
-    "agents": agents,
-    "manifest": manifest,
-    "new-plugin": new_plugin,
-    "doctor": doctor,
-    "send-event": send_event,
-    "sandbox": sandbox,
+_PLACES = {
+    "demo": "demo.demo",
+    "init": "init.init",
+    "check": "check.check",
+    "explain": "explain.explain",
+    "graph": "graph.graph",
+    "schema": "schema.schema",
+    "test": "flow_tests.command.run_tests",
+    "run": "run.run",
+    "serve": "serve.serve",
+    "backfill": "backfill.backfill",
+    "runs": "runs.app",
+    "events": "events.app",
+    "polls": "polls.polls",
+    "drift": "drift.drift",
+    "db": "db.app",
+    "list": "operations.list_operations",
+    "show": "operations.show",
+    "call": "call.call",
+    "agents": "agents.app",
+    "manifest": "manifest.manifest",
+    "new-plugin": "new_plugin.new_plugin",
+    "doctor": "doctor.doctor",
+    "send-event": "send_event.send_event",
+    "sandbox": "sandbox.sandbox",
 }
-"""In the order of the overview."""
+"""Where each command is, in the order of the overview. Only what is called is imported."""
 
 
-class _InOrder(TyperGroup):
-    def list_commands(self, _context: object) -> list[str]:
-        return list(COMMANDS)  # typer alone has the groups last
+class _Commands(Mapping[str, Any]):
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = _PLACES[name].rpartition(".")
+        found = getattr(importlib.import_module(f"connector.cli.{module}"), attribute)
+        holder = typer.Typer(rich_markup_mode=None)
+        if isinstance(found, typer.Typer):
+            holder.add_typer(found, name=name)
+        else:
+            holder.command(name)(found)
+        return typer.main.get_group(holder).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "commands": _Commands()})
 
 
 app = typer.Typer(
     name="chatforge",
-    cls=_InOrder,
+    cls=_Group,
     help="Triggers and actions for ChatForge, and typed YAML flows that use them.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for name, command in COMMANDS.items():
-    if isinstance(command, typer.Typer):
-        app.add_typer(command, name=name)
-    else:
-        app.command(name)(command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -157,6 +147,9 @@ def _fail_otherwise(error: Exception) -> int:
 
 
 def _show_problems(error: FlowError) -> None:
+    from connector.cli.check import show_problem  # here, because few commands need what it imports
+    from connector.flows.problems import Problem
+
     for problem in error.problems:
         if isinstance(problem, Problem):
             show_problem(problem, error.sources.get(problem.path, ""), output.errors)
