@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 from cli.agents_api import Vendor
+from cli.forked import Forks, Result
 
 from connector.chatforge.webhooks import SIGNATURE_HEADER, sign
 from connector.errors import StoreError
@@ -28,27 +29,19 @@ Value = TypeVar("Value")
 FLOW = Path(__file__).parents[2] / "docs" / "flows" / "lead-to-crm.yaml"
 
 
-@dataclass(frozen=True)
-class Result:
-    code: int
-    out: str
-    error: str
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    with Forks() as started:
+        yield started
 
 
 @pytest.fixture
-def chatforge(tmp_path: Path) -> Callable[..., Result]:
+def chatforge(tmp_path: Path, forks: Forks) -> Callable[..., Result]:
     """`chatforge("runs", "list", CHATFORGE_API_KEY="…")` in an empty folder with nothing else set."""
 
     def run(*arguments: str, timeout: float = 60, **environment: str) -> Result:
-        done = subprocess.run(
-            [sys.executable, "-m", "connector", *arguments],
-            env={"PATH": os.environ["PATH"], "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite", **environment},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
-        return Result(done.returncode, done.stdout, done.stderr)
+        given = {"PATH": os.environ["PATH"], "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite", **environment}
+        return forks.run(arguments, given, tmp_path, timeout)
 
     return run
 
