@@ -22,12 +22,13 @@ from typing import Any, Self
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from connector import config_values, polling
+from connector import choices, config_values, examples, polling, profiles
 from connector import preview as previews
 from connector import registry as registries
 from connector import settings as setting_sources
 from connector.accounts import DEFAULT, Account, Accounts
 from connector.call import Call, PausingBudget, hide
+from connector.choices import Choices
 from connector.declare import (
     Action,
     ActionContext,
@@ -38,27 +39,32 @@ from connector.declare import (
     PolledList,
     PollRequest,
     Timetable,
+    Trigger,
     connector_of,
 )
 from connector.drift import Drift, Drifts
 from connector.errors import (
     ActionError,
+    AuthenticationError,
     ConnectorError,
     EventError,
+    ForbiddenError,
     InputError,
     NotFoundError,
+    SettingsError,
     UnknownOperationError,
     WebhookError,
 )
 from connector.flows.catalogue import Catalogue
 from connector.flows.parameters import Parameters
 from connector.polling import Polled
+from connector.profiles import JsonSchema, Profile
 from connector.registry import Registry, operation_of
 from connector.settings import Settings
 from connector.transport import Engine, Purpose, open_client
 from connector.validation import read, sentence, write
 
-__all__ = ["DEFAULT", "Adapter", "Call", "Clock", "Delivery", "Polled"]
+__all__ = ["DEFAULT", "Adapter", "Call", "Choices", "Clock", "Delivery", "Outcome", "Polled", "Schemas"]
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +91,27 @@ class Watching:
     every: float
     partition: str | None
     patience: float
+
+
+@dataclass(frozen=True, slots=True)
+class Schemas:
+    """JSON Schemas of an operation: of the input as it is given, and of the output."""
+
+    input: JsonSchema
+    output: JsonSchema
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one input of many: the output, or why there is none."""
+
+    output: dict[str, Any] | None
+    error: ConnectorError | None = None
+
+
+_OF_ACCOUNT = (AuthenticationError, ForbiddenError, SettingsError)
+_STEPS = 5
+"""Of a poll, in search of a live sample."""
 
 
 class Adapter:
@@ -187,6 +214,90 @@ class Adapter:
         """Run an action once, without retries, and return its output as plain JSON. Raises ConnectorError."""
         async with self.open_call(action, input, connection=connection, idempotency_key=idempotency_key) as call:
             return await call.send()
+
+    async def run_each(
+        self, action: str, inputs: Iterable[Mapping[str, Any]], *, connection: str = DEFAULT, idempotency_key: str = ""
+    ) -> list[Outcome]:
+        """Run an action for each input, one after the other; what fails for one does not keep the others from it.
+
+        Only what an account cannot do is not tried again: the inputs that are left get the same error.
+        """
+        outcomes: list[Outcome] = []
+        ends: ConnectorError | None = None
+        for position, given in enumerate(inputs):
+            try:
+                if ends is not None:
+                    raise ends
+                key = f"{idempotency_key}:{position}" if idempotency_key else ""
+                outcomes.append(Outcome(await self.run(action, given, connection=connection, idempotency_key=key)))
+            except ConnectorError as error:
+                outcomes.append(Outcome(None, error))
+                ends = error if isinstance(error, _OF_ACCOUNT) else None
+        return outcomes
+
+    def schemas(self, operation: str, profile: Profile = "plain", *, personal: bool = True) -> Schemas:
+        """The schemas of an action or a trigger in a profile: see `connector.profiles`."""
+        taken, given = registries.schemas_of(self.registry.operation(operation))
+        return Schemas(profiles.convert(taken, profile), profiles.convert(given, profile, personal=personal))
+
+    async def options(
+        self,
+        operation: str,
+        name: str,
+        input: Mapping[str, Any] | None = None,
+        *,
+        connection: str = DEFAULT,
+        cursor: str | None = None,
+    ) -> Choices:
+        """One page of the values that there are to choose from for the input `name` of an action or a trigger.
+
+        `input` has what is chosen already. Raises UnknownOperationError where nothing lists the values, InputError
+        where they depend on an input that is not given.
+        """
+        place = choices.place_of(self.registry.operation(operation), name, self.registry.actions)
+        if place is None:
+            raise UnknownOperationError(f"nothing lists the values of {name[:60]!r} of {operation}; type the value")
+        return await choices.find(place, input or {}, cursor, partial(self._ask_interactively, connection))
+
+    async def _ask_interactively(self, connection: str, action: str, input: Mapping[str, Any]) -> dict[str, Any]:
+        async with self.open_call(action, input, connection=connection, purpose="interactive") as call:
+            return await call.send()
+
+    async def sample(
+        self, operation: str, input: Mapping[str, Any] | None = None, *, connection: str | None = None
+    ) -> dict[str, Any]:
+        """An output of an action or a trigger, to build on.
+
+        With a connection a live one, where there is one: the first event of a polled trigger, or what a `read` action
+        gives for `input`. Raises ConnectorError.
+        """
+        declared = self.registry.operation(operation)
+        live = None
+        if connection is not None and isinstance(declared, Trigger) and declared.poll is not None:
+            live = await self._first_event(operation, input or {}, connection)
+        elif connection is not None and isinstance(declared, Action) and self.effect(operation, input or {}) == "read":
+            live = await self._ask_interactively(connection, operation, input or {})
+        return live or self._static_sample(declared, input or {})
+
+    async def _first_event(self, trigger: str, input: Mapping[str, Any], connection: str) -> dict[str, Any] | None:
+        wanted = {"start": "all", **input} if "start" in self.registry.trigger(trigger).input.model_fields else input
+        state: Mapping[str, Any] | None = None
+        for _ in range(_STEPS):
+            polled = await self.poll(trigger, wanted, state, connection=connection)
+            for event in polled.events:
+                if (output := self.select(trigger, wanted, event, self._clock())) is not None:
+                    return output
+            if not polled.more:
+                break
+            state = polled.state
+        return None
+
+    def _static_sample(self, declared: Action | Trigger, input: Mapping[str, Any]) -> dict[str, Any]:
+        if isinstance(declared, Trigger):
+            output = self.select(declared.name, input, declared.sample, self._clock())
+        else:
+            output = examples.example_of(self.schemas(declared.name).output)
+        return output or {}
 
     def effect(self, action: str, input: Mapping[str, Any] | None = None) -> Effect:
         """What repeating the action with that input does; without one, the strictest that the action can have."""

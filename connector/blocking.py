@@ -7,13 +7,13 @@ with BlockingAdapter.from_environment() as adapter:
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import CancelledError
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from connector.adapter import DEFAULT, Adapter, Delivery
+from connector.adapter import DEFAULT, Adapter, Choices, Delivery, Outcome
 from connector.declare import Event
 from connector.errors import ConnectorError
 from connector.polling import Polled
@@ -76,6 +76,27 @@ class BlockingAdapter:
         self, action: str, input: Mapping[str, Any], *, connection: str = DEFAULT, idempotency_key: str = ""
     ) -> dict[str, Any]:
         return self._wait(self.adapter.run(action, input, connection=connection, idempotency_key=idempotency_key))
+
+    def run_each(
+        self, action: str, inputs: Iterable[Mapping[str, Any]], *, connection: str = DEFAULT, idempotency_key: str = ""
+    ) -> list[Outcome]:
+        return self._wait(self.adapter.run_each(action, inputs, connection=connection, idempotency_key=idempotency_key))
+
+    def options(
+        self,
+        operation: str,
+        name: str,
+        input: Mapping[str, Any] | None = None,
+        *,
+        connection: str = DEFAULT,
+        cursor: str | None = None,
+    ) -> Choices:
+        return self._wait(self.adapter.options(operation, name, input, connection=connection, cursor=cursor))
+
+    def sample(
+        self, operation: str, input: Mapping[str, Any] | None = None, *, connection: str | None = None
+    ) -> dict[str, Any]:
+        return self._wait(self.adapter.sample(operation, input, connection=connection))
 
     def poll(
         self,

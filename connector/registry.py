@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
-from connector import hookspecs
+from connector import choices, hookspecs
 from connector.declare import Action, ConnectionType, Trigger, connector_of
 from connector.errors import PluginError, UnknownOperationError
 from connector.flows.catalogue import Operation
@@ -47,6 +47,9 @@ class Registry:
 
     def trigger(self, name: str) -> Trigger:
         return _found("trigger", name, self.triggers)
+
+    def operation(self, name: str) -> Action | Trigger:
+        return self.triggers[name] if name in self.triggers else self.action(name)
 
 
 def load(points: Iterable[EntryPoint] | None = None) -> Registry:
@@ -180,6 +183,10 @@ class _Collected:
         for name, trigger in self.triggers.items():
             if connector_of(name) == plugin:
                 self._require_whole_trigger(plugin, name, trigger)
+        operations: dict[str, Action | Trigger] = {**self.actions, **self.triggers}
+        for name, declared in operations.items():
+            if connector_of(name) == plugin and (fault := choices.find_fault(declared, self.actions)):
+                raise PluginError(plugin, f"{name} is wrong: {fault}")
 
     def _require_whole_trigger(self, plugin: str, name: str, trigger: Trigger) -> None:
         if ("poll" in trigger.sources) != (trigger.poll is not None or bool(trigger.joins)):

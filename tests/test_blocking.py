@@ -72,3 +72,11 @@ def test_adapter_of_before_a_fork_says_so(make: Make) -> None:
                 os._exit(7)
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_what_hosts_build_on_is_there_without_a_loop(make: Make, sandbox: Sandbox) -> None:
+    with make() as adapter:
+        [one] = adapter.run_each("chatforge.get_agent", [{"agent_id": sandbox.agent_id}])
+        [choice] = adapter.options("chatforge.new_lead", "agent_id").choices
+        sample = adapter.sample("chatforge.get_agent", {"agent_id": choice.value}, connection="default")
+    assert one.output == sample

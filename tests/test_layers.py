@@ -22,9 +22,10 @@ LAYERS = [
     sqlite postgres
     upkeep
     engines
-    drift
+    drift marks
+    profiles examples
     declare
-    rest
+    rest choices
     flows
     hookspecs
     chatforge plugins

@@ -12,6 +12,7 @@ from connector.registry import GROUP, Registry, load, operation_of
 
 HEAD = """
 import logging
+import typing
 from pydantic import BaseModel, RootModel
 from connector.declare import ActionContext, ConnectionType, Event, Secret, Trigger, action
 from connector.errors import PluginError
@@ -230,6 +231,30 @@ def test_what_is_registered_after_loading_changes_nothing(install):
             "@hookimpl\ndef register_connections(register): register(replace(connection(Name), test='say_hello'))",
             "the test of its connection, 'say_hello', is no read action of it",
             id="test that is not there",
+        ),
+        pytest.param(
+            "from connector.marks import chosen_from\n"
+            "class Pick(BaseModel):\n    name: typing.Annotated[str, chosen_from('gone', 'text')]\n"
+            "@action(effect='read', title='')\nasync def greet(input: Pick, context: object) -> Greeting: ...\n"
+            "@hookimpl\ndef register_actions(register): register(greet)",
+            "greetings.greet is wrong: the choices of its name are of 'gone', which is no read action of the plugin",
+            id="choices of an action that is not there",
+        ),
+        pytest.param(
+            "from connector.marks import chosen_from\n"
+            "class Pick(BaseModel):\n    name: typing.Annotated[str, chosen_from('greet', 'texts')]\n"
+            "@action(effect='read', title='')\nasync def greet(input: Pick, context: object) -> Greeting: ...\n"
+            "@hookimpl\ndef register_actions(register): register(greet)",
+            "greetings.greet is wrong: the choices of its name are 'texts' of greetings.greet, whose output has no",
+            id="choices that the output lacks",
+        ),
+        pytest.param(
+            "from connector.marks import chosen_from\n"
+            "class Pick(BaseModel):\n    name: typing.Annotated[str, chosen_from('greet', 'text', cursor='after')]\n"
+            "@action(effect='read', title='')\nasync def greet(input: Pick, context: object) -> Greeting: ...\n"
+            "@hookimpl\ndef register_actions(register): register(greet)",
+            "greetings.greet is wrong: the choices of its name come by 'after': greetings.greet must take",
+            id="choices without their cursor",
         ),
         pytest.param(
             "@hookimpl\ndef register_connections(register): register(connection(int))",

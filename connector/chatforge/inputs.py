@@ -5,9 +5,13 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connector.chatforge.models import Agent, Conversation, Duration, Id, Lead, NotBlank, Time
+from connector.marks import chosen_from
 
-AgentId = Annotated[Id, Field(description="The agent, by the id that List agents gives.")]
-
+AGENTS = chosen_from("list_agents", "agents")
+AgentId = Annotated[Id, AGENTS, Field(description="The agent, by the id that List agents gives.")]
+ConversationId = Annotated[
+    Id, chosen_from("list_conversations", "conversations", label="visitor_name", cursor="offset")
+]
 
 MaxPages = Annotated[int, Field(ge=1, le=100, description="How many pages of 50 to look at, at most.")]
 
@@ -176,5 +180,5 @@ class InjectMessage(_Input):
     """A message to the visitor of an active conversation, as the assistant."""
 
     agent_id: AgentId
-    conversation_id: Id = Field(description="The conversation; it must be active.")
+    conversation_id: ConversationId = Field(description="The conversation; it must be active.")
     content: NotBlank = Field(description="The text that the visitor sees.")

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from connector.chatforge.times import in_utc
 from connector.flows.durations import seconds
+from connector.marks import PersonalText
 
 
 def _read_time(value: object) -> object:
@@ -97,8 +98,8 @@ class Conversation(_Resource):
     """A visitor's conversation with an agent. Its messages cannot be read through the API."""
 
     id: Id
-    visitor_email: str | None = None
-    visitor_name: str | None = None
+    visitor_email: PersonalText = None
+    visitor_name: PersonalText = None
     lead_captured: bool | None = None
     message_count: int | None = None
     page_url: str | None = None
@@ -109,10 +110,10 @@ class Lead(_Resource):
     """Contact data that a visitor left."""
 
     id: Id
-    visitor_name: str | None = None
-    visitor_email: str | None = None
-    visitor_phone: str | None = None
-    conversation_summary: str | None = None
+    visitor_name: PersonalText = None
+    visitor_email: PersonalText = None
+    visitor_phone: PersonalText = None
+    conversation_summary: PersonalText = None
     source_page_url: str | None = None
     created_at: Time | None = None
 
@@ -122,7 +123,7 @@ class Message(_Resource):
 
     id: Id
     role: str | None = None
-    content: str | None = None
+    content: PersonalText = None
     created_at: Time | None = None
 
 

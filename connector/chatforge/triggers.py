@@ -3,15 +3,17 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from connector.chatforge import polled, samples, webhooks
+from connector.chatforge.inputs import AGENTS
 from connector.chatforge.models import Conversation, Duration, Id, Lead, Pause, Start
 from connector.chatforge.rounds import make_poll
 from connector.declare import Event, Trigger
 from connector.errors import EventError
+from connector.marks import PERSONAL, PersonalText
 from connector.validation import quoted
 
 _JSON_WORDS: Mapping[type, str] = {
@@ -28,7 +30,7 @@ class EventFilter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     events: list[str] | None = Field(None, description="The names of the events that are wanted; all without it.")
-    agent_id: Id | None = Field(None, description="Only events of this agent.")
+    agent_id: Annotated[Id | None, AGENTS] = Field(None, description="Only events of this agent.")
 
 
 class ReceivedEvent(BaseModel):
@@ -37,7 +39,7 @@ class ReceivedEvent(BaseModel):
     event: str = Field(description="The vendor's name of the event, such as lead.captured.")
     agent_id: str | None
     timestamp: datetime | None = Field(description="When it happened, by the vendor's clock.")
-    data: dict[str, Any]
+    data: Annotated[dict[str, Any], PERSONAL]
     received_at: datetime
 
 
@@ -46,7 +48,9 @@ class PollFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    agent_id: Id | None = Field(None, description="Only this agent; all agents of the account without it.")
+    agent_id: Annotated[Id | None, AGENTS] = Field(
+        None, description="Only this agent; all agents of the account without it."
+    )
     every: Pause = Field("1m", description="The pause between two rounds, from 1s to 1d.")
     start: Start = Field(
         "now",
@@ -71,10 +75,10 @@ class CapturedLead(BaseModel):
     lead_id: str | None = Field(description="The id in List Leads; null while only the webhook has told of the lead.")
     agent_id: str = Field(description="As the event gives it; it may differ from the agent's id in the API.")
     captured_at: datetime
-    visitor_name: str | None = None
-    visitor_email: str | None = None
-    visitor_phone: str | None = None
-    conversation_summary: str | None = None
+    visitor_name: PersonalText = None
+    visitor_email: PersonalText = None
+    visitor_phone: PersonalText = None
+    conversation_summary: PersonalText = None
     page_url: str | None = None
     source: Literal["webhook", "poll"] = Field(description="How the lead became known.")
 
@@ -85,8 +89,8 @@ class ListedConversation(BaseModel):
     conversation_id: str
     agent_id: str
     began_at: datetime | None
-    visitor_name: str | None
-    visitor_email: str | None
+    visitor_name: PersonalText
+    visitor_email: PersonalText
     lead_captured: bool | None
     message_count: int | None
     page_url: str | None

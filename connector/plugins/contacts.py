@@ -12,13 +12,14 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connector.declare import ActionContext, ConnectionType, action
 from connector.errors import NetworkError, RejectedError
 from connector.hookspecs import hookimpl
+from connector.marks import PERSONAL, PersonalText
 from connector.sqlite import connect, transaction
 from connector.validation import quoted
 
@@ -83,19 +84,19 @@ class ContactFields(Keys):
 class UpsertedContact(BaseModel):
     id: str
     created: bool = Field(description="True where there was no such contact before.")
-    email: str | None
-    phone: str | None
-    name: str | None
+    email: PersonalText
+    phone: PersonalText
+    name: PersonalText
 
 
 class Contact(BaseModel):
     id: str
-    email: str | None = None
-    phone: str | None = None
-    external_id: str | None = None
-    name: str | None = None
-    properties: dict[str, Any] = Field(default_factory=dict)
-    notes: list[str] = Field(default_factory=list, description="Oldest first.")
+    email: PersonalText = None
+    phone: PersonalText = None
+    external_id: PersonalText = None
+    name: PersonalText = None
+    properties: Annotated[dict[str, Any], PERSONAL] = Field(default_factory=dict)
+    notes: Annotated[list[str], PERSONAL] = Field(default_factory=list, description="Oldest first.")
     created_at: datetime
     updated_at: datetime
 

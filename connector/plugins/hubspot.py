@@ -5,7 +5,7 @@ Source: HubSpot's published reference of its CRM objects API, version 2026-03. N
 
 import html
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import httpx
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from connector.declare import ActionContext, ConnectionType, RateLimit, Secret, action
 from connector.errors import InputError, NotFoundError, OutputError, RateLimitError, RejectedError
 from connector.hookspecs import hookimpl
+from connector.marks import PERSONAL, PersonalText
 from connector.rest import Service
 from connector.transport import HttpOptions
 from connector.validation import replace_surrogates
@@ -40,11 +41,11 @@ Context = ActionContext[HubSpotConnection]
 
 class Contact(BaseModel):
     id: str
-    email: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    phone: str | None = None
-    properties: dict[str, str | None] = Field(description="As HubSpot has them, by its own names.")
+    email: PersonalText = None
+    first_name: PersonalText = None
+    last_name: PersonalText = None
+    phone: PersonalText = None
+    properties: Annotated[dict[str, str | None], PERSONAL] = Field(description="As HubSpot has them, by its own names.")
 
 
 class UpsertContact(BaseModel):

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from connector.marks import PersonalText
 from connector.plugins.tryton.matching import is_searchable
 
 _LONGEST = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
@@ -49,17 +50,17 @@ class UpsertParty(Keys):
 class UpsertedParty(BaseModel):
     id: int
     created: bool = Field(description="True where there was no such party before.")
-    name: str | None
-    email: str | None = Field(description="The given one as Tryton has it, or the party's first.")
-    phone: str | None = Field(description="The given one as Tryton has it, or the party's first.")
+    name: PersonalText
+    email: PersonalText = Field(description="The given one as Tryton has it, or the party's first.")
+    phone: PersonalText = Field(description="The given one as Tryton has it, or the party's first.")
 
 
 class Party(BaseModel):
     id: int
     code: str = Field(description="The number that people see.")
-    name: str | None
-    email: str | None = Field(description="The first one.")
-    phone: str | None = Field(description="The first one.")
+    name: PersonalText
+    email: PersonalText = Field(description="The first one.")
+    phone: PersonalText = Field(description="The first one.")
 
 
 class FoundParty(BaseModel):

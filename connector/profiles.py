@@ -1,0 +1,108 @@
+"""JSON Schemas as hosts take them: each profile is what one kind of host reads.
+
+plain   JSON Schema 2020-12 of its own, without `$ref`
+mcp     as plain, an object at the top, null as one of several types
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from connector.marks import ABOUT_A_PERSON
+
+Profile = Literal["plain", "mcp"]
+JsonSchema = dict[str, Any]
+
+_OURS = "x-"
+_NULL = {"type": "null"}
+_DEEPEST = 12
+"""Levels of a schema that contains itself; further down it is open."""
+
+
+def convert(schema: Mapping[str, Any], profile: Profile, *, personal: bool = True) -> JsonSchema:
+    """The schema in that profile; without `personal`, what tells about a person is not in it.
+
+    What is left out is fine in a value, so a value without it is what `keep` gives.
+    """
+    return _convert(schema, schema.get("$defs", {}), profile, personal, 0)
+
+
+def _convert(schema: Any, defs: Mapping[str, Any], profile: Profile, personal: bool, depth: int) -> JsonSchema:
+    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+        return {}
+    schema = _resolve(schema, defs)
+
+    def inner(part: Any) -> JsonSchema:
+        return _convert(part, defs, profile, personal, depth + 1)
+
+    made = {name: part for name, part in schema.items() if name != "$defs" and not name.startswith(_OURS)}
+    if isinstance(fields := schema.get("properties"), Mapping):
+        shown = {name: part for name, part in fields.items() if personal or not _is_personal(part, defs)}
+        made["properties"] = {name: inner(part) for name, part in shown.items()}
+        made["required"] = [name for name in schema.get("required", ()) if name in shown]
+        if not made["required"]:
+            del made["required"]
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), Mapping):
+            made[name] = inner(schema[name])
+    for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        if name in schema:
+            made[name] = [inner(part) for part in schema[name]]
+    if not personal and made.get("additionalProperties") is True:
+        made["additionalProperties"] = False
+    return _flat(made) if profile == "mcp" else made
+
+
+def _resolve(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With what `$ref` stands for in its place; what stands beside it goes first."""
+    while "$ref" in schema:
+        beside = {name: part for name, part in schema.items() if name != "$ref"}
+        schema = {**defs.get(str(schema["$ref"]).rpartition("/")[2], {}), **beside}
+    return schema
+
+
+def _is_personal(part: Any, defs: Mapping[str, Any]) -> bool:
+    return isinstance(part, Mapping) and bool(_resolve(part, defs).get(ABOUT_A_PERSON))
+
+
+def _flat(schema: JsonSchema) -> JsonSchema:
+    """`anyOf` of a type and null as that type or null, in one."""
+    others = [part for part in schema.get("anyOf", ()) if part != _NULL]
+    if len(others) != 1 or len(others) == len(schema["anyOf"]) or not isinstance(others[0].get("type"), str):
+        return schema
+    beside = {name: part for name, part in schema.items() if name != "anyOf"}
+    made = {**others[0], **beside, "type": [others[0]["type"], "null"]}
+    if "enum" in made:
+        made["enum"] = [*made["enum"], None]
+    return made
+
+
+def keep(value: Any, schema: Mapping[str, Any]) -> Any:
+    """The part of a value that a converted schema names."""
+    if isinstance(value, list):
+        return [keep(item, _items(schema)) for item in value]
+    if not isinstance(value, dict):
+        return value
+    fields = dict(_fields(schema))
+    others = schema.get("additionalProperties", not fields)
+    if others is False:
+        return {name: keep(part, fields[name]) for name, part in value.items() if name in fields}
+    rest = others if isinstance(others, Mapping) else {}
+    return {name: keep(part, fields.get(name, rest)) for name, part in value.items()}
+
+
+def _parts(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The schema, and those of which a value fits one."""
+    yield schema
+    for name in ("anyOf", "oneOf", "allOf"):
+        for part in schema.get(name, ()):
+            yield from _parts(part)
+
+
+def _fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for part in _parts(schema):
+        yield from part.get("properties", {}).items()
+
+
+def _items(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = next((part["items"] for part in _parts(schema) if "items" in part), {})
+    return found

@@ -1,0 +1,86 @@
+"""JSON Schemas as hosts take them, and the samples that are made of them, for every declared operation."""
+
+from typing import Annotated, Any
+
+import jsonschema
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from connector import registry
+from connector.examples import example_of
+from connector.marks import PERSONAL, PersonalText
+from connector.profiles import convert, keep
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    email: PersonalText = None
+    inner: "Part | None" = None
+
+
+class Whole(BaseModel):
+    parts: list[Part]
+    one: Part | None = None
+    either: int | str | None = None
+    data: Annotated[dict[str, Any], PERSONAL] = {}
+    by_name: dict[str, Part] = {}
+
+
+SCHEMA = Whole.model_json_schema()
+VALUE = {
+    "parts": [{"id": "1", "email": "a@example.com", "unknown": 1, "inner": {"id": "2", "email": "b@example.com"}}],
+    "one": {"id": "3", "email": None},
+    "either": "x",
+    "data": {"a": 1},
+    "by_name": {"x": {"id": "4", "email": "c@example.com"}},
+}
+
+
+def keys_of(schema: object) -> set[str]:
+    if isinstance(schema, list):
+        return {key for part in schema for key in keys_of(part)}
+    return {*schema, *keys_of([*schema.values()])} if isinstance(schema, dict) else set()
+
+
+@pytest.mark.parametrize("profile", ["plain", "mcp"])
+def test_converted_schema_stands_alone_and_takes_the_same(profile):
+    made = convert(SCHEMA, profile)
+    jsonschema.Draft202012Validator.check_schema(made)
+    assert not {"$ref", "$defs", "x-personal"} & keys_of(made)
+    jsonschema.validate(VALUE, made)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"parts": [{"id": 1}]}, made)
+    assert keep(VALUE, made) == VALUE
+
+
+def test_mcp_writes_null_as_one_of_several_types():
+    made = convert(SCHEMA, "mcp")["properties"]
+    assert made["one"]["type"] == ["object", "null"]
+    assert [part["type"] for part in made["either"]["anyOf"]] == ["integer", "string", "null"]
+
+
+def test_nothing_about_a_person_is_left_where_it_is_not_wanted():
+    made = convert(SCHEMA, "mcp", personal=False)
+    kept = keep(VALUE, made)
+    assert kept == {
+        "parts": [{"id": "1", "inner": {"id": "2"}}],
+        "one": {"id": "3"},
+        "either": "x",
+        "by_name": {"x": {"id": "4"}},
+    }
+    jsonschema.validate(kept, made)
+
+
+def test_every_operation_has_schemas_in_each_profile_and_a_sample_that_fits(built_in):
+    for declared in (*built_in.actions.values(), *built_in.triggers.values()):
+        for schema in registry.schemas_of(declared):
+            for profile in ("plain", "mcp"):
+                made = convert(schema, profile)
+                jsonschema.Draft202012Validator.check_schema(made)
+                assert made["type"] == "object", declared.name
+                assert "$ref" not in keys_of(made)
+        sample = example_of(made)
+        jsonschema.validate(sample, made)
+        declared.output.model_validate(sample)
