@@ -39,7 +39,7 @@ LAYERS = [
     blocking
     manifest flow_schema flow_graph agents
     runs
-    server
+    server hosts
     sandbox
     testing
     cli

@@ -1,0 +1,1 @@
+"""What makes foreign runners load the connector, each from the same declarations."""
