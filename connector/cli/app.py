@@ -36,6 +36,7 @@ _PLACES = {
     "call": "call.call",
     "agents": "agents.app",
     "manifest": "manifest.manifest",
+    "export": "export_host.export_host",
     "new-plugin": "new_plugin.new_plugin",
     "doctor": "doctor.doctor",
     "send-event": "send_event.send_event",
