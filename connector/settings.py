@@ -146,6 +146,8 @@ class Settings:
     public_url: str | None
     """CHATFORGE_PUBLIC_URL, the address under which the vendor reaches this server"""
     connections: Mapping[str, ConnectionEntry]
+    mcp_token: SecretStr | None = None
+    """CHATFORGE_MCP_TOKEN, which clients of `chatforge mcp --http` send"""
     keep: Keep = Keep()
     config: Mapping[str, Any] = field(default_factory=dict)
     """What connections.yaml has below `config`."""
@@ -173,7 +175,7 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
     environment = Environment.of(os.environ if environ is None else environ, folder)
     key = environment.get("CHATFORGE_API_KEY")
     secrets = (environment.get("CHATFORGE_WEBHOOK_SECRET") or "").split(",")
-    public_url = environment.get("CHATFORGE_PUBLIC_URL")
+    public_url, token = environment.get("CHATFORGE_PUBLIC_URL"), environment.get("CHATFORGE_MCP_TOKEN")
     state = _state_folder(environment, folder)
     url = environment.get(_DATABASE)
     connections, config = _connections((flows or folder) / "connections.yaml", environment)
@@ -186,6 +188,7 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
         rate_limit=_rate_limit(environment.get("CHATFORGE_RATE_LIMIT")),
         budget_file=folder / (environment.get("CHATFORGE_BUDGET_FILE") or state / "budget.sqlite"),
         public_url=_url("CHATFORGE_PUBLIC_URL", public_url) if public_url else None,
+        mcp_token=SecretStr(token) if token else None,
         keep=Keep(**{name: _time(variable, environment.get(variable), name) for name, variable in _KEEP.items()}),
         connections=connections,
         config=config,

@@ -37,6 +37,7 @@ _PLACES = {
     "agents": "agents.app",
     "manifest": "manifest.manifest",
     "export": "export_host.export_host",
+    "mcp": "mcp.mcp",
     "new-plugin": "new_plugin.new_plugin",
     "doctor": "doctor.doctor",
     "send-event": "send_event.send_event",

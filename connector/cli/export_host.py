@@ -35,7 +35,7 @@ def export_host(
     if host not in HOSTS:
         raise UsageError(f"{quoted(host)} is no host to export for; {did_you_mean(host, HOSTS) or one_of(HOSTS)}")
     loaded = registry.load()
-    export = build(host, loaded, _known([_OWN, *(plugins or [])], manifests.plugins_of(loaded)))
+    export = build(host, loaded, known_plugins([_OWN, *(plugins or [])], manifests.plugins_of(loaded)))
     folder = into or Path(host)
     try:
         for name, content in export.files.items():
@@ -51,7 +51,7 @@ def export_host(
     return exits.DONE
 
 
-def _known(names: Sequence[str], known: Sequence[str]) -> list[str]:
+def known_plugins(names: Sequence[str], known: Sequence[str]) -> list[str]:
     for name in names:
         if name not in known:
             hint = did_you_mean(name, known) or "see: chatforge list"

@@ -21,6 +21,7 @@ _NAMES = (
     "BUDGET_FILE",
     "CONFIG_NAME",
     "DATABASE_URL",
+    "MCP_TOKEN",
     "PUBLIC_URL",
     "KEEP_SUCCEEDED",
     "KEEP_FAILED",

@@ -1,0 +1,153 @@
+"""`chatforge mcp`."""
+
+import asyncio
+import importlib.util
+import logging
+import socket
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from connector import manifest as manifests
+from connector.adapter import DEFAULT, Adapter
+from connector.cli import execution, output
+from connector.cli.exits import UsageError
+from connector.cli.export_host import known_plugins
+from connector.cli.flow_files import load_flows
+from connector.cli.loading import load_adapter, load_settings, require_steps
+from connector.errors import InputError
+from connector.flows import parameters
+from connector.flows.flow import Flow
+from connector.runs import records
+from connector.runs.intake import Intake
+from connector.runs.store import Store
+from connector.settings import Settings
+
+if TYPE_CHECKING:
+    from mcp.server.lowlevel.server import Server
+
+_PATIENCE = 50.0
+"""Seconds that a call waits for its run; clients give up after a minute."""
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def mcp(
+    http: Annotated[bool, typer.Option("--http", help="Serve HTTP at /mcp instead of stdio.")] = False,
+    host: Annotated[str, typer.Option(help="With --http: the address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="With --http; 0 takes any free port.", min=0, max=65535)] = 8090,
+    flows: Annotated[
+        Path | None, typer.Option(help="A folder of flow files, or one file; those with inputs become tools.")
+    ] = None,
+    connection: Annotated[str, typer.Option(help="The account that the tools use.")] = DEFAULT,
+    plugins: Annotated[
+        list[str] | None, typer.Option("--plugin", metavar="NAME", help="Also the actions of this plugin.")
+    ] = None,
+    personal: Annotated[
+        bool, typer.Option("--personal-data", help="Show what tells about visitors: names, addresses, what they said.")
+    ] = False,
+) -> None:
+    """Serve actions and flows as tools of the Model Context Protocol.
+
+    Agents, leads and runs are resources. A client asks its user before it calls a tool that changes something.
+
+    Example: chatforge mcp --flows flows
+    """
+    if importlib.util.find_spec("mcp") is None:
+        raise UsageError("the command needs the package mcp; install it with: pip install 'chatforge-connector[mcp]'")
+    adapter, settings = load_adapter(flows), load_settings(flows)
+    wanted = known_plugins(["chatforge", *(plugins or [])], manifests.plugins_of(adapter.registry))
+    adapter.require_connection("chatforge", connection)
+    loaded = load_flows(flows, adapter.catalogue) if flows else []
+    logging.getLogger("mcp").setLevel(logging.WARNING)  # it logs what it is sent
+    server = _server(adapter, settings, loaded, flows, wanted, connection, personal=personal)
+    if not http:
+        asyncio.run(_serve_stdio(adapter, server))
+        return
+    with _listen(host, port, settings) as listener:
+        output.line(f"listening on http://{host}:{listener.getsockname()[1]}/mcp; stop with Ctrl-C")
+        asyncio.run(_serve_http(adapter, server, host, listener, settings))
+
+
+def _server(
+    adapter: Adapter,
+    settings: Settings,
+    flows: Sequence[Flow],
+    folder: Path | None,
+    plugins: Sequence[str],
+    connection: str,
+    *,
+    personal: bool,
+) -> "Server[Any]":
+    from connector.hosts.mcp.resources import Resources  # here, because mcp is optional
+    from connector.hosts.mcp.server import make_server
+    from connector.hosts.mcp.tools import action_offers, flow_offers
+
+    async def run(flow: Flow, given: Mapping[str, Any]) -> dict[str, Any]:
+        if faults := list(parameters.refuse(flow.inputs, given)):
+            raise InputError(f"the inputs of {flow.name} do not fit: {'; '.join(faults)}")
+        return await _run(folder, settings, flow, given)
+
+    offers = [
+        *action_offers(adapter, plugins, connection, personal=personal),
+        *flow_offers(flows, run, personal=personal),
+    ]
+    return make_server(offers, Resources(adapter, connection, settings.database, personal))
+
+
+async def _run(folder: Path | None, settings: Settings, flow: Flow, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Start the flow and wait for it, in a thread: this process may have to execute the database for that."""
+    adapter = load_adapter(folder)
+    require_steps(adapter, flow)
+    started: list[str] = []
+
+    async def queue(store: Store) -> list[str]:
+        stored = await Intake(adapter, store, [flow]).start(flow, dict(given), datetime.now(UTC))
+        started.extend(start.run_id for start in stored.starts if start.run_id)
+        return started
+
+    finishing = asyncio.to_thread(execution.finish, adapter, settings.database, queue, quiet=True)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            [run] = await asyncio.shield(asyncio.ensure_future(finishing))
+    except TimeoutError:
+        why = "it goes on; its resource tells how"
+        return {"run": started[0] if started else "", "status": "running", "why": why, "outputs": None}
+    return {"run": run.id, "status": run.status, "why": _why(run), "outputs": run.outputs}
+
+
+def _why(run: records.Run) -> str | None:
+    return run.error.message if run.error else run.reason
+
+
+def _listen(host: str, port: int, settings: Settings) -> socket.socket:
+    from connector.server.service import listen
+
+    if host not in _LOOPBACK and settings.mcp_token is None:
+        raise UsageError(
+            f"--host {host} lets other machines use the account; set CHATFORGE_MCP_TOKEN to a long random text, which "
+            "clients then send as Authorization: Bearer TOKEN"
+        )
+    return listen(host, port)
+
+
+async def _serve_stdio(adapter: Adapter, server: "Server[Any]") -> None:
+    from connector.hosts.mcp.server import serve_stdio
+
+    async with adapter:
+        await serve_stdio(server)
+
+
+async def _serve_http(
+    adapter: Adapter, server: "Server[Any]", host: str, listener: socket.socket, settings: Settings
+) -> None:
+    import uvicorn
+
+    from connector.hosts.mcp.server import http_app
+
+    token = settings.mcp_token.get_secret_value() if settings.mcp_token else None
+    config = uvicorn.Config(http_app(server, host, token), log_config=None, access_log=False, ws="none")
+    async with adapter:
+        await uvicorn.Server(config).serve(sockets=[listener])
