@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo demo-crm docs test test-crm test-editor lint torture bench figures cassettes cassettes-live clean
+.PHONY: install demo demo-crm docs test test-crm test-editor test-hosts lint torture bench figures cassettes cassettes-live clean
 
 install: .venv/installed
 
@@ -59,6 +59,20 @@ demo-crm: .hosts/tryton/template/keys.json
 
 .hosts/tryton/template/keys.json: .hosts/tryton/installed tests/crm/fill_tryton.py tests/crm/tryton_server.py
 	@cd tests && ../$(BIN)/python -m crm.tryton_server
+
+# Other platforms for real, each in an environment of its own below .hosts. HOST=mcp runs one of them alone.
+HOSTS := mcp
+test-hosts: $(addprefix test-,$(or $(HOST),$(HOSTS)))
+
+test-mcp: .hosts/mcp/installed
+	$(BIN)/python -m pytest -m hosts tests/hosts/mcp
+
+.hosts/mcp/installed: tests/hosts/mcp/package.json .venv/installed
+	@command -v npm >/dev/null || { echo "npm is not installed; install Node 20 or newer"; exit 1; }
+	@mkdir -p $(@D) && cp $< $(@D)
+	@echo "installing the inspector of MCP into $(@D), about 20 s"
+	@npm install --prefix $(@D) --no-audit --no-fund --no-package-lock --loglevel error
+	@touch $@
 
 # How long things take: runs, webhooks, the process, a long history, the flow language. Takes about a quarter of an hour.
 # PART=runs measures that part alone; bench.json has the figures.

@@ -1,7 +1,7 @@
 """JSON Schemas as hosts take them: each profile is what one kind of host reads.
 
 plain   JSON Schema 2020-12 of its own, without `$ref`
-mcp     as plain, an object at the top, null as one of several types
+mcp     as plain, and a field that may be left out does not take null as well
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,6 +39,10 @@ def _convert(schema: Any, defs: Mapping[str, Any], profile: Profile, personal: b
         shown = {name: part for name, part in fields.items() if personal or not _is_personal(part, defs)}
         made["properties"] = {name: inner(part) for name, part in shown.items()}
         made["required"] = [name for name in schema.get("required", ()) if name in shown]
+        if profile == "mcp":
+            made["properties"] |= {
+                name: _flat(part) for name, part in made["properties"].items() if name not in made["required"]
+            }
         if not made["required"]:
             del made["required"]
     for name in ("items", "additionalProperties"):
@@ -49,7 +53,7 @@ def _convert(schema: Any, defs: Mapping[str, Any], profile: Profile, personal: b
             made[name] = [inner(part) for part in schema[name]]
     if not personal and made.get("additionalProperties") is True:
         made["additionalProperties"] = False
-    return _flat(made) if profile == "mcp" else made
+    return made
 
 
 def _resolve(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -65,15 +69,12 @@ def _is_personal(part: Any, defs: Mapping[str, Any]) -> bool:
 
 
 def _flat(schema: JsonSchema) -> JsonSchema:
-    """`anyOf` of a type and null as that type or null, in one."""
+    """A field that may be left out without null: leaving it out says the same, and some clients take one type only."""
     others = [part for part in schema.get("anyOf", ()) if part != _NULL]
-    if len(others) != 1 or len(others) == len(schema["anyOf"]) or not isinstance(others[0].get("type"), str):
+    beside = {key: part for key, part in schema.items() if key not in ("anyOf", "default")}
+    if schema.get("default", "") is not None or len(others) == len(schema.get("anyOf", ())):
         return schema
-    beside = {name: part for name, part in schema.items() if name != "anyOf"}
-    made = {**others[0], **beside, "type": [others[0]["type"], "null"]}
-    if "enum" in made:
-        made["enum"] = [*made["enum"], None]
-    return made
+    return {**others[0], **beside} if len(others) == 1 else {**beside, "anyOf": others}
 
 
 def keep(value: Any, schema: Mapping[str, Any]) -> Any:

@@ -68,7 +68,10 @@ def _of_action(adapter: Adapter, action: Action, connection: str, *, personal: b
 _RUN: dict[str, Any] = {
     "run": {"type": "string", "description": "The id of the run."},
     "status": {"type": "string", "description": "succeeded, failed, held, waiting, running or queued."},
-    "why": {"type": ["string", "null"], "description": "Why it did not succeed, or what it waits for."},
+    "why": {
+        "anyOf": [{"type": "string"}, {"type": "null"}],
+        "description": "Why it did not succeed, or what it waits for.",
+    },
 }
 
 
