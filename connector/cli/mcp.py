@@ -88,7 +88,7 @@ def _server(
     async def run(flow: Flow, given: Mapping[str, Any]) -> dict[str, Any]:
         if faults := list(parameters.refuse(flow.inputs, given)):
             raise InputError(f"the inputs of {flow.name} do not fit: {'; '.join(faults)}")
-        return await _run(folder, settings, flow, given)
+        return await _run(folder, settings, flow, given, personal=personal)
 
     offers = [
         *action_offers(adapter, plugins, connection, personal=personal),
@@ -97,7 +97,9 @@ def _server(
     return make_server(offers, Resources(adapter, connection, settings.database, personal))
 
 
-async def _run(folder: Path | None, settings: Settings, flow: Flow, given: Mapping[str, Any]) -> dict[str, Any]:
+async def _run(
+    folder: Path | None, settings: Settings, flow: Flow, given: Mapping[str, Any], *, personal: bool
+) -> dict[str, Any]:
     """Start the flow and wait for it, in a thread: this process may have to execute the database for that."""
     adapter = load_adapter(folder)
     require_steps(adapter, flow)
@@ -115,11 +117,14 @@ async def _run(folder: Path | None, settings: Settings, flow: Flow, given: Mappi
     except TimeoutError:
         why = "it goes on; its resource tells how"
         return {"run": started[0] if started else "", "status": "running", "why": why, "outputs": None}
-    return {"run": run.id, "status": run.status, "why": _why(run), "outputs": run.outputs}
+    return {"run": run.id, "status": run.status, "why": _why(run, personal=personal), "outputs": run.outputs}
 
 
-def _why(run: records.Run) -> str | None:
-    return run.error.message if run.error else run.reason
+def _why(run: records.Run, *, personal: bool) -> str | None:
+    """A message quotes what a visitor wrote, so without personal data its kind has to do."""
+    if run.error is None:
+        return run.reason
+    return run.error.message if personal else f"the step {run.error.step} failed: {run.error.kind}"
 
 
 def _listen(host: str, port: int, settings: Settings) -> socket.socket:

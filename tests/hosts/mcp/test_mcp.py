@@ -185,6 +185,23 @@ def test_flow_with_inputs_is_a_tool_and_its_run_a_resource(host):
     assert [text for text in texts if text.startswith("Hello")] == ["Hello Ann", "Hello there", "Hello there"]
 
 
+@pytest.mark.parametrize("host", ["http"], indirect=True)
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ([], "the step say failed: not_found"),
+        (["--personal-data"], "not found at ChatForge (404: \"conversation 'Ann'"),
+    ],
+)
+def test_run_that_fails_says_why_without_quoting_what_somebody_wrote(host, options, why):
+    async def work(client: Client) -> Any:
+        return (await client.call_tool("flow_greet-visitor", {"conversation": "Ann"})).structured_content
+
+    found = host.do(work, "--flows", "flows", *options)
+    assert found["status"] == "failed"
+    assert found["why"].startswith(why)
+
+
 @pytest.mark.parametrize("host", ["stdio"], indirect=True)
 @pytest.mark.parametrize(
     ("fault", "words"),
