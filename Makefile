@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo demo-crm docs test test-crm test-editor test-hosts lint torture bench figures cassettes cassettes-live clean
+.PHONY: install demo demo-crm docs test test-crm test-editor test-hosts hosts-table lint torture bench figures cassettes cassettes-live clean
 
 install: .venv/installed
 
@@ -66,6 +66,10 @@ test-hosts: $(addprefix test-,$(or $(HOST),$(HOSTS)))
 
 test-mcp: .hosts/mcp/installed
 	$(BIN)/python -m pytest -m hosts tests/hosts/mcp
+
+# What docs/hosts.md shows of what these tests saw.
+hosts-table: install
+	cd tests && ../$(BIN)/python -m hosts.table
 
 .hosts/mcp/installed: tests/hosts/mcp/package.json .venv/installed
 	@command -v npm >/dev/null || { echo "npm is not installed; install Node 20 or newer"; exit 1; }

@@ -200,6 +200,7 @@ def test_run_that_fails_says_why_without_quoting_what_somebody_wrote(host, optio
     found = host.do(work, "--flows", "flows", *options)
     assert found["status"] == "failed"
     assert found["why"].startswith(why)
+    assert ("Ann" in found["why"]) is bool(options)
 
 
 @pytest.mark.parametrize("host", ["stdio"], indirect=True)
