@@ -70,17 +70,17 @@ class BlockingAdapter:
         await self.adapter.aclose()
 
     def check_connection(self, connector: str, name: str = DEFAULT) -> dict[str, Any]:
-        return self._wait(self.adapter.check_connection(connector, name))
+        return self.wait(self.adapter.check_connection(connector, name))
 
     def run(
         self, action: str, input: Mapping[str, Any], *, connection: str = DEFAULT, idempotency_key: str = ""
     ) -> dict[str, Any]:
-        return self._wait(self.adapter.run(action, input, connection=connection, idempotency_key=idempotency_key))
+        return self.wait(self.adapter.run(action, input, connection=connection, idempotency_key=idempotency_key))
 
     def run_each(
         self, action: str, inputs: Iterable[Mapping[str, Any]], *, connection: str = DEFAULT, idempotency_key: str = ""
     ) -> list[Outcome]:
-        return self._wait(self.adapter.run_each(action, inputs, connection=connection, idempotency_key=idempotency_key))
+        return self.wait(self.adapter.run_each(action, inputs, connection=connection, idempotency_key=idempotency_key))
 
     def options(
         self,
@@ -91,12 +91,12 @@ class BlockingAdapter:
         connection: str = DEFAULT,
         cursor: str | None = None,
     ) -> Choices:
-        return self._wait(self.adapter.options(operation, name, input, connection=connection, cursor=cursor))
+        return self.wait(self.adapter.options(operation, name, input, connection=connection, cursor=cursor))
 
     def sample(
         self, operation: str, input: Mapping[str, Any] | None = None, *, connection: str | None = None
     ) -> dict[str, Any]:
-        return self._wait(self.adapter.sample(operation, input, connection=connection))
+        return self.wait(self.adapter.sample(operation, input, connection=connection))
 
     def poll(
         self,
@@ -106,7 +106,7 @@ class BlockingAdapter:
         *,
         connection: str = DEFAULT,
     ) -> Polled:
-        return self._wait(self.adapter.poll(trigger, input, state, connection=connection))
+        return self.wait(self.adapter.poll(trigger, input, state, connection=connection))
 
     def accept_webhook(self, connector: str, connection: str, headers: Mapping[str, str], body: bytes) -> Delivery:
         return self.adapter.accept_webhook(connector, connection, headers, body)
@@ -116,7 +116,8 @@ class BlockingAdapter:
     ) -> dict[str, Any] | None:
         return self.adapter.select(trigger, input, event, received_at)
 
-    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+    def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do what uses `adapter` in its event loop."""
         with self._closing:
             if self._closed or self._process != os.getpid():  # a fork has no copy of the thread
                 work.close()

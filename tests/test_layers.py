@@ -63,6 +63,7 @@ PLACES = {
     "hmac": {"chatforge/webhooks.py"},
     "pluggy": {"hookspecs.py", "registry.py"},
     "aiohttp": {"transport.py"},
+    "airflow": {"hosts/airflow/"},
     "aiosmtplib": {"plugins/email/"},
     "cronsim": {"plugins/timetable.py"},
     "httpx_aiohttp": {"transport.py"},
