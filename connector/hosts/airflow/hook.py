@@ -49,4 +49,4 @@ class ChatForgeHook(BaseHook):  # type: ignore[misc]
                 agents = adapter.check_connection("chatforge")["agents"]
         except ConnectorError as error:
             return False, str(error)
-        return True, f"the key is accepted; the account has {len(agents)} agents"
+        return True, f"the key is accepted; agents of the account: {len(agents)}"
