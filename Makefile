@@ -61,11 +61,20 @@ demo-crm: .hosts/tryton/template/keys.json
 	@cd tests && ../$(BIN)/python -m crm.tryton_server
 
 # Other platforms for real, each in an environment of its own below .hosts. HOST=mcp runs one of them alone.
-HOSTS := mcp
+HOSTS := mcp airflow
 test-hosts: $(addprefix test-,$(or $(HOST),$(HOSTS)))
 
 test-mcp: .hosts/mcp/installed
 	$(BIN)/python -m pytest -m hosts tests/hosts/mcp
+
+test-airflow: .hosts/airflow/installed
+	$(BIN)/python -m pytest -m hosts tests/hosts/airflow --durations=0
+
+.hosts/airflow/installed: pyproject.toml .venv/installed
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@echo "installing Airflow into $(@D), about a minute"
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check apache-airflow==3.3.2 --editable '.[airflow]'
+	@touch $@
 
 # What docs/hosts.md shows of what these tests saw.
 hosts-table: install

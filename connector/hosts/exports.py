@@ -10,7 +10,7 @@ from typing import Protocol
 
 from connector.registry import Registry
 
-HOSTS = ("n8n", "zapier")
+HOSTS = ("zapier",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,22 @@
+"""The app that is generated for Zapier."""
+
+from pathlib import Path
+
+from connector.hosts.exports import build
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def test_app_is_that_of_the_golden_files(built_in):
+    """Written anew by: chatforge export zapier -o tests/hosts/zapier/golden"""
+    made = build("zapier", built_in, ["chatforge"])
+    assert made.left_out == {}
+    assert {path.name for path in GOLDEN.iterdir()} == {*made.files}
+    for name, text in made.files.items():
+        assert (GOLDEN / name).read_text() == text, name
+
+
+def test_plugin_of_another_service_is_left_out(built_in):
+    made = build("zapier", built_in, ["chatforge", "hubspot"])
+    assert {*made.left_out} == {name for name in built_in.actions if name.startswith("hubspot.")}
+    assert made.files == build("zapier", built_in, ["chatforge"]).files
