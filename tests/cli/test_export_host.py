@@ -1,0 +1,33 @@
+"""`chatforge export`."""
+
+import pytest
+
+
+def test_package_is_written_and_what_it_lacks_is_told(chatforge, tmp_path):
+    result = chatforge("export", "zapier", "--plugin", "contacts", "-o", "app")
+    assert result.code == 0
+    first, *left_out = result.out.splitlines()
+    assert first == f"wrote {len([*(tmp_path / 'app').iterdir()])} files to app"
+    assert left_out == [
+        f"left out contacts.{name}: an app of Zapier is for one service" for name in ("upsert", "find", "list")
+    ]
+    mine = tmp_path / "app" / "mine.js"
+    mine.write_text("")
+    chatforge("export", "zapier", "-o", "app")
+    assert mine.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["zapeir"], "'zapeir' is no host to export for; did you mean 'zapier'?"),
+        (["zapier", "--plugin", "hubspo"], "--plugin 'hubspo': there is no such plugin; did you mean 'hubspot'?"),
+        (["zapier", "-o", "file/x"], "cannot be written: Not a directory"),
+        (["zapier", "-o", "x" * 300], "cannot be written: File name too long"),
+    ],
+)
+def test_package_that_cannot_be_written_says_why(chatforge, tmp_path, arguments, sentence):
+    (tmp_path / "file").write_text("")
+    result = chatforge("export", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert sentence in result.error
