@@ -120,9 +120,13 @@ def _execute(arguments: list[str], environment: dict[str, str], folder: str, out
     sys.exit(0)
 
 
+_NOT_OURS = ("connector.testing", "connector.hosts.airflow.", "connector.hosts.prefect.")
+"""No command uses them, and what they import may not be there."""
+
+
 def _import_all(package: Any) -> None:
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if not module.name.startswith("connector.testing") and not module.name.endswith("__main__"):
+        if not module.name.startswith(_NOT_OURS) and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 
 
