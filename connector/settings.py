@@ -7,7 +7,7 @@ A value is looked up in the environment, then in `.env` of the current folder, t
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +32,7 @@ _BROKEN = re.compile("[\udc80-\udcff]")  # what Python makes of bytes that are n
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _CONNECTION = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _CONFIG = "CHATFORGE_CONFIG_NAME"
+_DEFAULT_ACCOUNT = ("default", "chatforge")
 _DATABASE = "CHATFORGE_DATABASE_URL"
 _KEEP = {
     "succeeded": "CHATFORGE_KEEP_SUCCEEDED",
@@ -194,6 +195,16 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
         config=config,
         environment=environment,
     )
+
+
+def with_account(found: Settings, api_key: str, base_url: str, place: str) -> Settings:
+    """The settings with the key and address of another default ChatForge account; without an address it stays.
+
+    `place` is where the address stands, for the SettingsError.
+    """
+    named = {name: entry for name, entry in found.connections.items() if (name, entry.connector) != _DEFAULT_ACCOUNT}
+    key, address = SecretStr(api_key) if api_key else None, _url(place, base_url) if base_url else found.base_url
+    return replace(found, api_key=key, base_url=address, connections=named)
 
 
 def variables(folder: Path, environ: Mapping[str, str] | None = None) -> frozenset[str]:

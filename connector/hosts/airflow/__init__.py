@@ -1,4 +1,4 @@
-"""A provider for Airflow 3.3: a connection type, an operator, a sensor and a trigger for new leads."""
+"""A provider for Airflow 3.3: a connection type, an operator, a sensor, and a trigger for assets."""
 
 from importlib.metadata import version
 from typing import Any
@@ -16,6 +16,14 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "chatforge",
                 "hook-class-name": "connector.hosts.airflow.hook.ChatForgeHook",
                 "hook-name": "ChatForge",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["login", "port", "schema", "extra"],
+                    "relabeling": {"password": "API key", "host": "Base URL"},
+                    "placeholders": {
+                        "password": "from the ChatForge Dashboard, Integrations",
+                        "host": "empty for ChatForge itself",
+                    },
+                },
             }
         ],
     }

@@ -7,12 +7,12 @@ from airflow.sdk import BaseHook
 from connector.adapter import Adapter
 from connector.blocking import BlockingAdapter
 from connector.errors import ConnectorError
-from connector.hosts.accounts import make_adapter
+from connector.hosts.accounts import make_adapter, told
 
 DEFAULT_CONNECTION = "chatforge_default"
 
 
-class ChatForgeHook(BaseHook):  # type: ignore[misc]
+class ChatForgeHook(BaseHook):  # type: ignore[misc] # Airflow is not installed where types are checked
     """Gives adapters for an Airflow connection. Their errors never hold the key."""
 
     conn_name_attr = "chatforge_conn_id"
@@ -24,23 +24,21 @@ class ChatForgeHook(BaseHook):  # type: ignore[misc]
         super().__init__()
         self.chatforge_conn_id = chatforge_conn_id
 
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        return {
-            "hidden_fields": ["login", "port", "schema", "extra"],
-            "relabeling": {"password": "API key", "host": "Base URL"},
-            "placeholders": {"host": "empty for ChatForge itself", "password": "Dashboard → Integrations"},
-        }
-
     def get_conn(self) -> BlockingAdapter:
         """An adapter to close after use. Raises ConnectorError."""
-        connection = self.get_connection(self.chatforge_conn_id)
-        return BlockingAdapter(make_adapter(connection.password or "", connection.host or ""))
+        return BlockingAdapter(self._adapter(self.get_connection(self.chatforge_conn_id)))
 
     async def aget_conn(self) -> Adapter:
         """The same for the event loop of a triggerer."""
-        connection = await self.aget_connection(self.chatforge_conn_id)
-        return make_adapter(connection.password or "", connection.host or "")
+        return self._adapter(await self.aget_connection(self.chatforge_conn_id))
+
+    def _adapter(self, connection: Any) -> Adapter:
+        place = f"the host of the Airflow connection {self.chatforge_conn_id!r}"
+        return make_adapter(connection.password or "", connection.host or "", place)
+
+    def told(self, error: ConnectorError) -> str:
+        """What a log shows of an error."""
+        return told(error, f"the password of the Airflow connection {self.chatforge_conn_id!r}")
 
     def test_connection(self) -> tuple[bool, str]:
         """For the Test button: lists the agents, which costs one request."""
@@ -48,5 +46,5 @@ class ChatForgeHook(BaseHook):  # type: ignore[misc]
             with self.get_conn() as adapter:
                 agents = adapter.check_connection("chatforge")["agents"]
         except ConnectorError as error:
-            return False, str(error)
-        return True, f"the key is accepted; agents of the account: {len(agents)}"
+            return False, self.told(error)
+        return True, f"ChatForge takes the key; agents in the account: {len(agents)}"

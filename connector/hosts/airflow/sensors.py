@@ -5,20 +5,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator, Variable
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from connector.errors import ActionError
+from connector.errors import ActionError, ConnectorError
 from connector.hosts.airflow.hook import DEFAULT_CONNECTION, ChatForgeHook
-from connector.hosts.airflow.polling import look
+from connector.hosts.airflow.polling import find
 from connector.hosts.airflow.triggers import LeadTrigger
 
 
-class NewLeadSensor(BaseOperator):  # type: ignore[misc]
-    """Waits until there are new leads, and returns them as XCom: a list of `{"identity", "lead"}`.
+class NewLeadSensor(BaseOperator):  # type: ignore[misc] # Airflow is not installed where types are checked
+    """Waits until there are new leads, and returns them as XCom: a list of `{"identity", "lead"}`, at most a page.
 
     `input` is that of the trigger `chatforge.new_lead`: `agent_id`, `start`, `every`. What was found so far is kept in
     the Variable `state_variable`, together with the leads of the last run, in one write: a task that is tried again
-    gets the same leads again, the next run those that came after them. Two tasks need two Variables.
+    gets the same leads again, the next run those that came after them. So one run at a time; two tasks need two
+    Variables. The wait itself is in the triggerer, and ends with `execution_timeout`.
     """
 
     template_fields: Sequence[str] = ("input", "chatforge_conn_id", "state_variable")
@@ -32,24 +33,26 @@ class NewLeadSensor(BaseOperator):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.input, self.chatforge_conn_id = dict(input or {}), chatforge_conn_id
+        self.input, self.chatforge_conn_id = input or {}, chatforge_conn_id
         self.state_variable = state_variable or f"chatforge_new_lead__{self.dag_id}__{self.task_id}"
 
     def execute(self, context: Mapping[str, Any]) -> list[dict[str, Any]]:
         kept = self._kept()
-        state = kept.get("state")
         if kept.get("run") == context["ti"].run_id:
             return list(kept["leads"])
-        with ChatForgeHook(self.chatforge_conn_id).get_conn() as blocking:
-            try:
-                found, state = blocking.wait(look(blocking.adapter, self.input, state))
-            except ActionError as error:
-                if not error.transient:
-                    raise AirflowFailException(f"new leads cannot be polled: {error}") from None
-                found = []
-        if found:
-            return self._keep(context, found, state)
-        self.defer(trigger=LeadTrigger(self.chatforge_conn_id, self.input, state), method_name="execute_complete")
+        hook = ChatForgeHook(self.chatforge_conn_id)
+        try:
+            with hook.get_conn() as blocking:
+                found = blocking.wait(find(blocking.adapter, self.input, kept.get("state")))
+        except ConnectorError as error:
+            again = isinstance(error, ActionError) and error.transient
+            kind = AirflowException if again else AirflowFailException
+            raise kind(f"new leads cannot be polled: {hook.told(error)}") from None
+        if found.leads:
+            return self._keep(context, found.leads, found.state)
+        # With the state of a whole round, a triggerer that starts again knows what is new.
+        trigger = LeadTrigger(self.chatforge_conn_id, self.input, found.state)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=self.execution_timeout)
         raise AssertionError("defer raises")
 
     def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> list[dict[str, Any]]:
