@@ -61,7 +61,7 @@ demo-crm: .hosts/tryton/template/keys.json
 	@cd tests && ../$(BIN)/python -m crm.tryton_server
 
 # Other platforms for real, each in an environment of its own below .hosts. HOST=mcp runs one of them alone.
-HOSTS := mcp airflow
+HOSTS := mcp airflow zapier
 test-hosts: $(addprefix test-,$(or $(HOST),$(HOSTS)))
 
 test-mcp: .hosts/mcp/installed
@@ -78,6 +78,16 @@ test-airflow: .hosts/airflow/template/made
 
 .hosts/airflow/template/made: .hosts/airflow/installed tests/hosts/airflow/airflow_host.py
 	@cd tests && ../$(BIN)/python -m hosts.airflow.airflow_host
+
+test-zapier: .hosts/zapier/installed
+	$(BIN)/python -m pytest -m hosts tests/hosts/zapier --durations=5
+
+.hosts/zapier/installed: tests/hosts/zapier/package.json .venv/installed
+	@command -v npm >/dev/null || { echo "npm is not installed; install Node 20 or newer"; exit 1; }
+	@mkdir -p $(@D) && cp $< $(@D)
+	@echo "installing the Zapier Platform and a Node of its own into $(@D), about two minutes"
+	@npm install --prefix $(@D) --no-audit --no-fund --no-package-lock --loglevel error
+	@touch $@
 
 # What docs/hosts.md shows of what these tests saw.
 hosts-table: install

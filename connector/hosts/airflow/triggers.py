@@ -82,10 +82,6 @@ class NewLeadTrigger(BaseEventTrigger):  # type: ignore[misc] # Airflow is not i
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
         return _Producer(kwargs["asset"], kwargs["conn_id"], kwargs["input"])
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        raise NotImplementedError("a trigger with a shared stream is not run by itself")
-        yield
-
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         async for found in shared_stream:
             yield TriggerEvent(found)
