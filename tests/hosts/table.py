@@ -11,6 +11,10 @@ from connector import registry
 PAGE = Path(__file__).parents[2] / "docs" / "hosts.md"
 HOSTS = {"mcp": "MCP", "airflow": "Airflow", "prefect": "Prefect", "n8n": "n8n", "zapier": "Zapier"}
 REST = ("credential test", "webhook", "poll", "sample", "errors")
+NOTHING_LIKE_IT = {
+    **{("mcp", cell): "–" for cell in ("credential test", "webhook", "poll", "sample")},
+    **{(host, "webhook"): "–" for host in ("airflow", "prefect", "zapier")},
+}
 _BEGIN, _END = "<!-- table -->\n", "<!-- end of the table -->\n"
 
 
@@ -18,7 +22,7 @@ def read() -> dict[tuple[str, str], str]:
     """The newest outcome of each host and cell."""
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
     found = [json.loads(line) for line in lines]
-    return {(one["host"], one["cell"]): one["outcome"] for one in found}
+    return NOTHING_LIKE_IT | {(one["host"], one["cell"]): one["outcome"] for one in found}
 
 
 def render(seen: Mapping[tuple[str, str], str]) -> str:
