@@ -61,7 +61,7 @@ demo-crm: .hosts/tryton/template/keys.json
 	@cd tests && ../$(BIN)/python -m crm.tryton_server
 
 # Other platforms for real, each in an environment of its own below .hosts. HOST=mcp runs one of them alone.
-HOSTS := mcp airflow zapier
+HOSTS := mcp airflow prefect zapier
 test-hosts: $(addprefix test-,$(or $(HOST),$(HOSTS)))
 
 test-mcp: .hosts/mcp/installed
@@ -70,10 +70,10 @@ test-mcp: .hosts/mcp/installed
 test-airflow: .hosts/airflow/template/made
 	$(BIN)/python -m pytest -m hosts tests/hosts/airflow
 
-.hosts/airflow/installed: tests/hosts/airflow/requirements.txt .venv/installed
+.hosts/airflow/installed: .venv/installed
 	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	@echo "installing Airflow into $(@D), about a minute"
-	@$(@D)/bin/python -m pip install --disable-pip-version-check --editable . --requirement $<
+	@$(@D)/bin/python -m pip install --disable-pip-version-check --editable '.[airflow]'
 	@touch $@
 
 .hosts/airflow/template/made: .hosts/airflow/installed tests/hosts/airflow/airflow_host.py
@@ -87,6 +87,15 @@ test-zapier: .hosts/zapier/installed
 	@mkdir -p $(@D) && cp $< $(@D)
 	@echo "installing the Zapier Platform and a Node of its own into $(@D), about two minutes"
 	@npm install --prefix $(@D) --no-audit --no-fund --no-package-lock --loglevel error
+	@touch $@
+
+test-prefect: .hosts/prefect/installed
+	$(BIN)/python -m pytest -m hosts tests/hosts/prefect
+
+.hosts/prefect/installed: .venv/installed
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@echo "installing Prefect into $(@D), about a minute"
+	@$(@D)/bin/python -m pip install --disable-pip-version-check --editable '.[prefect]'
 	@touch $@
 
 # What docs/hosts.md shows of what these tests saw.

@@ -59,6 +59,7 @@ FORBIDDEN = {
 PLACES = {
     "yaml": {"flows/document.py", "flows/yaml_faults.py", "manifest/document.py", "settings.py"},
     "sqlite3": {"sqlite.py", "upkeep.py", "runs/polling/fall_backs.py", "plugins/contacts.py", "chatforge/budget/"},
+    "prefect": {"hosts/prefect/"},
     "psycopg": {"postgres.py"},
     "hmac": {"chatforge/webhooks.py"},
     "pluggy": {"hookspecs.py", "registry.py"},

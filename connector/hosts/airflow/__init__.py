@@ -1,4 +1,4 @@
-"""A provider for Airflow 3.3: a connection type, an operator, a sensor, and a trigger for assets."""
+"""A provider for Airflow 3.3: a connection type, an operator, a sensor and a trigger for assets."""
 
 from importlib.metadata import version
 from typing import Any

@@ -9,8 +9,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from connector.errors import ActionError, ConnectorError
 from connector.hosts.airflow.hook import DEFAULT_CONNECTION, ChatForgeHook
-from connector.hosts.airflow.polling import find
 from connector.hosts.airflow.triggers import LeadTrigger
+from connector.hosts.polling import find
 
 
 class NewLeadSensor(BaseOperator):  # type: ignore[misc] # Airflow is not installed where types are checked

@@ -13,7 +13,7 @@ from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
 from connector.errors import ActionError, ConnectorError
 from connector.hosts.airflow.hook import ChatForgeHook
-from connector.hosts.airflow.polling import find, pause, step
+from connector.hosts.polling import find, pause, step
 
 log = logging.getLogger(__name__)
 

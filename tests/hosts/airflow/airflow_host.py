@@ -43,6 +43,8 @@ class Airflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{self.port}/execution/",
             "AIRFLOW_CONN_CHATFORGE_DEFAULT": json.dumps(account),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
             "CHATFORGE_BUDGET_FILE": str(self.folder / "budget.sqlite"),
             **self.more,
         }
@@ -87,7 +89,7 @@ class Airflow:
     @contextmanager
     def serving(self) -> Iterator[httpx.Client]:
         """The API, the scheduler and what reads DAGs; not the triggerer. Gives a client of the API."""
-        self.port = _free_port()
+        self.port = free_port()
         with ExitStack() as stack:
             for command in (("api-server", "--port", str(self.port)), ("scheduler",), ("dag-processor",)):
                 stack.callback(stop, self.start(*command))
@@ -140,7 +142,7 @@ def make(folder: Path, sandbox: Sandbox) -> Airflow:
     return Airflow(folder, sandbox)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with closing(socket.socket()) as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Steps of a poll, as triggers and sensors make them."""
+"""Steps of a poll for new leads, as Python hosts make them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
