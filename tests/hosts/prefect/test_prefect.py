@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,29 +93,32 @@ def test_error_says_what_to_do_and_is_tried_again_only_where_that_helps(prefect)
     record("prefect", "errors", "failed task with the hint; tried again only where that helps")
 
 
-def test_leads_are_greeted_once_though_the_flow_is_killed(prefect):
+def test_lead_comes_again_only_where_the_flow_was_killed_before_it_was_done(prefect):
+    def come(**more: str) -> list[str]:
+        return re.findall(r"came: (.*)", prefect.call("python", str(FLOWS / "leads.py"), **more).stdout)
+
+    assert come() == []
+    names = ["Ann", "Bob", "Cleo"]
+    together = {"created_at": datetime.now(UTC).isoformat()}
+    for name in names:
+        visit(prefect.sandbox, visitor_name=name, **together)
+    before = come(DIE_AT="Bob")
+    after = come()
+    assert before[-1] == after[0] == "Bob"
+    assert sorted([*before, *after[1:]]) == names
+    assert come() == []
+    record("prefect", "poll", "leads in a flow; killed: none lost, none doubled but the one in hand")
+
+
+def test_flow_of_the_page_greets_a_lead(prefect):
     page = (Path(__file__).parents[3] / "docs" / "prefect.md").read_text()
     [code] = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def greet_leads" in code]
     script = prefect.folder / "greet_leads.py"
     script.write_text(code)
-    together = {"created_at": datetime.now(UTC).isoformat()}
-    assert prefect.call("python", str(script)).returncode == 0
-    stories = [
-        visit(prefect.sandbox, visitor_email=f"{name}@example.com", visitor_name=name, **together)
-        for name in ("Ann", "Bob", "Cleo")
-    ]
-    killed = script.with_name("killed.py")
-    killed.write_text(
-        code.replace(
-            "        lead = found",
-            "        if len(done := globals().setdefault('done', [])) == 1:\n            import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n        done.append(found)\n        lead = found",
-        )
-    )
-    assert prefect.call("python", str(killed)).returncode == -signal.SIGKILL
+    story = None
     for _ in range(2):
         done = prefect.call("python", str(script))
         assert done.returncode == 0, done.stderr
-    found = [prefect.sandbox.find_conversation(story["conversation_id"])[1].messages for story in stories]
-    said = [[message.content for message in messages if message.content.startswith("Hi ")] for messages in found]
-    assert said == [[f"Hi {name}, this is Cal jumping in. How can I help?"] for name in ("Ann", "Bob", "Cleo")]
-    record("prefect", "poll", "leads in a flow; killed between two of them: none lost, none doubled")
+        story = story or visit(prefect.sandbox, visitor_email="ann@example.com", visitor_name="Ann")
+    messages = prefect.sandbox.find_conversation(story["conversation_id"])[1].messages
+    assert messages[-1].content == "Hi Ann, this is Cal jumping in. How can I help?"
