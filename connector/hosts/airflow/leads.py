@@ -25,7 +25,8 @@ def new_leads(context: Mapping[str, Any], asset: Asset) -> list[dict[str, Any]]:
     instance, store = context["ti"], context["asset_state_store"][asset]
     key, run = f"{_TAKEN}.{instance.dag_id}", instance.run_id
     taken: dict[str, list[str]] = dict(store.get(key) or {})  # identity → time of its event, run
-    mine, times = {}, {}
+    mine: dict[str, Any] = {}
+    times: dict[str, list[str]] = {}
     for event in context["inlet_events"][asset].after(_since(context, asset, taken)):
         found = event.extra["payload"]
         if taken.get(found["identity"], ["", run])[1] == run:
@@ -40,7 +41,8 @@ def _since(context: Mapping[str, Any], asset: Asset, taken: Mapping[str, list[st
     known = [(datetime.fromisoformat(time), run) for time, run in taken.values()]
     if not known:
         started_by = context["triggering_asset_events"].get(asset, ())
-        return min((event.timestamp for event in started_by), default=context["ti"].start_date)
+        first: datetime = min((event.timestamp for event in started_by), default=context["ti"].start_date)
+        return first
     return min([max(known)[0] - _LATE, *(time for time, run in known if run == context["ti"].run_id)])
 
 
