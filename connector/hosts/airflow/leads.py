@@ -25,7 +25,7 @@ def new_leads(context: Mapping[str, Any], asset: Asset) -> list[dict[str, Any]]:
     instance, store = context["ti"], context["asset_state_store"][asset]
     key, run = f"{_TAKEN}.{instance.dag_id}", instance.run_id
     taken: dict[str, list[str]] = dict(store.get(key) or {})  # identity → time of its event, run
-    mine: dict[str, Any] = {}
+    mine: dict[str, dict[str, Any]] = {}
     times: dict[str, list[str]] = {}
     for event in context["inlet_events"][asset].after(_since(context, asset, taken)):
         found = event.extra["payload"]

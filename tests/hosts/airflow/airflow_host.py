@@ -35,6 +35,7 @@ class Airflow:
     dags: Path = DAGS
     port: int = 0
     more: dict[str, str] = field(default_factory=dict)
+    served: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -92,7 +93,8 @@ class Airflow:
         self.port = free_port()
         with ExitStack() as stack:
             for command in (("api-server", "--port", str(self.port)), ("scheduler",), ("dag-processor",)):
-                stack.callback(stop, self.start(*command))
+                self.served[command[0]] = self.start(*command)
+                stack.callback(stop, self.served[command[0]])
             address = f"http://127.0.0.1:{self.port}"
             client = stack.enter_context(httpx.Client(base_url=f"{address}/api/v2", timeout=30))
             token = wait_for(lambda: httpx.get(f"{address}/auth/token", timeout=10).json()["access_token"])
@@ -113,6 +115,9 @@ def settings(folder: Path) -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API_AUTH__JWT_SECRET": "for-tests-on-the-loopback-only-0123456789",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        # A triggerer takes over what another one had when that has not been heard of for so many seconds.
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     }
 

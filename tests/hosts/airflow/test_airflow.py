@@ -140,12 +140,21 @@ def greetings(sandbox: Sandbox, stories: list[dict[str, str]]) -> list[list[str]
     return [[message.content for message in messages if message.content.startswith("Hi ")] for messages in found]
 
 
-EVENTS = "SELECT count(*) FROM asset_event"
+IDENTITIES = "SELECT DISTINCT json_extract(extra, '$.payload.identity') FROM asset_event"
+TOLD = "Hi {}, this is Cal jumping in. How can I help?"
 
 
-def test_leads_start_runs_once_though_the_triggerer_is_killed(airflow, tmp_path):
+def test_leads_are_greeted_once_though_triggerer_and_scheduler_fail(airflow, tmp_path):
     use_page(airflow, tmp_path / "dags")
     together = {"created_at": datetime.now(UTC).isoformat()}
+    stories, names = [], ["{{ 7 * 7 }}", "Ann", "Bob", "Cleo", "Dan", "Eve"]
+
+    def come(*visitors: str) -> None:
+        for name in visitors:
+            email = f"{names.index(name)}@example.com"
+            stories.append(visit(airflow.sandbox, visitor_email=email, visitor_name=name, **together))
+        wait_for(lambda: len(ask(airflow, IDENTITIES)) == len(stories))
+
     with airflow.serving() as client:
         triggerer = airflow.start("triggerer")
         try:
@@ -155,36 +164,21 @@ def test_leads_start_runs_once_though_the_triggerer_is_killed(airflow, tmp_path)
             shown = Fernet(FERNET_KEY).decrypt(kwargs.encode()).decode()
             assert "chatforge_default" in shown
             assert airflow.sandbox.api_key not in shown
-            names = iter(["{{ 7 * 7 }}", "Ann", "Bob", "Cleo", "Dan", "Eve"])
-            stories = []
-            for events in (2, 4):
-                stories += [
-                    visit(
-                        airflow.sandbox, visitor_email=f"{events}@{i}.example.com", visitor_name=next(names), **together
-                    )
-                    for i in range(2)
-                ]
-                wait_for(lambda wanted=events: ask(airflow, EVENTS)[0][0] >= wanted)
+            for pair in (names[:2], names[2:4]):
+                come(*pair)
                 stop(triggerer)  # the events are stored, the state after them is not
                 triggerer = airflow.start("triggerer")
-            stop(triggerer)
-            stories += [
-                visit(airflow.sandbox, visitor_email=f"5@{i}.example.com", visitor_name=next(names), **together)
-                for i in range(2)
-            ]
-            triggerer = airflow.start("triggerer")
+            os.killpg(airflow.served["scheduler"].pid, signal.SIGSTOP)
+            come("Dan")
+            come("Eve")  # Airflow starts a run with the first event, and none with the second
+            os.killpg(airflow.served["scheduler"].pid, signal.SIGCONT)
             wait_for(lambda: all(greetings(airflow.sandbox, stories)))
             time.sleep(10)
         finally:
             stop(triggerer)
-        print(
-            ask(airflow, EVENTS),
-            greetings(airflow.sandbox, stories),
-            [r["state"] for r in client.get("/dags/greet_leads/dagRuns").json()["dag_runs"]],
-        )
-    assert [len(said) for said in greetings(airflow.sandbox, stories)] == [1] * 6
-    assert greetings(airflow.sandbox, stories)[0] == ["Hi {{ 7 * 7 }}, this is Cal jumping in. How can I help?"]
-    assert ask(airflow, EVENTS)[0][0] > 6, "no crash came between the events and the state"
+    assert greetings(airflow.sandbox, stories) == [[TOLD.format(name)] for name in names]
+    [(events,)] = ask(airflow, "SELECT count(*) FROM asset_event")
+    assert events > len(stories), "no crash came between the events and the state"
     record("airflow", "poll", "asset events and a sensor; the triggerer killed: none lost, none doubled")
 
 
