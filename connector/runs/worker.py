@@ -189,8 +189,8 @@ class Worker:
             log.exception("a fault of this program")
             reason = f"a fault of this program, {type(error).__name__}: {error}; report it with the log"
             failure = Failure("", "", reason, "internal", 0)
-        await self._store.write(transitions.finish_run, run, "held", self._clock(), error=failure)
         log.warning("the run %s of %s is held: %a", run.id, run.flow, failure.message)
+        await self._store.write(transitions.finish_run, run, "held", self._clock(), error=failure)
 
     def _flow(self, run: records.Run) -> Flow | str:
         """The flow that the run is pinned to, or why it cannot run."""
