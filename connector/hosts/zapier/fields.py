@@ -1,6 +1,7 @@
 """The fields of a form in Zapier, from the JSON Schema of an input or an output."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from connector.profiles import JsonSchema
@@ -8,20 +9,46 @@ from connector.profiles import JsonSchema
 _TYPES = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 _LONG = ("content", "system_prompt", "knowledge_base", "welcome_message")
 """Inputs of several lines."""
+_ACRONYMS = ("api", "id", "url")
 
 
-def input_fields(schema: JsonSchema, dynamic: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Of a schema in the profile `mcp`. `dynamic` names for an input what lists its values: `agents.id.name`."""
+@dataclass(frozen=True, slots=True)
+class Dropdown:
+    """What lists the values of an input, as Zapier writes it: `agents.id.name`, and the inputs it depends on."""
+
+    dynamic: str
+    needs: Sequence[str]
+
+
+def input_fields(schema: JsonSchema, dropdowns: Mapping[str, Dropdown]) -> list[dict[str, Any]]:
+    """Of a schema in the profile `mcp`."""
     required = schema.get("required", ())
     return [
-        {**_field(name, part), "required": name in required, **_help(part), **_choices(name, part, dynamic)}
+        {
+            **_field(name, part),
+            **({"type": "text"} if name in _LONG else {}),
+            "required": name in required,
+            **_help(part),
+            **(_dropdown(dropdowns[name]) if name in dropdowns else _choices(part)),
+        }
         for name, part in schema.get("properties", {}).items()
     ]
 
 
 def output_fields(schema: JsonSchema) -> list[dict[str, Any]]:
-    """One for each value that an output has, by its path, as Zapier writes it: `agent__name`."""
-    return [_field(path, part) for path, part in _leaves(schema, "")]
+    """One for each value that an output has, by its path, as Zapier writes it: `agent__name`.
+
+    An output that begins with a list has the fields of its entries, as a search gives them one by one.
+    """
+    first: JsonSchema = next(iter(schema.get("properties", {}).values()), {})
+    shown = _without_null(first.get("items", {})) if first.get("type") == "array" else schema
+    return [_field(path, part) for path, part in _leaves(shown, "")]
+
+
+def label_of(name: str) -> str:
+    """`agent_id` → Agent ID."""
+    words = name.rpartition("__")[2].split("_")
+    return " ".join(word.upper() if word in _ACRONYMS else word.capitalize() for word in words)
 
 
 def _leaves(schema: JsonSchema, path: str) -> Iterator[tuple[str, JsonSchema]]:
@@ -40,8 +67,7 @@ def _without_null(part: JsonSchema) -> JsonSchema:
 
 def _field(name: str, part: JsonSchema) -> dict[str, Any]:
     kind = "datetime" if part.get("format") == "date-time" else _TYPES.get(str(part.get("type")), "string")
-    label = part.get("title", name.rpartition("__")[2].replace("_", " ").title())
-    return {"key": name, "label": label, "type": "text" if name in _LONG else kind}
+    return {"key": name, "label": label_of(name), "type": kind}
 
 
 def _help(part: JsonSchema) -> dict[str, str]:
@@ -52,7 +78,9 @@ def _help(part: JsonSchema) -> dict[str, str]:
     return {**({"helpText": part["description"]} if "description" in part else {}), **written}
 
 
-def _choices(name: str, part: JsonSchema, dynamic: Mapping[str, str]) -> dict[str, Any]:
-    if name in dynamic:
-        return {"dynamic": dynamic[name]}
+def _dropdown(dropdown: Dropdown) -> dict[str, Any]:
+    return {"dynamic": dropdown.dynamic, **({"dependsOn": [*dropdown.needs]} if dropdown.needs else {})}
+
+
+def _choices(part: JsonSchema) -> dict[str, Any]:
     return {"choices": part["enum"]} if "enum" in part else {}

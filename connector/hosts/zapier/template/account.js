@@ -1,71 +1,68 @@
-// The account: how requests are authenticated, and what refusals mean.
+// The account, and the requests that are made with it.
 'use strict';
 
-const { login, actions } = require('./definitions.json');
+const { account, actions } = require('./definitions.json');
+const { failUnanswered, isPage, refuse, refuseContent } = require('./errors');
 
-const base = (bundle) => (bundle.authData && bundle.authData.base_url) || login.base_url;
+const baseOf = ({ authData }) => (account.address_field && authData[account.address_field]) || account.base_url;
 
-const beforeRequest = (request, z, bundle) => {
-  if (!bundle.authData || !bundle.authData.api_key) return request;
-  for (const [name, value] of Object.entries(login.headers)) {
-    request.headers[name] = value.replace('{api_key}', bundle.authData.api_key);
+// The value of a header, with the secrets in their places.
+const write = (value, authData) => value.replace(/\{(\w+)\}/g, (_, name) => authData[name] || '');
+
+const beforeRequest = (request, z, { authData }) => {
+  for (const { key, label, type } of account.fields) {
+    if (type === 'password' && !/^[!-~]+$/.test(authData[key] || '')) {
+      const sentence = `the ${label} is missing, or has a space or another character that no key has; copy it again`;
+      throw new z.errors.ExpiredAuthError(sentence);
+    }
   }
+  for (const [name, value] of Object.entries(account.headers)) request.headers[name] = write(value, authData);
   return request;
 };
 
-const isPage = (text) => /^\s*</.test(text);
-
-const said = (text) => {
-  try {
-    const { error, message } = JSON.parse(text);
-    const found = (error && error.message) || error || message;
-    if (typeof found === 'string' && found.trim()) return found.slice(0, 200);
-  } catch {
-    // it is no JSON: what it says is not for people
-  }
-  return isPage(text) ? 'an HTML page' : 'no reason given';
-};
-
-const HINTS = {
-  401: 'the API key is not accepted; connect the account again with a key from the ChatForge dashboard, Integrations',
-  403: 'the plan of this API key does not include the API; ChatForge requires the Enterprise plan',
-  404: 'not found at ChatForge; check the ids: what they name must exist in the account of this API key',
-};
-
-const afterResponse = (response, z) => {
-  const { status, content } = response;
-  if (status === 429) {
-    const seconds = Number(response.getHeader('retry-after'));
-    throw new z.errors.ThrottledError('too many requests for this API key', seconds > 0 ? seconds : 60);
-  }
-  if (status === 401) throw new z.errors.ExpiredAuthError(`${HINTS[401]} (401: ${said(content)})`);
-  if (status >= 500) {
-    const step = response.request.method === 'GET' ? 'try again' : 'it may have carried out the request, so look there first';
-    throw new z.errors.Error(`ChatForge failed (${status}: ${said(content)}); ${step}`, 'ServerError', status);
-  }
-  if (status >= 300) {
-    const hint = HINTS[status] || 'ChatForge refuses the request; correct the input';
-    throw new z.errors.Error(`${hint} (${status}: ${said(content)})`, 'Refused', status);
-  }
-  if (isPage(content)) {
-    throw new z.errors.Error('expected JSON from ChatForge, got an HTML page; check the base URL', 'Page', status);
-  }
-  response.skipThrowForStatus = true;
+// What is deleted is gone, whatever the answer says; of all others it is JSON.
+const afterResponse = (response, z, bundle) => {
+  const { status, content, json, request } = response;
+  if (status < 200 || status > 299) throw refuse(z, bundle, response);
+  const isJson = json !== undefined || request.method === 'DELETE';
+  if (isPage(content) || !isJson || (json && json.error)) throw refuseContent(z, bundle, response);
   return response;
+};
+
+const isGiven = (value) => value !== undefined && value !== null && value !== '';
+
+// The template with the inputs in their places; what is not given is left out.
+const fill = (template, input) => {
+  const filled = {};
+  for (const [name, part] of Object.entries(template || {})) {
+    const value = part && typeof part === 'object' ? input[part.input] : part;
+    if (isGiven(value)) filled[name] = value;
+  }
+  return filled;
+};
+
+// `merge` would refuse texts in which somebody wrote {{bundle.…}}.
+const OPTIONS = { merge: false, redirect: 'manual', skipThrowForStatus: true, throwForThrottlingEarly: false };
+
+// The JSON that answers the one request of an action.
+const ask = async (z, bundle, key, input) => {
+  const { method, path, query, body } = actions[key].request;
+  const options = { ...OPTIONS, method, url: baseOf(bundle) + path, params: fill(query, input), headers: {} };
+  if (body) {
+    options.body = JSON.stringify(fill(body, input));
+    options.headers['Content-Type'] = 'application/json';
+  }
+  const response = await z.request(options).catch((error) => {
+    throw error.name === 'FetchError' ? failUnanswered(z, error, options) : error;
+  });
+  return response.json || {};
 };
 
 const authentication = {
   type: 'custom',
-  fields: [
-    { key: 'api_key', label: 'API key', type: 'password', required: true, helpText: `Here ${login.help}.` },
-    { key: 'base_url', label: 'Base URL', type: 'string', required: false, default: login.base_url, helpText: 'Only for tests: the address of the API.' },
-  ],
-  test: async (z, bundle) => {
-    const { method, query } = actions[login.test].request;
-    const response = await z.request({ method, url: base(bundle), params: query });
-    return { agents: response.json.agents.length };
-  },
+  fields: account.fields,
+  test: async (z, bundle) => ({ agents: (await ask(z, bundle, account.test, {})).agents.length }),
   connectionLabel: '{{bundle.inputData.agents}} agents',
 };
 
-module.exports = { authentication, beforeRequest, afterResponse, base };
+module.exports = { afterResponse, ask, authentication, beforeRequest, isGiven };

@@ -1,123 +1,131 @@
-// What the actions do: those of one request by definitions.json, the others here.
+// What the actions do: most send one request, which definitions.json has; the others are put together here.
 'use strict';
 
 const { actions } = require('./definitions.json');
-const { base } = require('./account');
+const { ask, isGiven } = require('./account');
+const { PAGE, Search, newest, timeOf } = require('./finding');
 
-const PAGE = 50;
-const PAGES = 5;
-const BEGAN_TOLERANCE = 60 * 1000;
-const CAPTURE_TOLERANCE = 10 * 60 * 1000;
+const BEGAN_TOLERANCE = 60 * 1000; // ms
+const CAPTURE_TOLERANCE = 10 * 60 * 1000; // ms
+const LOOK_AGAIN = 2000; // ms
+const LONGEST_WAIT = 20 * 1000; // ms; Zapier ends an action after 30 s
+const UNITS = { ms: 1, s: 1000, m: 60 * 1000, h: 3600 * 1000, d: 86400 * 1000 };
 
-const isGiven = (value) => value !== undefined && value !== null && value !== '';
-
-// The template with the inputs in their places; what is not given is left out.
-const fill = (template, input) => {
-  const filled = {};
-  for (const [name, part] of Object.entries(template || {})) {
-    const value = part && typeof part === 'object' ? input[part.input] : part;
-    if (isGiven(value)) filled[name] = value;
-  }
-  return filled;
-};
-
-const send = async (z, request, input) => {
-  const { method, query, body } = request;
-  const options = { method, url: base(z.bundle), params: fill(query, input) };
-  if (body) {
-    options.body = JSON.stringify(fill(body, input));
-    options.headers = { 'Content-Type': 'application/json' };
-  }
-  const response = await z.request(options);
-  return response.content ? response.json : {};
-};
-
-const ask = (z, key, input) => send(z, actions[key].request, input);
-
-// As the connector gives it: an agent bare or below `agent`, and where the next page begins.
-const shape = (key, input, output) => {
+// As the connector gives it: an agent below `agent`, and where the next page begins.
+const shape = (key, input, answer) => {
   if (key === 'delete_agent') return { deleted: true };
-  if (key.endsWith('_agent') && !('agent' in output)) return { agent: output };
-  const list = output.conversations || output.leads;
-  if (list) return { ...output, next_offset: list.length ? Number(input.offset || 0) + list.length : null };
+  if (key.endsWith('_agent') && !('agent' in answer)) return { agent: answer };
+  const list = answer.conversations || answer.leads;
+  if (Array.isArray(list)) return { ...answer, next_offset: list.length ? Number(input.offset || 0) + list.length : null };
+  return answer;
+};
+
+const send = async (z, bundle, key, input) => {
+  const output = shape(key, input, await ask(z, bundle, key, input));
+  for (const name of actions[key].always) {
+    const fits = Array.isArray(actions[key].sample[name]) ? Array.isArray(output[name]) : name in output;
+    if (!fits) {
+      const sentence = `the answer from ChatForge does not fit: ${name} is missing; see whether a newer release knows it`;
+      throw new z.errors.Error(sentence, 'OutputError');
+    }
+  }
   return output;
 };
 
-// All entries of a list, a page at a time, at most `pages`; only an empty page is its end.
-const walk = async (z, key, agentId, name, pages) => {
-  const found = new Map();
-  for (let page = 0, offset = 0; page < pages; page += 1) {
-    const items = (await ask(z, key, { agent_id: agentId, limit: PAGE, offset }))[name];
-    if (!items.length) return { items: [...found.values()], complete: true };
-    for (const item of items) found.set(item.id, item);
-    offset += items.length;
-  }
-  return { items: [...found.values()], complete: false };
-};
+const says = (text) => isGiven(text) && String(text).trim() !== '';
+const fold = (text) => (text || '').trim().toLowerCase().toUpperCase(); // ß is SS, as ss is
+const isSameEmail = (actual, wanted) => !says(wanted) || fold(actual) === fold(wanted);
+const areEqual = (...pairs) => pairs.every(([wanted, actual]) => !says(wanted) || wanted === actual);
 
-const fold = (text) => (text || '').trim().toLowerCase();
-const sameEmail = (actual, wanted) => !isGiven(wanted) || fold(actual) === fold(wanted);
-const equal = (...pairs) => pairs.every(([wanted, actual]) => !isGiven(wanted) || wanted === actual);
-const newest = (items) => items.reduce((best, item) => (best && best.created_at >= item.created_at ? best : item), null);
+// False also where the item has no time.
+const isWithin = (item, wanted, earliest, latest) => {
+  if (!isGiven(wanted.captured_at)) return true;
+  const distance = timeOf(item.created_at) - timeOf(wanted.captured_at);
+  return distance >= earliest && distance <= latest;
+};
 
 const isWanted = (item, wanted) =>
   item.lead_captured === true &&
-  (!isGiven(wanted.captured_at) || Date.parse(item.created_at) <= Date.parse(wanted.captured_at) + BEGAN_TOLERANCE) &&
-  sameEmail(item.visitor_email, wanted.visitor_email) &&
-  equal([wanted.visitor_name, item.visitor_name], [wanted.page_url, item.page_url]);
+  isWithin(item, wanted, -Infinity, BEGAN_TOLERANCE) &&
+  isSameEmail(item.visitor_email, wanted.visitor_email) &&
+  areEqual([wanted.visitor_name, item.visitor_name], [wanted.page_url, item.page_url]);
 
 const isMeant = (item, wanted) =>
-  (!isGiven(wanted.captured_at) ||
-    Math.abs(Date.parse(item.created_at) - Date.parse(wanted.captured_at)) <= CAPTURE_TOLERANCE) &&
-  sameEmail(item.visitor_email, wanted.visitor_email) &&
-  equal(
+  isWithin(item, wanted, -CAPTURE_TOLERANCE, CAPTURE_TOLERANCE) &&
+  isSameEmail(item.visitor_email, wanted.visitor_email) &&
+  areEqual(
     [wanted.lead_id, item.id],
     [wanted.visitor_phone, item.visitor_phone],
     [wanted.visitor_name, item.visitor_name],
     [wanted.page_url, item.source_page_url],
   );
 
-const requireEnough = (z, wanted, names) => {
-  const together = ['visitor_name', 'page_url', 'captured_at'];
-  if (names.some((name) => isGiven(wanted[name])) || together.every((name) => isGiven(wanted[name]))) return;
-  throw new z.errors.HaltedError(`give ${names.join(' or ')}, or visitor_name, page_url and captured_at together`);
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+const waitOf = (z, text) => {
+  const [, amount, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text || '0s') || [];
+  if (!unit) throw new z.errors.HaltedError(`wait_up_to is '${text}'; expected a duration such as 500ms or 20s`);
+  return Math.min(Number(amount) * UNITS[unit], LONGEST_WAIT);
 };
+
+// Looks once, and again until something is found or `wait_up_to` has passed.
+const find = async (z, bundle, wanted, name, matches) => {
+  const { agent_id, max_pages: pages } = wanted;
+  const end = Date.now() + waitOf(z, wanted.wait_up_to);
+  const source = {
+    page: async (offset) => (await send(z, bundle, `list_${name}`, { agent_id, limit: PAGE, offset }))[name],
+    count: async () => {
+      const total = ((await send(z, bundle, 'get_analytics', { agent_id }))[name] || {}).total;
+      return Number.isInteger(total) ? total : null;
+    },
+  };
+  for (;;) {
+    const search = new Search(source, matches, Number(pages) || 5, says(wanted.lead_id));
+    const found = await search.run();
+    const left = end - Date.now();
+    if (found.items.length || left <= 0) return found;
+    await pause(Math.min(LOOK_AGAIN, left));
+  }
+};
+
+const haltUnless = (z, key, isEnough) => {
+  if (!isEnough) throw new z.errors.HaltedError(actions[key].incomplete);
+};
+
+const knows = (wanted, names) =>
+  names.some((name) => says(wanted[name])) ||
+  (says(wanted.visitor_name) && says(wanted.page_url) && isGiven(wanted.captured_at));
 
 const composed = {
-  find_conversation: async (z, wanted) => {
-    requireEnough(z, wanted, ['visitor_email']);
-    const pages = Number(wanted.max_pages) || PAGES;
-    const { items, complete } = await walk(z, 'list_conversations', wanted.agent_id, 'conversations', pages);
-    const matching = items.filter((item) => isWanted(item, wanted));
-    return { conversation: newest(matching), candidates: matching.length, complete };
+  find_conversation: async (z, bundle, wanted) => {
+    haltUnless(z, 'find_conversation', knows(wanted, ['visitor_email']));
+    const { items, complete } = await find(z, bundle, wanted, 'conversations', (item) => isWanted(item, wanted));
+    return { conversation: newest(items), candidates: items.length, complete };
   },
-  find_lead: async (z, wanted) => {
-    requireEnough(z, wanted, ['lead_id', 'visitor_email', 'visitor_phone']);
-    const pages = Number(wanted.max_pages) || PAGES;
-    const { items, complete } = await walk(z, 'list_leads', wanted.agent_id, 'leads', pages);
-    return { lead: newest(items.filter((item) => isMeant(item, wanted))), complete };
+  find_lead: async (z, bundle, wanted) => {
+    haltUnless(z, 'find_lead', knows(wanted, ['lead_id', 'visitor_email', 'visitor_phone']));
+    const { items, complete } = await find(z, bundle, wanted, 'leads', (item) => isMeant(item, wanted));
+    return { lead: newest(items), complete };
   },
-  upsert_agent: async (z, wanted) => {
-    const same = (await ask(z, 'list_agents', {})).agents.filter((agent) => agent.name === wanted.name);
+  update_agent: async (z, bundle, wanted) => {
+    haltUnless(z, 'update_agent', Object.entries(wanted).some(([name, value]) => name !== 'agent_id' && isGiven(value)));
+    return send(z, bundle, 'update_agent', wanted);
+  },
+  upsert_agent: async (z, bundle, wanted) => {
+    const same = (await send(z, bundle, 'list_agents', {})).agents.filter((agent) => agent.name === wanted.name);
     if (same.length > 1) {
-      throw new z.errors.HaltedError(`${same.length} agents are called '${wanted.name}'; rename all but one`);
+      const ids = same.slice(0, 5).map((agent) => agent.id).join(', ');
+      const sentence = `${same.length} agents are called '${wanted.name}' (${ids}); rename all but one, or use update_agent with an id`;
+      throw new z.errors.HaltedError(sentence);
     }
-    if (same.length) {
-      const changed = await ask(z, 'update_agent', { ...wanted, agent_id: same[0].id });
-      return { ...shape('update_agent', wanted, changed), created: false };
-    }
-    const made = shape('create_agent', wanted, await ask(z, 'create_agent', wanted));
+    if (same.length) return { ...(await send(z, bundle, 'update_agent', { ...wanted, agent_id: same[0].id })), created: false };
+    const made = await send(z, bundle, 'create_agent', wanted);
     if (!isGiven(wanted.active) || wanted.active === made.agent.active) return { ...made, created: true };
-    const changed = await ask(z, 'update_agent', { agent_id: made.agent.id, active: wanted.active });
-    return { ...shape('update_agent', wanted, changed), created: true };
+    const switched = { agent_id: made.agent.id, active: wanted.active };
+    return { ...(await send(z, bundle, 'update_agent', switched)), created: true };
   },
 };
 
-// z knows the bundle only where it is handed over.
-const perform = async (z, key, input, bundle) => {
-  const withBundle = Object.assign(Object.create(z), { bundle });
-  if (composed[key]) return composed[key](withBundle, input);
-  return shape(key, input, await ask(withBundle, key, input));
-};
+const perform = (z, bundle, key, input) => (composed[key] ? composed[key](z, bundle, input) : send(z, bundle, key, input));
 
-module.exports = { perform, walk };
+module.exports = { perform };

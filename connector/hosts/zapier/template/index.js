@@ -1,45 +1,47 @@
 // The app: triggers, creates and searches, made of definitions.json.
 'use strict';
 
-const definitions = require('./definitions.json');
 const platform = require('zapier-platform-core');
-const { authentication, beforeRequest, afterResponse } = require('./account');
+const definitions = require('./definitions.json');
+const { afterResponse, authentication, beforeRequest } = require('./account');
 const { perform } = require('./actions');
-const leads = require('./leads');
+const { triggers } = require('./polling');
 
-const noun = (title) => title.split(' ').slice(1).join(' ') || title;
-const display = ({ title, description }) => ({ label: title, description });
+const operation = (key, definition, run, sample) => ({
+  key,
+  noun: definition.noun,
+  display: { label: definition.title, description: definition.description },
+  operation: { inputFields: definition.input, perform: run, sample, outputFields: definition.output },
+});
 
-// Zapier takes a list from a search and one object from a create.
-const asList = (output) => {
+const create = (key, definition) =>
+  operation(key, definition, (z, bundle) => perform(z, bundle, key, bundle.inputData), definition.sample);
+
+// Zapier takes a list from a search: that of the output, or the output itself unless nothing was found.
+const listOf = (output) => {
   const [value] = Object.values(output);
   if (Array.isArray(value)) return value;
-  if (value === null) return [];
-  return [output];
+  return value === null ? [] : [output];
 };
 
-const operation = (key, definition, run, more) => ({
-  key,
-  noun: noun(definition.title),
-  display: display(definition),
-  operation: {
-    inputFields: definition.input,
-    perform: run,
-    sample: definition.sample,
-    ...more,
-  },
-});
+const search = (key, definition) => {
+  const run = async (z, bundle) => {
+    const output = await perform(z, bundle, key, bundle.inputData);
+    const found = listOf(output);
+    if (!found.length && output.complete === false) {
+      const sentence = 'not found on the pages that were looked at, and there are more; give a larger max_pages';
+      throw new z.errors.HaltedError(sentence);
+    }
+    return found;
+  };
+  return operation(key, definition, run, listOf(definition.sample)[0]);
+};
 
 const creates = {};
 const searches = {};
 for (const [key, definition] of Object.entries(definitions.actions)) {
-  const run = (z, bundle) => perform(z, key, bundle.inputData, bundle);
-  if (definition.effect === 'read') {
-    const [sample] = asList(definition.sample);
-    searches[key] = operation(key, { ...definition, sample }, async (z, bundle) => asList(await run(z, bundle)));
-  } else {
-    creates[key] = operation(key, definition, run, { outputFields: definition.output });
-  }
+  if (definition.effect === 'read') searches[key] = search(key, definition);
+  else creates[key] = create(key, definition);
 }
 
 module.exports = {
@@ -49,8 +51,8 @@ module.exports = {
   flags: { cleanInputData: false },
   beforeRequest: [beforeRequest],
   afterResponse: [afterResponse],
-  throttle: definitions.login.throttle,
-  triggers: { new_lead: leads.newLead, agents: leads.agents },
+  throttle: definitions.account.throttle,
+  triggers,
   creates,
   searches,
 };
