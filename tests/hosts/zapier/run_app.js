@@ -9,11 +9,11 @@ const App = require(folder);
 
 const find = ({ kind, key }) => (kind === 'authentication' ? App.authentication.test : App[kind][key].operation.perform);
 
-const run = async (test, order) => {
+const run = async (test, { auth, meta, input, ...order }) => {
   try {
-    return { output: await test(find(order), { authData: order.auth, inputData: order.input || {} }) };
+    return { output: await test(find(order), { authData: auth, inputData: input || {}, meta }) };
   } catch (error) {
-    return { error: error.name, message: error.message };
+    return { error: error.name, message: error.message.split('\n\nConsole logs:')[0] };
   }
 };
 

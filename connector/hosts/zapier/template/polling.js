@@ -8,6 +8,7 @@ const { PAGE, hasTime, timeOf } = require('./finding');
 
 const REQUESTS = 60; // of one poll: others use the key too, and Zapier ends a poll after 30 s
 const WHOLE = 500; // items that are read of a list in any order
+const CHOICE_PAGES = 4;
 const SURE = 400; // items of a list that stays below WHOLE whatever comes
 const OLDEST = 7 * 86400 * 1000; // ms
 
@@ -117,14 +118,18 @@ const choose = (key, { action, noun, items, label, value, cursor, needs }) => {
     for (const name of needs) {
       if (!isGiven(input[name])) throw new z.errors.HaltedError(`choose ${name} first: what there is to choose from depends on it`);
     }
-    if (cursor && bundle.meta && bundle.meta.page) input[cursor] = await z.cursor.get();
-    const page = await perform(z, bundle, action, input);
-    if (cursor) await z.cursor.set(String(page[`next_${cursor}`] || ''));
-    return page[items].map((item) => ({ ...item, [label]: item[label] || item[value] }));
+    const found = [];
+    for (let page = 0; page < CHOICE_PAGES; page += 1) {
+      const output = await perform(z, bundle, action, input);
+      found.push(...output[items]);
+      if (!cursor || !isGiven(output[`next_${cursor}`])) break;
+      input[cursor] = output[`next_${cursor}`];
+    }
+    return found.map((item) => ({ ...item, [label]: item[label] || item[value] }));
   };
   const [sample] = actions[action].sample[items];
   const display = { label: actions[action].title, description: actions[action].description, hidden: true };
-  return { key, noun, display, operation: { type: 'polling', perform: run, sample, canPaginate: cursor !== null } };
+  return { key, noun, display, operation: { type: 'polling', perform: run, sample } };
 };
 
 const map = (definitions, make) =>
