@@ -213,6 +213,26 @@ def test_sensor_gives_each_lead_to_one_run_though_the_triggerer_is_killed(airflo
     assert sorted(given()) == ["ann@example.com", "bob@example.com", "cleo@example.com"]
 
 
+def test_poll_with_a_wrong_key_says_so_and_rests(airflow, tmp_path):
+    use_page(airflow, tmp_path / "dags")
+    airflow.key = "cf_wrong"
+    words = "here it is the password of the Airflow connection 'chatforge_default'"
+    with airflow.serving() as client:
+        triggerer = airflow.start("triggerer")
+        try:
+            start_dag(client, "greet_leads")
+            start_dag(client, "wait_for_leads")
+            wait_for(lambda: words in (airflow.folder / "triggerer.log").read_text())
+            wait_for(lambda: ask(airflow, "SELECT 1 FROM task_instance WHERE state = 'failed'"))
+            time.sleep(10)  # Airflow starts a trigger that failed again every second
+        finally:
+            stop(triggerer)
+    assert (airflow.folder / "triggerer.log").read_text().count(words) == 1
+    failed = '"exc_type":"AirflowFailException","exc_value":"new leads cannot be polled: the API key is not accepted'
+    assert failed in airflow.logs()
+    assert "cf_wrong" not in airflow.logs()
+
+
 def test_message_is_not_sent_again_after_its_worker_was_killed(airflow):
     story = visit(airflow.sandbox)
     given = {"agent_id": airflow.sandbox.agent_id, "conversation_id": story["conversation_id"], "content": "Hi Ann"}

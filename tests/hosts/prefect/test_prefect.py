@@ -110,6 +110,12 @@ def test_lead_comes_again_only_where_the_flow_was_killed_before_it_was_done(pref
     record("prefect", "poll", "leads in a flow; killed: none lost, none doubled but the one in hand")
 
 
+def test_prefect_finds_the_block_by_itself(prefect):
+    program = "from prefect.blocks.core import Block; print(Block.load('chatforge-credentials/main').api_key)"
+    done = prefect.call("python", "-c", f"import prefect.main; {program}")
+    assert done.stdout.strip() == "**********", done.stderr
+
+
 def test_flow_of_the_page_greets_a_lead(prefect):
     page = (Path(__file__).parents[3] / "docs" / "prefect.md").read_text()
     [code] = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def greet_leads" in code]
