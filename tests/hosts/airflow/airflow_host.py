@@ -92,7 +92,11 @@ class Airflow:
         """The API, the scheduler and what reads DAGs; not the triggerer. Gives a client of the API."""
         self.port = free_port()
         with ExitStack() as stack:
-            for command in (("api-server", "--port", str(self.port)), ("scheduler",), ("dag-processor",)):
+            for command in (
+                ("api-server", "--host", "127.0.0.1", "--port", str(self.port)),
+                ("scheduler",),
+                ("dag-processor",),
+            ):
                 self.served[command[0]] = self.start(*command)
                 stack.callback(stop, self.served[command[0]])
             address = f"http://127.0.0.1:{self.port}"
