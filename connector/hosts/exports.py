@@ -10,7 +10,7 @@ from typing import Protocol
 
 from connector.registry import Registry
 
-HOSTS = ("zapier",)
+HOSTS = ("n8n", "zapier")
 
 
 @dataclass(frozen=True, slots=True)

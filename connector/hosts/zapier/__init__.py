@@ -1,1 +1,1 @@
-"""An app for the Zapier Platform: code that is the same for all, and definitions.json, which the declarations make."""
+"""An app for the Zapier Platform: `template`, the code that all hosts share, and definitions.json."""

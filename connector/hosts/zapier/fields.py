@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from connector.hosts.javascript.definitions import label_of
 from connector.profiles import JsonSchema
 
 _TYPES = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 _LONG = ("content", "system_prompt", "knowledge_base", "welcome_message")
 """Inputs of several lines."""
-_ACRONYMS = ("api", "id", "url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,6 @@ def output_fields(schema: JsonSchema) -> list[dict[str, Any]]:
     return [_field(path, part) for path, part in _leaves(shown, "")]
 
 
-def label_of(name: str) -> str:
-    """`agent_id` → Agent ID."""
-    words = name.rpartition("__")[2].split("_")
-    return " ".join(word.upper() if word in _ACRONYMS else word.capitalize() for word in words)
-
-
 def _leaves(schema: JsonSchema, path: str) -> Iterator[tuple[str, JsonSchema]]:
     for name, part in schema.get("properties", {}).items():
         inner = _without_null(part)
@@ -67,7 +61,7 @@ def _without_null(part: JsonSchema) -> JsonSchema:
 
 def _field(name: str, part: JsonSchema) -> dict[str, Any]:
     kind = "datetime" if part.get("format") == "date-time" else _TYPES.get(str(part.get("type")), "string")
-    return {"key": name, "label": label_of(name), "type": kind}
+    return {"key": name, "label": label_of(name.rpartition("__")[2]), "type": kind}
 
 
 def _help(part: JsonSchema) -> dict[str, str]:

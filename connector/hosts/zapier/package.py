@@ -1,13 +1,13 @@
-"""Builds the app: the files of `template`, package.json and definitions.json."""
+"""Builds the app: the files of `template`, those that all hosts share, package.json and definitions.json."""
 
-import json
 from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
 
 from connector.declare import connector_of
 from connector.hosts.exports import Export
-from connector.hosts.zapier.definitions import define, is_polled
+from connector.hosts.javascript.definitions import library, polled_triggers, write_json
+from connector.hosts.zapier.definitions import define
 from connector.registry import Registry
 
 _TEMPLATE = Path(__file__).parent / "template"
@@ -20,15 +20,16 @@ def build(registry: Registry, plugins: Collection[str]) -> Export:
     files: dict[str, str | bytes] = {
         path.name: path.read_text("utf-8") for path in sorted(_TEMPLATE.iterdir()) if path.is_file()
     }
-    made = {"package.json": _package(), "definitions.json": _json(define(registry, _OWN))}
-    return Export(files | made, _left_out(registry, plugins))
+    made = {"package.json": _package(), "definitions.json": write_json(define(registry, _OWN))}
+    return Export(files | library() | made, _left_out(registry, plugins))
 
 
 def _left_out(registry: Registry, plugins: Collection[str]) -> dict[str, str]:
     others = [*registry.actions, *registry.triggers]
     found = {name: "an app of Zapier is for one service" for name in others if _is_other(name, plugins)}
+    polled = [trigger.name for trigger in polled_triggers(registry, _OWN)]
     for name, trigger in registry.triggers.items():
-        if connector_of(name) == _OWN and not is_polled(trigger):
+        if connector_of(name) == _OWN and name not in polled:
             found[name] = _reason("webhook" in trigger.sources)
     return found
 
@@ -43,12 +44,8 @@ def _is_other(name: str, plugins: Collection[str]) -> bool:
     return connector_of(name) != _OWN and connector_of(name) in plugins
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-
-
 def _package() -> str:
-    return _json(
+    return write_json(
         {
             "name": "zapier-chatforge",
             "version": version("chatforge-connector"),

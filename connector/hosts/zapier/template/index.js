@@ -1,11 +1,15 @@
-// The app: triggers, creates and searches, made of definitions.json.
+// The app: account, triggers, creates and searches, made of definitions.json.
 'use strict';
 
 const platform = require('zapier-platform-core');
 const definitions = require('./definitions.json');
-const { afterResponse, authentication, beforeRequest } = require('./account');
+const { connect } = require('./platform');
 const { perform } = require('./actions');
-const { triggers } = require('./polling');
+const { Poll, choose } = require('./polling');
+
+const { account, actions, choices, triggers } = definitions;
+
+const map = (all, make) => Object.fromEntries(Object.entries(all).map(([key, one]) => [key, make(key, one)]));
 
 const operation = (key, definition, run, sample) => ({
   key,
@@ -15,7 +19,7 @@ const operation = (key, definition, run, sample) => ({
 });
 
 const create = (key, definition) =>
-  operation(key, definition, (z, bundle) => perform(z, bundle, key, bundle.inputData), definition.sample);
+  operation(key, definition, (z, bundle) => perform(connect(z, bundle), key, bundle.inputData), definition.sample);
 
 // Zapier takes a list from a search: that of the output, or the output itself unless nothing was found.
 const listOf = (output) => {
@@ -26,7 +30,7 @@ const listOf = (output) => {
 
 const search = (key, definition) => {
   const run = async (z, bundle) => {
-    const output = await perform(z, bundle, key, bundle.inputData);
+    const output = await perform(connect(z, bundle), key, bundle.inputData);
     const found = listOf(output);
     if (!found.length && output.complete === false) {
       const sentence = 'not found on the pages that were looked at, and there are more; give a larger max_pages';
@@ -37,22 +41,42 @@ const search = (key, definition) => {
   return operation(key, definition, run, listOf(definition.sample)[0]);
 };
 
-const creates = {};
-const searches = {};
-for (const [key, definition] of Object.entries(definitions.actions)) {
-  if (definition.effect === 'read') searches[key] = search(key, definition);
-  else creates[key] = create(key, definition);
-}
+const polled = (made) => ({ ...made, operation: { ...made.operation, type: 'polling' } });
+
+const poll = (key, definition) => {
+  const run = (z, bundle) => {
+    const { isLoadingSample, isPopulatingDedupe } = bundle.meta || {};
+    const withOld = Boolean(isLoadingSample || isPopulatingDedupe);
+    return new Poll(connect(z, bundle), definition, bundle.inputData.agent_id, withOld).run();
+  };
+  return polled(operation(key, definition, run, definition.sample));
+};
+
+// Hidden: it lists what a person chooses from for an input.
+const choice = (key, definition) => {
+  const run = async (z, bundle) => (await choose(connect(z, bundle), definition, bundle.inputData)).found;
+  const { title, description, sample } = actions[definition.action];
+  const display = { label: title, description, hidden: true };
+  const [first] = sample[definition.items];
+  return { key, noun: definition.noun, display, operation: { type: 'polling', perform: run, sample: first } };
+};
+
+const testAccount = async (z, bundle) => ({ agents: (await perform(connect(z, bundle), account.test, {})).agents.length });
+
+const of = (isWanted) => Object.fromEntries(Object.entries(actions).filter(([, { effect }]) => isWanted(effect)));
 
 module.exports = {
   version: definitions.version,
   platformVersion: platform.version,
-  authentication,
+  authentication: {
+    type: 'custom',
+    fields: account.fields,
+    test: testAccount,
+    connectionLabel: '{{bundle.inputData.agents}} agents',
+  },
   flags: { cleanInputData: false },
-  beforeRequest: [beforeRequest],
-  afterResponse: [afterResponse],
-  throttle: definitions.account.throttle,
-  triggers,
-  creates,
-  searches,
+  throttle: account.throttle,
+  triggers: { ...map(triggers, poll), ...map(choices, choice) },
+  creates: map(of((effect) => effect !== 'read'), create),
+  searches: map(of((effect) => effect === 'read'), search),
 };

@@ -2,13 +2,12 @@
 'use strict';
 
 const { actions } = require('./definitions.json');
-const { ask, isGiven } = require('./account');
+const { isGiven } = require('./client');
 const { PAGE, Search, newest, timeOf } = require('./finding');
 
 const BEGAN_TOLERANCE = 60 * 1000; // ms
 const CAPTURE_TOLERANCE = 10 * 60 * 1000; // ms
 const LOOK_AGAIN = 2000; // ms
-const LONGEST_WAIT = 20 * 1000; // ms; Zapier ends an action after 30 s
 const UNITS = { ms: 1, s: 1000, m: 60 * 1000, h: 3600 * 1000, d: 86400 * 1000 };
 
 // As the connector gives it: an agent below `agent`, and where the next page begins.
@@ -20,13 +19,13 @@ const shape = (key, input, answer) => {
   return answer;
 };
 
-const send = async (z, bundle, key, input) => {
-  const output = shape(key, input, await ask(z, bundle, key, input));
+const send = async (client, key, input) => {
+  const output = shape(key, input, await client.ask(key, input));
   for (const name of actions[key].always) {
     const fits = Array.isArray(actions[key].sample[name]) ? Array.isArray(output[name]) : name in output;
     if (!fits) {
       const sentence = `the answer from ChatForge does not fit: ${name} is missing; see whether a newer release knows it`;
-      throw new z.errors.Error(sentence, 'OutputError');
+      throw client.fail('OutputError', sentence);
     }
   }
   return output;
@@ -60,22 +59,20 @@ const isMeant = (item, wanted) =>
     [wanted.page_url, item.source_page_url],
   );
 
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-const waitOf = (z, text) => {
+const waitOf = (client, text) => {
   const [, amount, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text || '0s') || [];
-  if (!unit) throw new z.errors.HaltedError(`wait_up_to is '${text}'; expected a duration such as 500ms or 20s`);
-  return Math.min(Number(amount) * UNITS[unit], LONGEST_WAIT);
+  if (!unit) throw client.fail('InputError', `wait_up_to is '${text}'; expected a duration such as 500ms or 20s`);
+  return Math.min(Number(amount) * UNITS[unit], client.platform.longestWait);
 };
 
 // Looks once, and again until something is found or `wait_up_to` has passed.
-const find = async (z, bundle, wanted, name, matches) => {
+const find = async (client, wanted, name, matches) => {
   const { agent_id, max_pages: pages } = wanted;
-  const end = Date.now() + waitOf(z, wanted.wait_up_to);
+  const end = Date.now() + waitOf(client, wanted.wait_up_to);
   const source = {
-    page: async (offset) => (await send(z, bundle, `list_${name}`, { agent_id, limit: PAGE, offset }))[name],
+    page: async (offset) => (await send(client, `list_${name}`, { agent_id, limit: PAGE, offset }))[name],
     count: async () => {
-      const total = ((await send(z, bundle, 'get_analytics', { agent_id }))[name] || {}).total;
+      const total = ((await send(client, 'get_analytics', { agent_id }))[name] || {}).total;
       return Number.isInteger(total) ? total : null;
     },
   };
@@ -84,12 +81,12 @@ const find = async (z, bundle, wanted, name, matches) => {
     const found = await search.run();
     const left = end - Date.now();
     if (found.items.length || left <= 0) return found;
-    await pause(Math.min(LOOK_AGAIN, left));
+    await client.platform.pause(Math.min(LOOK_AGAIN, left));
   }
 };
 
-const haltUnless = (z, key, isEnough) => {
-  if (!isEnough) throw new z.errors.HaltedError(actions[key].incomplete);
+const haltUnless = (client, key, isEnough) => {
+  if (!isEnough) throw client.fail('InputError', actions[key].incomplete);
 };
 
 const knows = (wanted, names) =>
@@ -97,35 +94,36 @@ const knows = (wanted, names) =>
   (says(wanted.visitor_name) && says(wanted.page_url) && isGiven(wanted.captured_at));
 
 const composed = {
-  find_conversation: async (z, bundle, wanted) => {
-    haltUnless(z, 'find_conversation', knows(wanted, ['visitor_email']));
-    const { items, complete } = await find(z, bundle, wanted, 'conversations', (item) => isWanted(item, wanted));
+  find_conversation: async (client, wanted) => {
+    haltUnless(client, 'find_conversation', knows(wanted, ['visitor_email']));
+    const { items, complete } = await find(client, wanted, 'conversations', (item) => isWanted(item, wanted));
     return { conversation: newest(items), candidates: items.length, complete };
   },
-  find_lead: async (z, bundle, wanted) => {
-    haltUnless(z, 'find_lead', knows(wanted, ['lead_id', 'visitor_email', 'visitor_phone']));
-    const { items, complete } = await find(z, bundle, wanted, 'leads', (item) => isMeant(item, wanted));
+  find_lead: async (client, wanted) => {
+    haltUnless(client, 'find_lead', knows(wanted, ['lead_id', 'visitor_email', 'visitor_phone']));
+    const { items, complete } = await find(client, wanted, 'leads', (item) => isMeant(item, wanted));
     return { lead: newest(items), complete };
   },
-  update_agent: async (z, bundle, wanted) => {
-    haltUnless(z, 'update_agent', Object.entries(wanted).some(([name, value]) => name !== 'agent_id' && isGiven(value)));
-    return send(z, bundle, 'update_agent', wanted);
+  update_agent: async (client, wanted) => {
+    haltUnless(client, 'update_agent', Object.entries(wanted).some(([name, value]) => name !== 'agent_id' && isGiven(value)));
+    return send(client, 'update_agent', wanted);
   },
-  upsert_agent: async (z, bundle, wanted) => {
-    const same = (await send(z, bundle, 'list_agents', {})).agents.filter((agent) => agent.name === wanted.name);
+  upsert_agent: async (client, wanted) => {
+    const same = (await send(client, 'list_agents', {})).agents.filter((agent) => agent.name === wanted.name);
     if (same.length > 1) {
       const ids = same.slice(0, 5).map((agent) => agent.id).join(', ');
       const sentence = `${same.length} agents are called '${wanted.name}' (${ids}); rename all but one, or use update_agent with an id`;
-      throw new z.errors.HaltedError(sentence);
+      throw client.fail('InputError', sentence);
     }
-    if (same.length) return { ...(await send(z, bundle, 'update_agent', { ...wanted, agent_id: same[0].id })), created: false };
-    const made = await send(z, bundle, 'create_agent', wanted);
+    if (same.length) return { ...(await send(client, 'update_agent', { ...wanted, agent_id: same[0].id })), created: false };
+    const made = await send(client, 'create_agent', wanted);
     if (!isGiven(wanted.active) || wanted.active === made.agent.active) return { ...made, created: true };
     const switched = { agent_id: made.agent.id, active: wanted.active };
-    return { ...(await send(z, bundle, 'update_agent', switched)), created: true };
+    return { ...(await send(client, 'update_agent', switched)), created: true };
   },
 };
 
-const perform = (z, bundle, key, input) => (composed[key] ? composed[key](z, bundle, input) : send(z, bundle, key, input));
+// The output of an action.
+const perform = (client, key, input) => (composed[key] ? composed[key](client, input) : send(client, key, input));
 
 module.exports = { perform };
