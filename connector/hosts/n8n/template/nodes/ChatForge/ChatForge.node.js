@@ -5,14 +5,14 @@ const { actions, forms } = require('../../lib/definitions.json');
 const { isGiven } = require('../../lib/client');
 const { perform } = require('../../lib/actions');
 const { CREDENTIAL, additionalOf, connect, listSearch } = require('../../lib/platform');
-const { testCredential } = require('../../lib/testing');
 
+// null for what the form does not show, as the limit of a list that is wanted whole.
 const inputsOf = (context, index, key) => {
   const input = {};
-  for (const { name, displayOptions } of forms.actions) {
+  for (const { name, type, displayOptions } of forms.actions) {
     if (!displayOptions || !displayOptions.show.operation.includes(key)) continue;
-    const value = context.getNodeParameter(name, index, undefined, { extractValue: true });
-    Object.assign(input, name === 'additional' ? additionalOf(value) : { [name]: value });
+    const value = context.getNodeParameter(name, index, null, { extractValue: type === 'resourceLocator' });
+    Object.assign(input, type === 'collection' ? additionalOf(value) : { [name]: value });
   }
   return input;
 };
@@ -48,11 +48,11 @@ class ChatForge {
     usableAsTool: true,
     inputs: [NodeConnectionTypes.Main],
     outputs: [NodeConnectionTypes.Main],
-    credentials: [{ name: CREDENTIAL, required: true, testedBy: 'testCredential' }],
+    credentials: [{ name: CREDENTIAL, required: true }],
     properties: forms.actions,
   };
 
-  methods = { listSearch, credentialTest: { testCredential } };
+  methods = { listSearch };
 
   async execute() {
     const results = [];

@@ -4,7 +4,6 @@ const { NodeConnectionTypes } = require('n8n-workflow');
 const { forms, triggers } = require('../../lib/definitions.json');
 const { Poll } = require('../../lib/polling');
 const { CREDENTIAL, additionalOf, connect, listSearch } = require('../../lib/platform');
-const { testCredential } = require('../../lib/testing');
 
 const running = new Set();
 
@@ -41,11 +40,11 @@ class ChatForgePollingTrigger {
     polling: true,
     inputs: [],
     outputs: [NodeConnectionTypes.Main],
-    credentials: [{ name: CREDENTIAL, required: true, testedBy: 'testCredential' }],
+    credentials: [{ name: CREDENTIAL, required: true }],
     properties: forms.polled,
   };
 
-  methods = { listSearch, credentialTest: { testCredential } };
+  methods = { listSearch };
 
   async poll() {
     const key = this.getNodeParameter('trigger');

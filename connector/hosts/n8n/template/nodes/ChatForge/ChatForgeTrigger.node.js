@@ -4,8 +4,7 @@ const { NodeConnectionTypes } = require('n8n-workflow');
 const { forms, received } = require('../../lib/definitions.json');
 const { shape } = require('../../lib/shaping');
 const { receive } = require('../../lib/webhooks');
-const { CREDENTIAL, listSearch } = require('../../lib/platform');
-const { testCredential } = require('../../lib/testing');
+const { CREDENTIAL } = require('../../lib/platform');
 
 const WEEK = 7 * 86400 * 1000; // ms
 
@@ -48,12 +47,10 @@ class ChatForgeTrigger {
     defaults: { name: 'ChatForge Trigger' },
     inputs: [],
     outputs: [NodeConnectionTypes.Main],
-    credentials: [{ name: CREDENTIAL, required: true, testedBy: 'testCredential' }],
-    webhooks: [{ name: 'default', httpMethod: 'POST', responseMode: 'onReceived', path: 'webhook', rawBody: true }],
+    credentials: [{ name: CREDENTIAL, required: true }],
+    webhooks: [{ name: 'default', httpMethod: 'POST', responseMode: 'onReceived', responseData: '', path: 'webhook', rawBody: true }],
     properties: forms.received,
   };
-
-  methods = { listSearch, credentialTest: { testCredential } };
 
   async webhook() {
     const { headers, rawBody } = this.getRequestObject();
@@ -71,7 +68,8 @@ class ChatForgeTrigger {
     }
     const reason = reasonToSkip(this, definition, event);
     if (reason) return answer(200, { skipped: reason });
-    return { workflowData: [[{ json: { id: event.identity, ...shape(definition, event.payload) } }]] };
+    const output = { id: event.identity, ...shape(definition, event.payload) };
+    return { workflowData: [[{ json: output }]], webhookResponse: { accepted: true } };
   }
 }
 
