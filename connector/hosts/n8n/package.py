@@ -19,8 +19,8 @@ _NODES = ("ChatForge", "ChatForgeTrigger", "ChatForgePollingTrigger")
 def build(registry: Registry, plugins: Collection[str]) -> Export:
     """The nodes of ChatForge. Other plugins stay out: their credentials and errors are others."""
     files = {path.relative_to(_TEMPLATE).as_posix(): path.read_text("utf-8") for path in _template_files()}
-    shared = {name if name == "LICENSE" else f"lib/{name}": text for name, text in library().items()}
-    made = {"package.json": _package(), "lib/definitions.json": write_json(define(registry, _OWN))}
+    shared = {name if name == "LICENSE" else f"dist/lib/{name}": text for name, text in library().items()}
+    made = {"package.json": _package(), "dist/lib/definitions.json": write_json(define(registry, _OWN))}
     return Export(dict(sorted((files | shared | made).items())), _left_out(registry, plugins))
 
 
@@ -50,13 +50,14 @@ def _package() -> str:
             "description": "ChatForge for n8n: agents, conversations, leads, messages.",
             "keywords": ["n8n-community-node-package", "chatforge"],
             "license": "MIT",
-            "main": "nodes/ChatForge/ChatForge.node.js",
-            "files": ["credentials", "lib", "nodes"],
+            "homepage": "https://chatforge.aiedge247.com",
+            "main": "dist/nodes/ChatForge/ChatForge.node.js",
+            "files": ["dist"],
             "engines": {"node": ">=22"},
             "n8n": {
                 "n8nNodesApiVersion": 1,
-                "credentials": ["credentials/ChatForgeApi.credentials.js"],
-                "nodes": [f"nodes/ChatForge/{name}.node.js" for name in _NODES],
+                "credentials": ["dist/credentials/ChatForgeApi.credentials.js"],
+                "nodes": [f"dist/nodes/ChatForge/{name}.node.js" for name in _NODES],
             },
             "peerDependencies": {"n8n-workflow": "*"},
         }

@@ -23,7 +23,7 @@ LISTS = ("list_agents", "list_conversations", "list_leads")
 
 def _operation(account: Any, name: str, operation: str, given: dict[str, Any], **more: Any) -> dict[str, Any]:
     """A node with the inputs in the places of the form."""
-    forms = json.loads((account.n8n.package / "lib" / "definitions.json").read_text())["forms"]["actions"]
+    forms = json.loads((account.n8n.package / "dist" / "lib" / "definitions.json").read_text())["forms"]["actions"]
     shown = [one for one in forms if operation in one.get("displayOptions", {}).get("show", {}).get("operation", ())]
     top = {one["name"]: one["type"] for one in shown}
     placed = {"operation": operation, "additional": {}}
@@ -275,6 +275,20 @@ def test_previous_secret_is_good_while_a_new_one_replaces_it(account):
     for secret in ("the old one", account.sandbox.webhook_secret):
         assert _deliver(url, secret, _event(agent_id=secret)).json() == {"accepted": True}
     record("n8n", "webhook", "raw body verified; unsigned, forged, repeated: starts nothing")
+
+
+def test_event_to_try_a_workflow_with_is_the_newest_lead(n8n, account):
+    for position in range(3):
+        account.visit(f"{position}@example.com", START + timedelta(minutes=position), name=f"Visitor {position}")
+    for key, expected in (("new_lead", "lead_id"), ("new_conversation", "conversation_id")):
+        trigger = node("New", "chatForgePollingTrigger", {"trigger": key}, account.credential)
+        workflow = n8n.ask("POST", "/workflows", json=chain(trigger))
+        order = {"workflowData": workflow, "triggerToStartFrom": {"name": "New"}}
+        n8n.ask("POST", f"/workflows/{workflow['id']}/run", json=order)
+        [found] = wait_for(lambda workflow=workflow: n8n.executions(workflow["id"]))
+        [item] = found["nodes"]["New"]
+        assert (item["visitor_email"], item["id"]) == ("2@example.com", item[expected])
+    record("n8n", "sample", "the newest entry, for Fetch Test Event")
 
 
 def test_new_lead_starts_once_though_n8n_is_killed(n8n, account):

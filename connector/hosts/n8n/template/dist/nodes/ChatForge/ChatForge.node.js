@@ -1,7 +1,7 @@
 'use strict';
 
 const { NodeConnectionTypes } = require('n8n-workflow');
-const { actions, forms } = require('../../lib/definitions.json');
+const { forms } = require('../../lib/definitions.json');
 const { isGiven } = require('../../lib/client');
 const { perform } = require('../../lib/actions');
 const { CREDENTIAL, additionalOf, connect, listSearch } = require('../../lib/platform');
