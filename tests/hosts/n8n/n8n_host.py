@@ -126,11 +126,20 @@ class N8n:
         return found
 
     def publish(self, workflow: Workflow) -> str:
+        """The id that it gets. Its polls run at once."""
         saved = self.ask("POST", "/workflows", json=workflow)
-        self.ask("POST", f"/workflows/{saved['id']}/activate", json={"versionId": saved["versionId"]})
-        wait_for(lambda: self._is_published(saved["id"]))
+        self._activate(saved)
         found: str = saved["id"]
         return found
+
+    def republish(self, workflow_id: str, workflow: Workflow) -> None:
+        self.ask("POST", f"/workflows/{workflow_id}/deactivate")
+        wait_for(lambda: not self._is_published(workflow_id))
+        self._activate(self.ask("PATCH", f"/workflows/{workflow_id}", json=workflow))
+
+    def _activate(self, saved: dict[str, Any]) -> None:
+        self.ask("POST", f"/workflows/{saved['id']}/activate", json={"versionId": saved["versionId"]})
+        wait_for(lambda: self._is_published(saved["id"]))
 
     def _is_published(self, workflow_id: str) -> bool:
         found = self.ask("GET", f"/workflows/{workflow_id}/publication-status")

@@ -281,7 +281,9 @@ def test_event_to_try_a_workflow_with_is_the_newest_lead(n8n, account):
     for position in range(3):
         account.visit(f"{position}@example.com", START + timedelta(minutes=position), name=f"Visitor {position}")
     for key, expected in (("new_lead", "lead_id"), ("new_conversation", "conversation_id")):
-        trigger = node("New", "chatForgePollingTrigger", {"trigger": key}, account.credential)
+        agent = {"__rl": True, "mode": "list", "value": account.sandbox.agent_id}
+        given = {"trigger": key, "additional": {"agent_id": agent}}
+        trigger = node("New", "chatForgePollingTrigger", given, account.credential)
         workflow = n8n.ask("POST", "/workflows", json=chain(trigger))
         order = {"workflowData": workflow, "triggerToStartFrom": {"name": "New"}}
         n8n.ask("POST", f"/workflows/{workflow['id']}/run", json=order)
@@ -309,6 +311,18 @@ def test_new_lead_starts_once_though_n8n_is_killed(n8n, account):
     _, found = wait_for(lambda: (runs := n8n.executions(workflow)) and len(runs) > 1 and runs)
     assert [lead["visitor_email"] for lead in found["nodes"]["New"]] == ["cid@example.com"]
     record("n8n", "poll", "polling trigger; n8n killed: none lost, none doubled")
+
+
+def test_poll_of_another_agent_begins_anew(n8n, account):
+    trigger = node("New", "chatForgePollingTrigger", {"trigger": "new_lead"}, account.credential)
+    workflow = n8n.publish(chain(trigger))
+    account.visit("old@example.com")
+    trigger["parameters"]["additional"] = {"agent_id": account.sandbox.agent_id}
+    n8n.republish(workflow, chain(trigger))
+    account.visit("new@example.com")
+    n8n.republish(workflow, chain(trigger))
+    [found] = wait_for(lambda: n8n.executions(workflow))
+    assert [lead["visitor_email"] for lead in found["nodes"]["New"]] == ["new@example.com"]
 
 
 def test_lead_becomes_a_contact_and_hears_of_it(account):

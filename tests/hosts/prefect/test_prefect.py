@@ -63,6 +63,7 @@ def test_each_action_runs_as_a_task(prefect, built_in):
         assert not one["failed"], one["said"]
         action.output.model_validate(one["output"])
         record("prefect", f"action:{action.name.partition('.')[2]}", "task")
+    record("prefect", "sample", "output as the task's result")
 
 
 def test_error_says_what_to_do_and_is_tried_again_only_where_that_helps(prefect):

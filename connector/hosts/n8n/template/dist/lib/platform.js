@@ -20,9 +20,10 @@ const takeTurn = async (credentials) => {
   for (;;) {
     const recent = (sentAt.get(key) || []).filter((time) => time > Date.now() - window);
     sentAt.set(key, recent);
-    if (recent.length < account.limit.requests) return recent.push(Date.now());
+    if (recent.length < account.limit.requests) break;
     await sleep(recent[0] + window - Date.now());
   }
+  sentAt.get(key).push(Date.now());
 };
 
 const headerOf = (headers) => (name) => {
@@ -61,7 +62,10 @@ const connect = async (context, { itemIndex, patience = PATIENCE } = {}) => {
   const send = sender(context);
   return new Client({
     credentials,
-    send: async (request) => (await takeTurn(credentials)) && send(request),
+    send: async (request) => {
+      await takeTurn(credentials);
+      return send(request);
+    },
     fail: failer(context, itemIndex),
     pause: sleep,
     longestWait: Infinity,
@@ -88,4 +92,4 @@ const plain = (value) => (value && typeof value === 'object' && '__rl' in value 
 
 const additionalOf = (fields) => Object.fromEntries(Object.entries(fields || {}).map(([name, value]) => [name, plain(value)]));
 
-module.exports = { CREDENTIAL, additionalOf, connect, listSearch, takeTurn };
+module.exports = { CREDENTIAL, additionalOf, connect, listSearch };
