@@ -5,6 +5,7 @@ mcp     as plain, and a field that may be left out does not take null as well
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from typing import Any, Literal
 
 from connector.marks import ABOUT_A_PERSON
@@ -14,8 +15,9 @@ JsonSchema = dict[str, Any]
 
 _OURS = "x-"
 _NULL = {"type": "null"}
+_CLOSED = {"additionalProperties": False, "items": False}
 _DEEPEST = 12
-"""Levels of a schema that contains itself; further down it is open."""
+"""Levels of a schema that contains itself; further down it is open, and without personal data closed."""
 
 
 def convert(schema: Mapping[str, Any], profile: Profile, *, personal: bool = True) -> JsonSchema:
@@ -28,7 +30,7 @@ def convert(schema: Mapping[str, Any], profile: Profile, *, personal: bool = Tru
 
 def _convert(schema: Any, defs: Mapping[str, Any], profile: Profile, personal: bool, depth: int) -> JsonSchema:
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
-        return {}
+        return {} if personal else {**_CLOSED}
     schema = _resolve(schema, defs)
 
     def inner(part: Any) -> JsonSchema:
@@ -65,7 +67,12 @@ def _resolve(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str,
 
 
 def _is_personal(part: Any, defs: Mapping[str, Any]) -> bool:
-    return isinstance(part, Mapping) and bool(_resolve(part, defs).get(ABOUT_A_PERSON))
+    """Whether it tells about a person, also where only one form of it is marked, or its items are."""
+    if not isinstance(part, Mapping):
+        return False
+    schema = _resolve(part, defs)
+    inner = [schema.get("items"), schema.get("additionalProperties"), *_forms(schema)]
+    return bool(schema.get(ABOUT_A_PERSON)) or any(_is_personal(one, {}) for one in inner)
 
 
 def _flat(schema: JsonSchema) -> JsonSchema:
@@ -80,23 +87,25 @@ def _flat(schema: JsonSchema) -> JsonSchema:
 def keep(value: Any, schema: Mapping[str, Any]) -> Any:
     """The part of a value that a converted schema names."""
     if isinstance(value, list):
-        return [keep(item, _items(schema)) for item in value]
+        return [keep(item, part) for item, part in zip(value, _items(schema), strict=False)]
     if not isinstance(value, dict):
         return value
-    fields = dict(_fields(schema))
-    others = schema.get("additionalProperties", not fields)
-    if others is False:
-        return {name: keep(part, fields[name]) for name, part in value.items() if name in fields}
-    rest = others if isinstance(others, Mapping) else {}
-    return {name: keep(part, fields.get(name, rest)) for name, part in value.items()}
+    fields, others = dict(_fields(schema)), _others(schema)
+    known = {name: fields.get(name, others) for name in value}
+    return {name: keep(value[name], part) for name, part in known.items() if part is not None}
+
+
+def _forms(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The schemas of which a value fits one."""
+    for name in ("anyOf", "oneOf", "allOf"):
+        yield from schema.get(name, ())
 
 
 def _parts(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The schema, and those of which a value fits one."""
+    """The schema itself, its forms, and theirs."""
     yield schema
-    for name in ("anyOf", "oneOf", "allOf"):
-        for part in schema.get(name, ()):
-            yield from _parts(part)
+    for part in _forms(schema):
+        yield from _parts(part)
 
 
 def _fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -104,6 +113,18 @@ def _fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
         yield from part.get("properties", {}).items()
 
 
-def _items(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next((part["items"] for part in _parts(schema) if "items" in part), {})
-    return found
+def _others(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What a field that the schema does not name has to fit; None where there may be none."""
+    objects = [part for part in _parts(schema) if "properties" in part or "additionalProperties" in part]
+    found = [part.get("additionalProperties", False) for part in objects]
+    described = next((one for one in found if isinstance(one, Mapping)), None)
+    return {} if described is None and (True in found or not objects) else described
+
+
+def _items(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What the items of a list have to fit, one after the other."""
+    lists = (part for part in _parts(schema) if "items" in part or "prefixItems" in part)
+    found = next(lists, {})
+    yield from found.get("prefixItems", ())
+    if (others := found.get("items", {})) is not False:
+        yield from repeat(others)

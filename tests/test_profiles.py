@@ -80,6 +80,50 @@ def test_nothing_about_a_person_is_left_where_it_is_not_wanted():
     assert "email" not in str(made)
 
 
+class Contact(BaseModel):
+    email: PersonalText = None
+
+
+class Nested(BaseModel):
+    contact: Contact
+    by_name: dict[str, Part] | None
+    pair: tuple[Part, int]
+    email: PersonalText | None = None
+    emails: list[Annotated[str, PERSONAL]] = []
+    notes: dict[str, Any] | None = None
+
+
+@pytest.mark.parametrize("profile", ["plain", "mcp"])
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"contact": {"email": "a@example.com"}}, {"contact": {}}),
+        ({"by_name": {"x": {"id": "1", "email": "a@example.com"}}}, {"by_name": {"x": {"id": "1"}}}),
+        ({"pair": [{"id": "1", "email": "a@example.com"}, 2]}, {"pair": [{"id": "1"}, 2]}),
+        ({"email": "a@example.com"}, {}),
+        ({"emails": ["a@example.com"]}, {}),
+        ({"notes": {"email": "a@example.com"}}, {"notes": {}}),
+    ],
+    ids=["nothing but that", "a map or null", "a pair", "a mark in a union", "a mark of items", "an open map or null"],
+)
+def test_nothing_about_a_person_is_left_wherever_it_stands(profile, given, kept):
+    whole = {"contact": {}, "by_name": {}, "pair": [{"id": "1"}, 2]}
+    made = convert(Nested.model_json_schema(), profile, personal=False)
+    found = keep(whole | given, made)
+    assert found == whole | kept
+    jsonschema.validate(found, made)
+
+
+def test_nothing_about_a_person_is_left_however_deep_it_stands():
+    value: dict[str, Any] = {"id": "1", "email": "a@example.com"}
+    for _ in range(20):
+        value = {"id": "1", "email": "a@example.com", "inner": value}
+    made = convert(Part.model_json_schema(), "mcp", personal=False)
+    found = keep(value, made)
+    jsonschema.validate(found, made)
+    assert "email" not in str(found)
+
+
 def test_every_operation_has_schemas_in_each_profile_and_a_sample_that_fits(built_in):
     for declared in (*built_in.actions.values(), *built_in.triggers.values()):
         for schema in registry.schemas_of(declared):
