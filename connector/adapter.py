@@ -48,9 +48,9 @@ from connector.errors import (
     AuthenticationError,
     ConnectorError,
     EventError,
-    ForbiddenError,
     InputError,
     NotFoundError,
+    PlanError,
     SettingsError,
     UnknownOperationError,
     WebhookError,
@@ -109,7 +109,7 @@ class Outcome:
     error: ConnectorError | None = None
 
 
-_OF_ACCOUNT = (AuthenticationError, ForbiddenError, SettingsError)
+_OF_ACCOUNT = (AuthenticationError, PlanError, SettingsError)
 _STEPS = 5
 """Of a poll, in search of a live sample."""
 
@@ -293,11 +293,10 @@ class Adapter:
         return None
 
     def _static_sample(self, declared: Action | Trigger, input: Mapping[str, Any]) -> dict[str, Any]:
-        if isinstance(declared, Trigger):
-            output = self.select(declared.name, input, declared.sample, self._clock())
-        else:
-            output = examples.example_of(self.schemas(declared.name).output)
-        return output or {}
+        """The trigger's own, unless the input does not want that one."""
+        sample = declared.sample if isinstance(declared, Trigger) else None
+        output = self.select(declared.name, input, sample, self._clock()) if sample else None
+        return output or dict(examples.example_of(self.schemas(declared.name).output))
 
     def effect(self, action: str, input: Mapping[str, Any] | None = None) -> Effect:
         """What repeating the action with that input does; without one, the strictest that the action can have."""

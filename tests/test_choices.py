@@ -6,11 +6,14 @@ from typing import Any
 
 import jsonschema
 import pytest
+from pydantic import BaseModel
 
 from connector import choices
 from connector.adapter import Adapter, Outcome
 from connector.choices import Choice
-from connector.errors import AuthenticationError, InputError, NotFoundError, UnknownOperationError
+from connector.declare import Action, ActionContext
+from connector.errors import AuthenticationError, ForbiddenError, InputError, NotFoundError, UnknownOperationError
+from connector.registry import Registry
 from connector.sandbox import Sandbox
 from connector.sandbox.records import Visitor
 from connector.sandbox.server import running
@@ -86,6 +89,26 @@ def test_what_fails_for_one_input_does_not_keep_the_others(do, sandbox):
     assert found[0].output["agent"]["id"] == sandbox.agent_id
 
 
+def test_place_that_may_not_be_used_does_not_keep_the_others(make_adapter):
+    class Place(BaseModel):
+        place: str
+
+    async def go(input: Place, context: ActionContext[Any]) -> Place:
+        if input.place == "private":
+            raise ForbiddenError("no member")
+        return input
+
+    registry = Registry({"test.go": Action("test.go", "", "", "once", "action", Place, Place, {}, go)}, {}, {})
+
+    async def work() -> list[Outcome]:
+        async with make_adapter(registry) as adapter:
+            return await adapter.run_each("test.go", [{"place": "private"}, {"place": "open"}])
+
+    refused, done = asyncio.run(work())
+    assert isinstance(refused.error, ForbiddenError)
+    assert done.output == {"place": "open"}
+
+
 def test_key_that_is_not_accepted_is_tried_once(do, sandbox):
     found = do(lambda adapter: adapter.run_each("chatforge.list_agents", [{}] * 3), key="wrong")
     assert [type(one.error) for one in found] == [AuthenticationError] * 3
@@ -100,6 +123,7 @@ def test_samples_fit_whether_live_or_not(do, make_adapter, sandbox):
 
     assert sample(None, "chatforge.new_lead", {})["visitor_name"] == "John Smith"
     assert sample("default", "chatforge.new_lead", {})["visitor_name"] == "John Smith"  # there is no lead yet
+    assert sample("default", "chatforge.new_lead", {"agent_id": sandbox.agent_id})["visitor_name"] == "John Smith"
     visit(sandbox, email="ann@example.com")
     assert sample("default", "chatforge.new_lead", {})["visitor_email"] == "ann@example.com"
     assert sample("default", "chatforge.get_agent", {"agent_id": sandbox.agent_id})["agent"]["id"] == sandbox.agent_id
