@@ -203,8 +203,8 @@ def with_account(found: Settings, api_key: str, base_url: str, place: str) -> Se
     `place` is where the address stands, for the SettingsError.
     """
     named = {name: entry for name, entry in found.connections.items() if (name, entry.connector) != _DEFAULT_ACCOUNT}
-    key, address = SecretStr(api_key) if api_key else None, _url(place, base_url) if base_url else found.base_url
-    return replace(found, api_key=key, base_url=address, connections=named)
+    address = _url(place, base_url) if base_url else found.base_url
+    return replace(found, api_key=SecretStr(api_key), base_url=address, connections=named)
 
 
 def variables(folder: Path, environ: Mapping[str, str] | None = None) -> frozenset[str]:

@@ -6,16 +6,19 @@ from typing import Any
 
 from connector import registry, settings
 from connector.adapter import Adapter
-from connector.errors import ActionError, AuthenticationError, ConnectorError
+from connector.errors import ActionError, AuthenticationError, ConnectorError, SettingsError
 
 
-def make_adapter(api_key: str, base_url: str, place: str) -> Adapter:
+def make_adapter(api_key: str, base_url: str, *, key_place: str, url_place: str) -> Adapter:
     """An adapter whose default ChatForge account has this key; the rest is as in the environment.
 
-    `place` is where the host keeps the base URL, for the error. Raises SettingsError or PluginError.
+    The places are where the host keeps them, for the errors. Raises SettingsError or PluginError.
     """
+    if not api_key:
+        made = f"make a key in the ChatForge dashboard ({settings.WHERE})"
+        raise SettingsError(f"the ChatForge API key is missing: it belongs into {key_place}; {made}")
     found = settings.load(Path.cwd())
-    return Adapter(registry.load(), settings.with_account(found, api_key, base_url, place))
+    return Adapter(registry.load(), settings.with_account(found, api_key, base_url, url_place))
 
 
 def told(error: ConnectorError, place: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from connector import settings
 from connector.errors import AuthenticationError, NetworkError, RateLimitError, ServerError, SettingsError
+from connector.hosts.accounts import make_adapter as make_adapter_of_host
 from connector.hosts.accounts import may_repeat, told
 
 KEPT = "default: {connector: chatforge, api_key: {env: OTHER}}\nmore: {connector: chatforge, api_key: {env: OTHER}}\n"
@@ -19,13 +20,17 @@ def test_account_of_a_host_stands_in_for_the_default_one(tmp_path):
     assert account.api_key
     assert (account.api_key.get_secret_value(), account.base_url) == ("cf_host", "http://a/b")
     assert [*account.connections] == ["more"]
-    assert settings.with_account(found, "", "", "the host").api_key is None
 
 
 def test_address_that_is_none_is_refused_with_its_place(tmp_path):
     found = settings.load(tmp_path, environ={})
     with pytest.raises(SettingsError, match=r"the host of 'main' is 'a b': expected http"):
         settings.with_account(found, "cf_host", "a b", "the host of 'main'")
+
+
+def test_missing_key_is_missed_where_the_host_keeps_it():
+    with pytest.raises(SettingsError, match="the ChatForge API key is missing: it belongs into the password"):
+        make_adapter_of_host("", "", key_place="the password", url_place="the host")
 
 
 @pytest.mark.parametrize(

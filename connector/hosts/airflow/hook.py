@@ -33,12 +33,15 @@ class ChatForgeHook(BaseHook):  # type: ignore[misc] # Airflow is not installed 
         return self._adapter(await self.aget_connection(self.chatforge_conn_id))
 
     def _adapter(self, connection: Any) -> Adapter:
-        place = f"the host of the Airflow connection {self.chatforge_conn_id!r}"
-        return make_adapter(connection.password or "", connection.host or "", place)
+        places = {"key_place": self._place_of("password"), "url_place": self._place_of("host")}
+        return make_adapter(connection.password or "", connection.host or "", **places)
+
+    def _place_of(self, field: str) -> str:
+        return f"the {field} of the Airflow connection {self.chatforge_conn_id!r}"
 
     def told(self, error: ConnectorError) -> str:
         """What a log shows of an error."""
-        return told(error, f"the password of the Airflow connection {self.chatforge_conn_id!r}")
+        return told(error, self._place_of("password"))
 
     def test_connection(self) -> tuple[bool, str]:
         """For the Test button: lists the agents, which costs one request."""

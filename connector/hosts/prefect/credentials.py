@@ -9,6 +9,8 @@ from connector.blocking import BlockingAdapter
 from connector.errors import ConnectorError
 from connector.hosts.accounts import make_adapter, told
 
+_KEY_PLACE = "api_key of the block ChatForge Credentials"
+
 
 class ChatForgeCredentials(CredentialsBlock):  # type: ignore[misc] # Prefect is not installed where types are checked
     """The account of ChatForge that a flow uses."""
@@ -21,11 +23,14 @@ class ChatForgeCredentials(CredentialsBlock):  # type: ignore[misc] # Prefect is
 
     def get_client(self) -> BlockingAdapter:
         """An adapter to close after use. Raises ConnectorError."""
-        return BlockingAdapter(make_adapter(self.api_key.get_secret_value(), self.base_url, "base_url of the block"))
+        key = self.api_key.get_secret_value()
+        return BlockingAdapter(
+            make_adapter(key, self.base_url, key_place=_KEY_PLACE, url_place="base_url of the block")
+        )
 
     def told(self, error: ConnectorError) -> str:
         """What a log shows of an error."""
-        return told(error, "api_key of the block ChatForge Credentials")
+        return told(error, _KEY_PLACE)
 
     def check(self) -> dict[str, Any]:
         """Lists the agents, which costs one request and shows that the key is good. Raises ConnectorError."""
