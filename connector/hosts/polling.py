@@ -6,9 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connector.adapter import Adapter
+from connector.errors import StateError
 
 TRIGGER = "chatforge.new_lead"
-_DEFAULT_PAUSE = 60.0
+_PAUSE = "every"
+"""The input that says how long to rest, and nothing of what is polled: it may change."""
+_OTHER_INPUT = (
+    "the poll that is kept under this name has begun with another agent_id or start, or cannot be read; give the same "
+    "input again, or begin anew under another name"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +29,17 @@ class Found:
 def pause(adapter: Adapter, input: Mapping[str, Any]) -> float:
     """Seconds between two rounds. Raises ConnectorError."""
     watching = adapter.watch(TRIGGER, input)
-    return watching.every if watching else _DEFAULT_PAUSE
+    assert watching is not None  # noqa: S101 - the trigger watches a list
+    return watching.every
 
 
 async def step(adapter: Adapter, input: Mapping[str, Any], state: Mapping[str, Any] | None) -> Found:
     """One request at most. Raises ConnectorError; then the same state may be used again, and nothing is lost."""
-    polled = await adapter.poll(TRIGGER, input, state)
+    wanted = {name: value for name, value in input.items() if name != _PAUSE}
+    try:
+        polled = await adapter.poll(TRIGGER, wanted, state)
+    except StateError:
+        raise StateError(_OTHER_INPUT) from None
     now = datetime.now(UTC)
     leads = ((event.identity, adapter.select(TRIGGER, input, event, now)) for event in polled.events)
     found = [{"identity": identity, "lead": lead} for identity, lead in leads if lead is not None]
