@@ -6,7 +6,7 @@ for one input is compared with what it would have sent for another.
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,6 +37,8 @@ class Given:
     name: str
 
 
+_Leaves = dict[tuple[Any, ...], Any]
+"""What stands at each place of a request."""
 Part = str | int | float | bool | None | Given | list[Any] | dict[str, Any]
 
 
@@ -122,6 +124,7 @@ class _Derivation:
         self._account = Account(values, options, httpx.AsyncBaseTransport(), None, Secrets(()))
         schema = convert(schemas_of(action)[0], "mcp")
         self._pairs = {name: _pair(name, part) for name, part in schema.get("properties", {}).items()}
+        self._required = schema.get("required", ())
 
     async def derive(self) -> Request | None:
         first = {name: pair[0] for name, pair in self._pairs.items()}
@@ -129,17 +132,34 @@ class _Derivation:
         if leaves is None or leaves != await self._leaves(first, _NOW + timedelta(days=1)):
             return None
         given: dict[tuple[Any, ...], Any] = {}
-        for name, (one, other) in self._pairs.items():
-            changed = await self._leaves({**first, name: other})
-            places = [] if changed is None else [path for path, leaf in changed.items() if leaves.get(path) != leaf]
-            if changed is None or not places or changed.keys() != leaves.keys():
-                return None
-            if any((leaves[path], changed[path]) not in _forms(one, other) for path in places):
+        for name in self._pairs:
+            places = await self._places(name, first, leaves)
+            if not places or not await self._may_be_left_out(name, first, leaves, places):
                 return None
             given |= {path: Given(name) for path in places}
         return self._request(leaves | given)
 
-    async def _leaves(self, given: Mapping[str, Any], now: datetime = _NOW) -> dict[tuple[Any, ...], Any] | None:
+    async def _places(self, name: str, first: Mapping[str, Any], leaves: _Leaves) -> list[tuple[Any, ...]]:
+        """Where the input stands as it is given; nowhere if it changes anything else."""
+        one, other = self._pairs[name]
+        changed = await self._leaves({**first, name: other})
+        if changed is None or changed.keys() != leaves.keys():
+            return []
+        places = [path for path, leaf in changed.items() if leaves[path] != leaf]
+        return places if all(_is_form(leaves[path], changed[path], one, other) for path in places) else []
+
+    async def _may_be_left_out(
+        self, name: str, first: Mapping[str, Any], leaves: _Leaves, places: Collection[tuple[Any, ...]]
+    ) -> bool:
+        """Whether all but its places stays the same without the input; one that has to be given is not left out."""
+        if name in self._required:
+            return True
+        without = await self._leaves({other: value for other, value in first.items() if other != name})
+        if without is None or not without.keys() <= leaves.keys():
+            return False
+        return all(without.get(path) == leaf for path, leaf in leaves.items() if path not in places)
+
+    async def _leaves(self, given: Mapping[str, Any], now: datetime = _NOW) -> _Leaves | None:
         """What would be sent, as the values at the ends of its branches."""
         try:
             shown = await preview(self._action, read(self._action.input, given), self._account, now)
@@ -180,9 +200,11 @@ def _pair(name: str, schema: JsonSchema) -> tuple[Any, Any]:
     return f"{name} <1> & 'É'", f"{name} <2> & 'É'"  # with what is often written in another way
 
 
-def _forms(one: Any, other: Any) -> list[tuple[Any, Any]]:
-    """How both may stand in a request: as they are, or as text in a query."""
-    return [(one, other), (str(one), str(other))]
+def _is_form(leaf: Any, changed: Any, one: Any, other: Any) -> bool:
+    """Whether both stand in a request as they are, or as text in a query. In Python, true is 1, but not in JSON."""
+    if isinstance(leaf, bool) != isinstance(one, bool) and not isinstance(leaf, str):
+        return False
+    return (leaf, changed) in [(one, other), (str(one), str(other))]
 
 
 def _walk(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:

@@ -1,11 +1,13 @@
 """The requests that are derived from actions are those that the actions send."""
 
 import json
+from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
-from connector.declare import connector_of
+from connector.declare import Action, ActionContext, connector_of
 from connector.hosts.requests import Given, Login, Part, Request, derive, login_of
 from connector.sandbox.server import running
 
@@ -35,6 +37,34 @@ def test_request_says_where_each_input_goes(built_in):
         {"action": "v1-message", "agent_id": Given("agent_id")},
         {"conversation_id": Given("conversation_id"), "content": Given("content")},
     )
+
+
+class Choice(BaseModel):
+    text: str
+    mode: str | None = None
+    flag: bool = False
+
+
+async def send_elsewhere(input: Choice, context: ActionContext[Any]) -> Choice:
+    """Without a mode."""
+    await context.http.post("", params={"action": "a" if input.mode else "b"}, json=input.model_dump(mode="json"))
+    return input
+
+
+async def send_a_number(input: Choice, context: ActionContext[Any]) -> Choice:
+    await context.http.post("", json={**input.model_dump(), "flag": int(input.flag)})
+    return input
+
+
+async def send_as_given(input: Choice, context: ActionContext[Any]) -> Choice:
+    await context.http.post("", json=input.model_dump())
+    return input
+
+
+@pytest.mark.parametrize(("run", "is_one"), [(send_elsewhere, False), (send_a_number, False), (send_as_given, True)])
+def test_request_that_depends_on_what_is_left_out_or_changes_it_is_not_derived(built_in, run, is_one):
+    made = Action("chatforge.choose", "", "", "once", "action", Choice, Choice, {}, run)
+    assert (derive(built_in, made, "chatforge") is not None) is is_one
 
 
 def test_login_says_where_each_secret_goes(built_in):
