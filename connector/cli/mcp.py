@@ -121,9 +121,9 @@ async def _run(
 
 
 def _why(run: records.Run, *, personal: bool) -> str | None:
-    """A message quotes what a visitor wrote, so without personal data its kind has to do."""
+    """A message, and the reason of a `stop`, quote what a visitor wrote: without personal data the kind has to do."""
     if run.error is None:
-        return run.reason
+        return run.reason if personal or run.status != "succeeded" else None
     return run.error.message if personal else f"the step {run.error.step} failed: {run.error.kind}"
 
 

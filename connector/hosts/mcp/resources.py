@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import mcp_types as types
 
@@ -64,7 +65,7 @@ class Resources:
         }
         for pattern, reader in readers.items():
             if found := re.fullmatch(pattern, uri):
-                return json.dumps(await reader(*found.groups()), ensure_ascii=False)
+                return json.dumps(await reader(*map(unquote, found.groups())), ensure_ascii=False)
         known = ", ".join([*_RESOURCES, *_TEMPLATES])
         raise InputError(f"there is no resource {uri[:100]!r}; expected one of {known}")
 

@@ -4,6 +4,7 @@ A tool is called PLUGIN_ACTION or flow_NAME. Its hints come from the effect clas
 calls what is not read-only.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -115,7 +116,10 @@ def _of_flow(flow: Flow, run: RunFlow, *, personal: bool) -> Offer:
 
 
 def _name(operation: str) -> str:
-    return _FORBIDDEN.sub("_", operation)[:_LONGEST_NAME]
+    """A name that is too long ends with a part of its digest, so two of them stay two."""
+    name = _FORBIDDEN.sub("_", operation)
+    digest = hashlib.sha256(operation.encode()).hexdigest()[:8]
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 9]}_{digest}"
 
 
 async def answer(offer: Offer, arguments: Mapping[str, Any]) -> types.CallToolResult:

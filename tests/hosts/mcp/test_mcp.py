@@ -203,6 +203,43 @@ def test_run_that_fails_says_why_without_quoting_what_somebody_wrote(host, optio
     assert ("Ann" in found["why"]) is bool(options)
 
 
+STOP = """\
+flow: NAME
+inputs:
+  who: {type: str}
+steps:
+- id: end
+  stop: "NAME ends for ${{ inputs.who }}"
+"""
+
+
+@pytest.mark.parametrize("host", ["http"], indirect=True)
+@pytest.mark.parametrize("personal", [False, True])
+def test_reason_of_a_stop_is_shown_where_what_somebody_wrote_may_be(host, personal):
+    (host.folder / "flows" / "end.yaml").write_text(STOP.replace("NAME", "end"))
+
+    async def work(client: Client) -> Any:
+        return (await client.call_tool("flow_end", {"who": "Ann"})).structured_content
+
+    found = host.do(work, "--flows", "flows", *(["--personal-data"] if personal else []))
+    assert (found["status"], found["why"]) == ("succeeded", "end ends for Ann" if personal else None)
+
+
+@pytest.mark.parametrize("host", ["http"], indirect=True)
+def test_flows_with_long_names_are_tools_of_their_own(host):
+    names = [f"{'long-' * 12}{end}" for end in "ab"]
+    for name in names:
+        (host.folder / "flows" / f"{name}.yaml").write_text(STOP.replace("NAME", name))
+
+    async def work(client: Client) -> list[str]:
+        tools = {tool.title: tool.name for tool in (await client.list_tools()).tools}
+        assert all(len(tools[name]) == 64 for name in names)
+        done = [await client.call_tool(tools[name], {"who": "Ann"}) for name in names]
+        return [one.structured_content["why"] for one in done]
+
+    assert host.do(work, "--flows", "flows", "--personal-data") == [f"{name} ends for Ann" for name in names]
+
+
 @pytest.mark.parametrize("host", ["stdio"], indirect=True)
 @pytest.mark.parametrize(
     ("fault", "words"),
@@ -235,6 +272,7 @@ def test_error_is_an_error_of_the_tool_with_what_to_do(host, fault, words):
         (lambda client: client.call_tool("nothing", {}), "there is no tool 'nothing'"),
         (lambda client: client.read_resource("chatforge://nothing"), "there is no resource 'chatforge://nothing'"),
         (lambda client: client.read_resource("chatforge://agents/gone"), "not found at ChatForge"),
+        (lambda client: client.read_resource("chatforge://agents/a%20b"), "agent 'a b' not found"),
     ],
 )
 def test_what_is_not_there_is_an_error_of_the_protocol(host, ask, words):
