@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset
+if TYPE_CHECKING:
+    from airflow.sdk import Asset
 
 _TAKEN = "chatforge.taken"
 _LATE = timedelta(hours=1)
@@ -13,7 +14,7 @@ _REMEMBERED = 1000
 """Leads that are remembered at least. Only those of one page can come again, after a crash of the triggerer."""
 
 
-def new_leads(context: Mapping[str, Any], asset: Asset) -> list[dict[str, Any]]:
+def new_leads(context: Mapping[str, Any], asset: "Asset") -> list[dict[str, Any]]:
     """The leads of the asset's events that no other run of the DAG has had.
 
     The task needs `inlets=[asset]`, and the DAG `max_active_runs=1`. A task that is tried again gets the same leads,
@@ -28,7 +29,9 @@ def new_leads(context: Mapping[str, Any], asset: Asset) -> list[dict[str, Any]]:
     mine: dict[str, dict[str, Any]] = {}
     times: dict[str, list[str]] = {}
     for event in context["inlet_events"][asset].after(_since(context, asset, taken)):
-        found = event.extra["payload"]
+        found = event.extra.get("payload")
+        if not isinstance(found, Mapping) or "lead" not in found:
+            continue  # an event that a person or another task has made
         if taken.get(found["identity"], ["", run])[1] == run:
             mine[found["identity"]] = found["lead"]
             times.setdefault(found["identity"], [event.timestamp.isoformat(), run])
@@ -36,7 +39,7 @@ def new_leads(context: Mapping[str, Any], asset: Asset) -> list[dict[str, Any]]:
     return list(mine.values())
 
 
-def _since(context: Mapping[str, Any], asset: Asset, taken: Mapping[str, list[str]]) -> datetime:
+def _since(context: Mapping[str, Any], asset: "Asset", taken: Mapping[str, list[str]]) -> datetime:
     """The time of the oldest event to look at."""
     known = [(datetime.fromisoformat(time), run) for time, run in taken.values()]
     if not known:
