@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
+
+from pydantic import BaseModel
 
 from connector.declare import Action, Trigger, connector_of
 from connector.errors import InputError
@@ -71,9 +73,18 @@ def find_fault(declared: Action | Trigger, actions: Mapping[str, Action]) -> str
         cursor = found.get("cursor")
         if found["items"] not in action.output.model_fields:
             return f"the choices of its {name} are {found['items']!r} of {action.name}, whose output has no such field"
+        if (item := _item_of(action, found["items"])) and found["value"] not in item.model_fields:
+            kind = f"{item.__name__} of {action.name}"
+            return f"the choices of its {name} are by {found['value']!r}, which {kind} has not"
         if cursor and not (cursor in action.input.model_fields and f"next_{cursor}" in action.output.model_fields):
             return f"the choices of its {name} come by {cursor!r}: {action.name} must take that and give next_{cursor}"
     return None
+
+
+def _item_of(action: Action, items: str) -> type[BaseModel] | None:
+    """The model of what is listed, where it has one."""
+    kinds = get_args(action.output.model_fields[items].annotation)
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 async def find(

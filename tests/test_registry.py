@@ -250,6 +250,15 @@ def test_what_is_registered_after_loading_changes_nothing(install):
         ),
         pytest.param(
             "from connector.marks import chosen_from\n"
+            "class Row(BaseModel):\n    key: str\nclass Rows(BaseModel):\n    rows: list[Row]\n"
+            "class Pick(BaseModel):\n    name: typing.Annotated[str, chosen_from('greet', 'rows')]\n"
+            "@action(effect='read', title='')\nasync def greet(input: Pick, context: object) -> Rows: ...\n"
+            "@hookimpl\ndef register_actions(register): register(greet)",
+            "greetings.greet is wrong: the choices of its name are by 'id', which Row of greetings.greet has not",
+            id="choices without their value",
+        ),
+        pytest.param(
+            "from connector.marks import chosen_from\n"
             "class Pick(BaseModel):\n    name: typing.Annotated[str, chosen_from('greet', 'text', cursor='after')]\n"
             "@action(effect='read', title='')\nasync def greet(input: Pick, context: object) -> Greeting: ...\n"
             "@hookimpl\ndef register_actions(register): register(greet)",
