@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
@@ -96,17 +97,17 @@ def test_place_that_may_not_be_used_does_not_keep_the_others(make_adapter):
     async def go(input: Place, context: ActionContext[Any]) -> Place:
         if input.place == "private":
             raise ForbiddenError("no member")
-        return input
+        return Place(place=f"{input.place} by {context.idempotency_key}")
 
     registry = Registry({"test.go": Action("test.go", "", "", "once", "action", Place, Place, {}, go)}, {}, {})
 
     async def work() -> list[Outcome]:
         async with make_adapter(registry) as adapter:
-            return await adapter.run_each("test.go", [{"place": "private"}, {"place": "open"}])
+            return await adapter.run_each("test.go", [{"place": "private"}, {"place": "open"}], idempotency_key="k")
 
     refused, done = asyncio.run(work())
     assert isinstance(refused.error, ForbiddenError)
-    assert done.output == {"place": "open"}
+    assert done.output == {"place": "open by k:1"}
 
 
 def test_key_that_is_not_accepted_is_tried_once(do, sandbox):
@@ -124,7 +125,8 @@ def test_samples_fit_whether_live_or_not(do, make_adapter, sandbox):
     assert sample(None, "chatforge.new_lead", {})["visitor_name"] == "John Smith"
     assert sample("default", "chatforge.new_lead", {})["visitor_name"] == "John Smith"  # there is no lead yet
     assert sample("default", "chatforge.new_lead", {"agent_id": sandbox.agent_id})["visitor_name"] == "John Smith"
-    visit(sandbox, email="ann@example.com")
+    before = datetime(2020, 1, 1, tzinfo=UTC)
+    sandbox.receive_visitor(sandbox.agent_id, Visitor(email="ann@example.com"), [], webhook=False, created_at=before)
     assert sample("default", "chatforge.new_lead", {})["visitor_email"] == "ann@example.com"
     assert sample("default", "chatforge.get_agent", {"agent_id": sandbox.agent_id})["agent"]["id"] == sandbox.agent_id
     made = sample("default", "chatforge.create_agent", {"name": "x"})

@@ -124,6 +124,21 @@ def test_nothing_about_a_person_is_left_however_deep_it_stands():
     assert "email" not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("schema", "example"),
+    [
+        ({"type": "integer", "minimum": 5}, 5),
+        ({"type": "array", "maxItems": 0}, []),
+        ({"type": "string", "default": "x"}, "x"),
+        ({"const": "x"}, "x"),
+        ({"anyOf": [{"type": "null"}, {"type": "boolean"}]}, True),
+        ({"type": ["null", "string"], "format": "date"}, "2026-03-25"),
+    ],
+)
+def test_example_fits_what_a_schema_asks_for(schema, example):
+    assert example_of(schema) == example
+
+
 def test_every_operation_has_schemas_in_each_profile_and_a_sample_that_fits(built_in):
     for declared in (*built_in.actions.values(), *built_in.triggers.values()):
         for schema in registry.schemas_of(declared):

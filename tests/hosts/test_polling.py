@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
 import pytest
 
 from connector.errors import StateError
@@ -22,6 +23,14 @@ def begin(make_adapter, sandbox):
         return asyncio.run(ask())
 
     return work
+
+
+def test_leads_come_with_their_identity_once(begin, sandbox):
+    httpx.post(f"{sandbox.control_url}/visitors", json={"visitor_name": "Ann", "webhook": False}).raise_for_status()
+    found = begin({"start": "all"}, None)
+    [ann] = found.leads
+    assert (ann["lead"]["visitor_name"], ann["identity"]) == ("Ann", f"lead:{ann['lead']['lead_id']}")
+    assert not begin({"start": "all"}, found.state).leads
 
 
 def test_another_pause_goes_on_with_the_same_poll(begin, make_adapter):

@@ -1,7 +1,9 @@
 """The requests that are derived from actions are those that the actions send."""
 
+import html
 import json
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -56,13 +58,38 @@ async def send_a_number(input: Choice, context: ActionContext[Any]) -> Choice:
     return input
 
 
+async def send_the_time(input: Choice, context: ActionContext[Any]) -> Choice:
+    await context.http.post("", json={**input.model_dump(), "at": context.now.isoformat()})
+    return input
+
+
+async def send_to_its_path(input: Choice, context: ActionContext[Any]) -> Choice:
+    await context.http.post(f"/{quote(input.text)}", json=input.model_dump())
+    return input
+
+
+async def send_as_html(input: Choice, context: ActionContext[Any]) -> Choice:
+    await context.http.post("", json={**input.model_dump(), "text": html.escape(input.text)})
+    return input
+
+
 async def send_as_given(input: Choice, context: ActionContext[Any]) -> Choice:
     await context.http.post("", json=input.model_dump())
     return input
 
 
-@pytest.mark.parametrize(("run", "is_one"), [(send_elsewhere, False), (send_a_number, False), (send_as_given, True)])
-def test_request_that_depends_on_what_is_left_out_or_changes_it_is_not_derived(built_in, run, is_one):
+@pytest.mark.parametrize(
+    ("run", "is_one"),
+    [
+        (send_elsewhere, False),
+        (send_a_number, False),
+        (send_the_time, False),
+        (send_to_its_path, False),
+        (send_as_html, False),
+        (send_as_given, True),
+    ],
+)
+def test_request_is_derived_where_it_has_the_input_as_it_is_given(built_in, run, is_one):
     made = Action("chatforge.choose", "", "", "once", "action", Choice, Choice, {}, run)
     assert (derive(built_in, made, "chatforge") is not None) is is_one
 
