@@ -19,7 +19,8 @@ class NewLeadSensor(BaseOperator):  # type: ignore[misc] # Airflow is not instal
     `input` is that of the trigger `chatforge.new_lead`: `agent_id`, `start`, `every`. What was found so far is kept in
     the Variable `state_variable`, together with the leads of the last run, in one write: a task that is tried again
     gets the same leads again, the next run those that came after them. So one run at a time; two tasks need two
-    Variables. The wait itself is in the triggerer, and ends with `execution_timeout`.
+    Variables; each of a mapped task has its own, with `__` and its index behind the name. The wait itself is in the
+    triggerer, and ends with `execution_timeout`.
     """
 
     template_fields: Sequence[str] = ("input", "chatforge_conn_id", "state_variable")
@@ -37,7 +38,7 @@ class NewLeadSensor(BaseOperator):  # type: ignore[misc] # Airflow is not instal
         self.state_variable = state_variable or f"chatforge_new_lead__{self.dag_id}__{self.task_id}"
 
     def execute(self, context: Mapping[str, Any]) -> list[dict[str, Any]]:
-        kept = self._kept()
+        kept = self._kept(context)
         if kept.get("run") == context["ti"].run_id:
             return list(kept["leads"])
         hook = ChatForgeHook(self.chatforge_conn_id)
@@ -61,11 +62,15 @@ class NewLeadSensor(BaseOperator):  # type: ignore[misc] # Airflow is not instal
             raise AirflowFailException(f"new leads cannot be polled: {event['error']}")
         return self._keep(context, event["leads"], event["state"])
 
-    def _kept(self) -> dict[str, Any]:
-        found = Variable.get(self.state_variable, default=None)
+    def _variable(self, context: Mapping[str, Any]) -> str:
+        index = context["ti"].map_index
+        return self.state_variable if index < 0 else f"{self.state_variable}__{index}"
+
+    def _kept(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        found = Variable.get(self._variable(context), default=None)
         return dict(json.loads(found)) if found else {}
 
     def _keep(self, context: Mapping[str, Any], leads: list[dict[str, Any]], state: Any) -> list[dict[str, Any]]:
         kept = {"run": context["ti"].run_id, "leads": leads, "state": state}
-        Variable.set(self.state_variable, json.dumps(kept))
+        Variable.set(self._variable(context), json.dumps(kept))
         return leads

@@ -213,6 +213,22 @@ def test_sensor_gives_each_lead_to_one_run_though_the_triggerer_is_killed(airflo
     assert sorted(given()) == ["ann@example.com", "bob@example.com", "cleo@example.com"]
 
 
+def test_mapped_sensor_gives_each_agent_its_own_leads(airflow, tmp_path):
+    sandbox = airflow.sandbox
+    headers = {"Authorization": f"Bearer {sandbox.api_key}"}
+    made = httpx.post(sandbox.url, params={"action": "v1-agents"}, json={"name": "Other"}, headers=headers)
+    agents = {"ann": sandbox.agent_id, "bob": made.json()["agent"]["id"]}
+    for name, agent in agents.items():
+        visit(sandbox, agent_id=agent, visitor_name=name)
+    inputs = [{"agent_id": agent, "start": "all"} for agent in agents.values()]
+    result = tmp_path / "mapped.json"
+    script = str(Path(__file__).with_name("dags") / "mapped.py")
+    done = airflow.call("python", script, INPUTS=json.dumps(inputs), RESULT=str(result))
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(result.read_text())
+    assert [[one["lead"]["visitor_name"] for one in leads] for leads in found] == [["ann"], ["bob"]]
+
+
 def test_poll_with_a_wrong_key_says_so_and_rests(airflow, tmp_path):
     use_page(airflow, tmp_path / "dags")
     airflow.key = "cf_wrong"
