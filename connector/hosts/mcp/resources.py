@@ -1,6 +1,5 @@
 """Agents, leads and runs as resources: JSON, read when a client asks."""
 
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from connector import engines
 from connector.adapter import Adapter
 from connector.engines import Address
 from connector.errors import InputError
+from connector.hosts.mcp.tools import write_json
 from connector.profiles import keep
 from connector.runs import records
 from connector.runs.journal import Journal
@@ -65,7 +65,7 @@ class Resources:
         }
         for pattern, reader in readers.items():
             if found := re.fullmatch(pattern, uri):
-                return json.dumps(await reader(*map(unquote, found.groups())), ensure_ascii=False)
+                return write_json(await reader(*map(unquote, found.groups())))
         known = ", ".join([*_RESOURCES, *_TEMPLATES])
         raise InputError(f"there is no resource {uri[:100]!r}; expected one of {known}")
 

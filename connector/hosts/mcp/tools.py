@@ -19,6 +19,7 @@ from connector.errors import ConnectorError
 from connector.flows.flow import Flow
 from connector.flows.schema_writing import write
 from connector.profiles import convert, keep
+from connector.validation import replace_surrogates
 
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_NAME = 64  # what clients take
@@ -128,5 +129,11 @@ async def answer(offer: Offer, arguments: Mapping[str, Any]) -> types.CallToolRe
         output = await offer.call(arguments)
     except ConnectorError as error:
         return types.CallToolResult(content=[types.TextContent(type="text", text=str(error))], is_error=True)
-    text = json.dumps(output, ensure_ascii=False)
-    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], structured_content=output)
+    text = write_json(output)
+    shown = types.TextContent(type="text", text=text)
+    return types.CallToolResult(content=[shown], structured_content=json.loads(text))
+
+
+def write_json(value: object) -> str:
+    """JSON that UTF-8 can carry: halves of characters, which a visitor may type, would end the server."""
+    return replace_surrogates(json.dumps(value, ensure_ascii=False))

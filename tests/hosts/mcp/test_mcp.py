@@ -158,6 +158,20 @@ def test_what_tells_about_visitors_is_shown_where_that_is_asked_for(host, person
     host.do(work, *(["--personal-data"] if personal else []))
 
 
+def test_half_a_character_of_a_visitor_arrives_as_a_replacement(host):
+    visitor = json.dumps({"webhook": False, "visitor_email": "ann@example.com", "visitor_name": "Ann \ud83d"})
+    assert httpx.post(f"{host.sandbox.control_url}/visitors", content=visitor).is_success
+
+    async def work(client: Client) -> None:
+        found = await client.call_tool("chatforge_list_leads", {"agent_id": host.sandbox.agent_id})
+        assert found.structured_content["leads"][0]["visitor_name"] == "Ann \N{REPLACEMENT CHARACTER}"
+        assert json.loads(told(found)) == found.structured_content
+        read = await client.read_resource(f"chatforge://agents/{host.sandbox.agent_id}/leads")
+        assert json.loads(read.contents[0].text) == found.structured_content
+
+    host.do(work, "--personal-data")
+
+
 def test_flow_with_inputs_is_a_tool_and_its_run_a_resource(host):
     conversation = host.visit(visitor_name="Ann")
 
