@@ -5,7 +5,7 @@ import importlib.util
 import logging
 import socket
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,17 +13,16 @@ import typer
 
 from connector import manifest as manifests
 from connector.adapter import DEFAULT, Adapter
-from connector.cli import execution, output
+from connector.cli import output
 from connector.cli.exits import UsageError
 from connector.cli.export_host import known_plugins
 from connector.cli.flow_files import load_flows
 from connector.cli.loading import load_adapter, load_settings, require_steps
+from connector.cli.mcp_runs import Runs
 from connector.errors import InputError
 from connector.flows import parameters
 from connector.flows.flow import Flow
 from connector.runs import records
-from connector.runs.intake import Intake
-from connector.runs.store import Store
 from connector.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,20 +61,21 @@ def mcp(
     adapter.require_connection("chatforge", connection)
     loaded = load_flows(flows, adapter.catalogue) if flows else []
     logging.getLogger("mcp").setLevel(logging.WARNING)  # it logs what it is sent
-    server = _server(adapter, settings, loaded, flows, wanted, connection, personal=personal)
+    runs = Runs(adapter, settings.database)
+    server = _server(adapter, settings, loaded, runs, wanted, connection, personal=personal)
     if not http:
-        asyncio.run(_serve_stdio(adapter, server))
+        asyncio.run(_serve_stdio(adapter, runs, server))
         return
     with _listen(host, port, settings) as listener:
         output.line(f"listening on http://{host}:{listener.getsockname()[1]}/mcp; stop with Ctrl-C")
-        asyncio.run(_serve_http(adapter, server, host, listener, settings))
+        asyncio.run(_serve_http(adapter, runs, server, host, listener, settings))
 
 
 def _server(
     adapter: Adapter,
     settings: Settings,
     flows: Sequence[Flow],
-    folder: Path | None,
+    runs: Runs,
     plugins: Sequence[str],
     connection: str,
     *,
@@ -88,7 +88,7 @@ def _server(
     async def run(flow: Flow, given: Mapping[str, Any]) -> dict[str, Any]:
         if faults := list(parameters.refuse(flow.inputs, given)):
             raise InputError(f"the inputs of {flow.name} do not fit: {'; '.join(faults)}")
-        return await _run(folder, settings, flow, given, personal=personal)
+        return await _run(runs, adapter, flow, given, personal=personal)
 
     offers = [
         *action_offers(adapter, plugins, connection, personal=personal),
@@ -97,26 +97,15 @@ def _server(
     return make_server(offers, Resources(adapter, connection, settings.database, personal))
 
 
-async def _run(
-    folder: Path | None, settings: Settings, flow: Flow, given: Mapping[str, Any], *, personal: bool
-) -> dict[str, Any]:
-    """Start the flow and wait for it, in a thread: this process may have to execute the database for that."""
-    adapter = load_adapter(folder)
+async def _run(runs: Runs, adapter: Adapter, flow: Flow, given: Mapping[str, Any], *, personal: bool) -> dict[str, Any]:
+    """Start the flow and wait for it, for as long as a client waits."""
     require_steps(adapter, flow)
-    started: list[str] = []
-
-    async def queue(store: Store) -> list[str]:
-        stored = await Intake(adapter, store, [flow]).start(flow, dict(given), datetime.now(UTC))
-        started.extend(start.run_id for start in stored.starts if start.run_id)
-        return started
-
-    finishing = asyncio.to_thread(execution.finish, adapter, settings.database, queue, quiet=True)
+    run_id = await runs.start(flow, given)
     try:
         async with asyncio.timeout(_PATIENCE):
-            [run] = await asyncio.shield(asyncio.ensure_future(finishing))
+            run = await runs.wait(run_id)
     except TimeoutError:
-        why = "it goes on; its resource tells how"
-        return {"run": started[0] if started else "", "status": "running", "why": why, "outputs": None}
+        return {"run": run_id, "status": "running", "why": "it goes on; its resource tells how", "outputs": None}
     return {"run": run.id, "status": run.status, "why": _why(run, personal=personal), "outputs": run.outputs}
 
 
@@ -138,21 +127,28 @@ def _listen(host: str, port: int, settings: Settings) -> socket.socket:
     return listen(host, port)
 
 
-async def _serve_stdio(adapter: Adapter, server: "Server[Any]") -> None:
+async def _serve_stdio(adapter: Adapter, runs: Runs, server: "Server[Any]") -> None:
     from connector.hosts.mcp.server import serve_stdio
 
-    async with adapter:
+    async with adapter, aclosing(runs):
         await serve_stdio(server)
 
 
 async def _serve_http(
-    adapter: Adapter, server: "Server[Any]", host: str, listener: socket.socket, settings: Settings
+    adapter: Adapter, runs: Runs, server: "Server[Any]", host: str, listener: socket.socket, settings: Settings
 ) -> None:
     import uvicorn
 
     from connector.hosts.mcp.server import http_app
+    from connector.server.service import GRACE_SECONDS
 
     token = settings.mcp_token.get_secret_value() if settings.mcp_token else None
-    config = uvicorn.Config(http_app(server, host, token), log_config=None, access_log=False, ws="none")
-    async with adapter:
+    config = uvicorn.Config(
+        http_app(server, host, token),
+        log_config=None,
+        access_log=False,
+        ws="none",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    async with adapter, aclosing(runs):
         await uvicorn.Server(config).serve(sockets=[listener])

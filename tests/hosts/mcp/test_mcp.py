@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,13 @@ steps:
   uses: chatforge.inject_message
   with: {agent_id: "AGENT", conversation_id: "${{ inputs.conversation }}", content: "Hello ${{ inputs.name }}"}
 outputs: {message: "${{ steps.say.message.id }}"}
+"""
+
+REST = """\
+flow: rest
+inputs: {}
+steps:
+- {id: pause, wait: 1h}
 """
 
 
@@ -197,6 +205,27 @@ def test_flow_with_inputs_is_a_tool_and_its_run_a_resource(host):
     host.do(work, "--flows", "flows", "--personal-data")
     texts = [message.content for message in host.sandbox.find_conversation(conversation)[1].messages]
     assert [text for text in texts if text.startswith("Hello")] == ["Hello Ann", "Hello there", "Hello there"]
+
+
+def test_runs_that_wait_keep_nothing_from_other_calls_and_not_the_server_from_its_end(host):
+    (host.folder / "flows" / "rest.yaml").write_text(REST)
+    conversation = host.visit(visitor_name="Ann")
+
+    async def work(client: Client) -> None:
+        waiting = [asyncio.create_task(client.call_tool("flow_rest", {})) for _ in range(9)]
+        async with asyncio.timeout(30):
+            done = await client.call_tool("flow_greet-visitor", {"conversation": conversation})
+            assert done.structured_content["status"] == "succeeded"
+            assert not (await client.call_tool("chatforge_list_agents", {})).is_error
+            runs = json.loads((await client.read_resource("chatforge://runs")).contents[0].text)
+        assert sorted(run["status"] for run in runs) == ["succeeded", *["waiting"] * len(waiting)]
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+
+    began = time.monotonic()
+    host.do(work, "--flows", "flows")
+    assert time.monotonic() - began < 40
 
 
 @pytest.mark.parametrize("host", ["http"], indirect=True)
