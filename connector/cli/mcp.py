@@ -23,6 +23,7 @@ from connector.errors import InputError
 from connector.flows import parameters
 from connector.flows.flow import Flow
 from connector.runs import records
+from connector.runs.waits import Waiting
 from connector.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 
 _PATIENCE = 50.0
 """Seconds that a call waits for its run; clients give up after a minute."""
+_AWAITED = {
+    "approval": "an approval",
+    "attempt": "its next attempt",
+    "event": "an event",
+    "runs": "other runs with its concurrency key",
+    "time": "its time",
+}
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -103,10 +111,11 @@ async def _run(runs: Runs, adapter: Adapter, flow: Flow, given: Mapping[str, Any
     run_id = await runs.start(flow, given)
     try:
         async with asyncio.timeout(_PATIENCE):
-            run = await runs.wait(run_id)
+            run, waiting = await runs.wait(run_id)
     except TimeoutError:
-        return {"run": run_id, "status": "running", "why": "it goes on; its resource tells how", "outputs": None}
-    return {"run": run.id, "status": run.status, "why": _why(run, personal=personal), "outputs": run.outputs}
+        run, waiting = runs.look(run_id)
+    why = _why(run, personal=personal) or _waits(run, waiting)
+    return {"run": run.id, "status": run.status, "why": why, "outputs": run.outputs}
 
 
 def _why(run: records.Run, *, personal: bool) -> str | None:
@@ -114,6 +123,14 @@ def _why(run: records.Run, *, personal: bool) -> str | None:
     if run.error is None:
         return run.reason if personal or run.status != "succeeded" else None
     return run.error.message if personal else f"the step {run.error.step} failed: {run.error.kind}"
+
+
+def _waits(run: records.Run, waiting: Sequence[Waiting]) -> str | None:
+    """Only the kinds: what an approval asks may quote a visitor."""
+    if run.status in records.ENDED:
+        return None
+    kinds = [f"{one.step or 'it'} waits for {_AWAITED[one.what]}" for one in waiting]
+    return "; ".join([*kinds, "its resource tells how it goes on, while this server or chatforge serve runs"])
 
 
 def _listen(host: str, port: int, settings: Settings) -> socket.socket:

@@ -9,6 +9,7 @@ from typing import Any
 
 from connector import engines
 from connector.adapter import Adapter
+from connector.database import Connection
 from connector.engines import Address
 from connector.errors import StoreError, StoreLockedError
 from connector.flows.flow import Flow
@@ -17,6 +18,7 @@ from connector.runs.drifts import keep_drifts
 from connector.runs.intake import Intake
 from connector.runs.journal import Journal
 from connector.runs.store import Store
+from connector.runs.waits import Waiting, find_waits
 from connector.runs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,10 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY = 0.1  # seconds
 _TAKE_UP_EVERY = 1.0
 """Seconds after which a run that nobody does is taken up: the process that executed the database may leave."""
+
+
+View = tuple[records.Run, list[Waiting]]
+"""A run, and what it waits for."""
 
 
 class Runs:
@@ -55,18 +61,27 @@ class Runs:
             self._worker.wake()
         return run_id
 
-    async def wait(self, run_id: str) -> records.Run:
-        """The run, once it has ended. Raises StoreError."""
+    async def wait(self, run_id: str) -> View:
+        """The run, once it has ended or waits for a person. Raises StoreError."""
         loop = asyncio.get_running_loop()
         looked = loop.time()
-        while not _has_ended(run := self._find(run_id)):
+        while not (_has_ended((view := self.look(run_id))[0]) or asks_a_person(view)):
             if loop.time() - looked >= _TAKE_UP_EVERY:
                 await self._take_up()
                 looked = loop.time()
             await asyncio.sleep(_LOOK_EVERY)
-        if run is None:
+        return view
+
+    def look(self, run_id: str) -> View:
+        """Raises StoreError."""
+
+        def read(connection: Connection) -> View | None:
+            run = Journal(connection).run(run_id)
+            return None if run is None else (run, find_waits(connection, run))
+
+        if (view := engines.read(self._database, read)) is None:
             raise StoreError(f"the run {run_id} has vanished from {self._database}")
-        return run
+        return view
 
     async def aclose(self) -> None:
         """Let the calls that cannot be repeated finish, and leave the rest to the next process."""
@@ -113,6 +128,10 @@ class Runs:
 
     def _find(self, run_id: str) -> records.Run | None:
         return engines.read(self._database, lambda connection: Journal(connection).run(run_id))
+
+
+def asks_a_person(view: View) -> bool:
+    return any(one.what == "approval" and one.answer is None for one in view[1])
 
 
 def _has_ended(run: records.Run | None) -> bool:
