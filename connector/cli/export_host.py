@@ -1,5 +1,7 @@
 """`chatforge export`."""
 
+import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +14,7 @@ from connector.cli import exits, output
 from connector.cli.exits import UsageError
 from connector.cli.input_files import quoted_path
 from connector.flows.problems import did_you_mean, one_of, quoted
-from connector.hosts.exports import HOSTS, build
+from connector.hosts.exports import HOSTS, Export, build
 
 _OWN = "chatforge"
 
@@ -28,7 +30,7 @@ def export_host(
 ) -> int:
     """Write a package for a platform that does not run Python.
 
-    The same version writes the same files; those of another version are replaced, other files stay.
+    The same version writes the same files; those of another version are replaced, and nothing else is.
 
     Example: chatforge export n8n -o n8n-nodes-chatforge
     """
@@ -37,6 +39,8 @@ def export_host(
     loaded = registry.load()
     export = build(host, loaded, known_plugins([_OWN, *(plugins or [])], manifests.plugins_of(loaded)))
     folder = into or Path(host)
+    if (foreign := _find_foreign(folder, export)) is not None:
+        raise UsageError(f"{quoted_path(foreign)} was not written by an export, and is kept; give another --into")
     try:
         for name, content in export.files.items():
             target = folder / name
@@ -49,6 +53,20 @@ def export_host(
     for operation, reason in export.left_out.items():
         output.line(f"left out {operation}: {reason}")
     return exits.DONE
+
+
+def _find_foreign(folder: Path, export: Export) -> Path | None:
+    """A file that would be replaced, in a folder that is none of this package."""
+    if _name_of(folder) == json.loads(export.files["package.json"])["name"]:
+        return None
+    return next((folder / name for name in export.files if os.path.lexists(folder / name)), None)
+
+
+def _name_of(folder: Path) -> str | None:
+    try:
+        return str(json.loads((folder / "package.json").read_bytes())["name"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def known_plugins(names: Sequence[str], known: Sequence[str]) -> list[str]:

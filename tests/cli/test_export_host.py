@@ -31,3 +31,14 @@ def test_package_that_cannot_be_written_says_why(chatforge, tmp_path, arguments,
     result = chatforge("export", *arguments)
     assert (result.code, result.out) == (2, "")
     assert sentence in result.error
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("package.json", '{"name": "mine"}'), ("package.json", "[1"), ("README.md", "mine")]
+)
+def test_files_of_something_else_are_kept(chatforge, tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    result = chatforge("export", "n8n", "-o", ".")
+    assert (result.code, result.out) == (2, "")
+    assert f"{name} was not written by an export, and is kept; give another --into" in result.error
+    assert [path.name for path in tmp_path.iterdir() if path.suffix in (".json", ".md", ".js")] == [name]
