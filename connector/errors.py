@@ -141,9 +141,23 @@ class StateError(InputError):
 
 
 class OutputError(ActionError):
-    """An answer came, but it does not fit the action's model."""
+    """An answer came, but it does not fit the action's model.
+
+    `discreet` is the sentence without what the answer holds, which may tell about a person.
+    """
 
     kind = "output"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        processed: Processed = "no",
+        status: int | None = None,
+        discreet: str = "the answer does not fit the action",
+    ) -> None:
+        super().__init__(message, processed=processed, status=status)
+        self.discreet = discreet
 
 
 class RejectedError(ActionError):

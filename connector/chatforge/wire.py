@@ -95,8 +95,14 @@ def read_answer(
         if _has_error(value):
             raise _reported(answer) from None
         count_drift(find_faults(error))
-        message = f"the answer from ChatForge does not fit: {sentence(error)}; see whether a newer release knows it"
-        raise OutputError(answer.hide_secret(message), processed="unknown", status=answer.status) from None
+        shown, discreet = (
+            answer.hide_secret(
+                f"the answer from ChatForge does not fit: {sentence(error, quote=quote)}; "
+                "see whether a newer release knows it"
+            )
+            for quote in (True, False)
+        )
+        raise OutputError(shown, processed="unknown", status=answer.status, discreet=discreet) from None
     if _has_error(value) and all(getattr(found, name) is None for name in model.model_fields):
         raise _reported(answer)
     return found
@@ -135,8 +141,10 @@ def _has_error(value: object) -> bool:
 def _reported(answer: Answer) -> OutputError:
     reason = _quote_body(answer) or "no reason given"
     step = "try again" if answer.was_read else _FAILED.step
-    message = f"ChatForge reports an error in an answer of status {answer.status}: {reason}; {step}"
-    return OutputError(message, processed="unknown", status=answer.status)
+    what = f"ChatForge reports an error in an answer of status {answer.status}"
+    return OutputError(
+        f"{what}: {reason}; {step}", processed="unknown", status=answer.status, discreet=f"{what}; {step}"
+    )
 
 
 def _read_json(answer: Answer) -> Any:
@@ -149,8 +157,11 @@ def _read_json(answer: Answer) -> Any:
 def _not_json(answer: Answer) -> OutputError:
     came = _quote_body(answer) or "an empty answer"
     step = _CHECK_BASE_URL if is_page(answer.body) else "see whether CHATFORGE_BASE_URL is right"
-    message = f"expected JSON from ChatForge, got {came} (status {answer.status}); {step}"
-    return OutputError(message, processed="unknown", status=answer.status)
+    kind = "an HTML page" if is_page(answer.body) else "another text" if answer.body else came
+    shown, discreet = (
+        f"expected JSON from ChatForge, got {got} (status {answer.status}); {step}" for got in (came, kind)
+    )
+    return OutputError(shown, processed="unknown", status=answer.status, discreet=discreet)
 
 
 _NOT_TAKEN = Meaning(ServerError, "ChatForge did not take the request", "try again", transient=True)

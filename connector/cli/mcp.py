@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import json
 import logging
 import socket
 from collections.abc import Mapping, Sequence
@@ -75,7 +76,8 @@ def mcp(
         asyncio.run(_serve_stdio(adapter, runs, server))
         return
     with _listen(host, port, settings) as listener:
-        output.line(f"listening on http://{host}:{listener.getsockname()[1]}/mcp; stop with Ctrl-C")
+        shown = f"[{host}]" if ":" in host else host
+        output.line(f"listening on http://{shown}:{listener.getsockname()[1]}/mcp; stop with Ctrl-C")
         asyncio.run(_serve_http(adapter, runs, server, host, listener, settings))
 
 
@@ -94,7 +96,7 @@ def _server(
     from connector.hosts.mcp.tools import action_offers, flow_offers
 
     async def run(flow: Flow, given: Mapping[str, Any]) -> dict[str, Any]:
-        if faults := list(parameters.refuse(flow.inputs, given)):
+        if faults := _faults(flow, given):
             raise InputError(f"the inputs of {flow.name} do not fit: {'; '.join(faults)}")
         return await _run(runs, adapter, flow, given, personal=personal)
 
@@ -103,6 +105,14 @@ def _server(
         *flow_offers(flows, run, personal=personal),
     ]
     return make_server(offers, Resources(adapter, connection, settings.database, personal))
+
+
+def _faults(flow: Flow, given: Mapping[str, Any]) -> Sequence[str]:
+    try:
+        json.dumps(given, allow_nan=False)  # the client's text may have what Python takes for numbers
+    except ValueError:
+        return ["NaN, Infinity and what is too large for a number are not JSON"]
+    return parameters.refuse(flow.inputs, given)
 
 
 async def _run(runs: Runs, adapter: Adapter, flow: Flow, given: Mapping[str, Any], *, personal: bool) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from connector import engines
 from connector.adapter import Adapter
 from connector.engines import Address
 from connector.errors import InputError
-from connector.hosts.mcp.tools import write_json
-from connector.profiles import keep
+from connector.hosts.mcp.tools import run_action, write_json
 from connector.runs import records
 from connector.runs.journal import Journal
 from connector.runs.waits import read_view
@@ -71,8 +70,7 @@ class Resources:
 
     async def _ask(self, action: str, given: Mapping[str, Any]) -> dict[str, Any]:
         schema = self.adapter.schemas(action, "mcp", personal=self.personal).output
-        found: dict[str, Any] = keep(await self.adapter.run(action, given, connection=self.connection), schema)
-        return found
+        return await run_action(self.adapter, action, given, self.connection, schema, personal=self.personal)
 
     async def _agents(self) -> dict[str, Any]:
         return await self._ask("chatforge.list_agents", {})
@@ -84,11 +82,15 @@ class Resources:
         return await self._ask("chatforge.list_leads", {"agent_id": agent_id})
 
     async def _runs(self) -> list[dict[str, Any]]:
+        if not engines.exists(self.database):
+            return []
         runs = engines.read(self.database, lambda connection: Journal(connection).runs(_MOST_RUNS))
         return [self._shown(run) for run in runs]
 
     async def _run(self, run_id: str) -> dict[str, Any]:
-        found = engines.read(self.database, lambda connection: read_view(connection, run_id))
+        found = None
+        if engines.exists(self.database):
+            found = engines.read(self.database, lambda connection: read_view(connection, run_id))
         if found is None:
             raise InputError(f"there is no run {run_id[:60]!r}: it was removed, or never was there")
         steps = [{"step": step.id, "status": step.status, "action": step.action} for step in found.steps]

@@ -15,10 +15,10 @@ import mcp_types as types
 
 from connector.adapter import Adapter
 from connector.declare import Action, connector_of
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, OutputError
 from connector.flows.flow import Flow
 from connector.flows.schema_writing import write
-from connector.profiles import convert, keep
+from connector.profiles import JsonSchema, convert, keep
 from connector.validation import replace_surrogates
 
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_-]")
@@ -47,8 +47,7 @@ def _of_action(adapter: Adapter, action: Action, connection: str, *, personal: b
     schemas = adapter.schemas(action.name, "mcp", personal=personal)
 
     async def call(arguments: Mapping[str, Any]) -> dict[str, Any]:
-        output: dict[str, Any] = keep(await adapter.run(action.name, arguments, connection=connection), schemas.output)
-        return output
+        return await run_action(adapter, action.name, arguments, connection, schemas.output, personal=personal)
 
     hints = types.ToolAnnotations(
         read_only_hint=action.effect == "read",
@@ -65,6 +64,19 @@ def _of_action(adapter: Adapter, action: Action, connection: str, *, personal: b
         annotations=hints,
     )
     return Offer(tool, call)
+
+
+async def run_action(
+    adapter: Adapter, name: str, given: Mapping[str, Any], connection: str, schema: JsonSchema, *, personal: bool
+) -> dict[str, Any]:
+    """The part of the output that the schema names. Without `personal`, an error does not quote the answer either."""
+    try:
+        output: dict[str, Any] = keep(await adapter.run(name, given, connection=connection), schema)
+    except OutputError as error:
+        if personal:
+            raise
+        raise OutputError(error.discreet, processed=error.processed, status=error.status) from None
+    return output
 
 
 _RUN: dict[str, Any] = {

@@ -41,6 +41,14 @@ steps:
 - {id: pause, wait: 1h}
 """
 
+HALF = """\
+flow: half
+inputs: {n: {type: number}}
+steps:
+- {id: end, stop: half}
+outputs: {half: "${{ inputs.n / 2 }}"}
+"""
+
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
@@ -166,6 +174,34 @@ def test_what_tells_about_visitors_is_shown_where_that_is_asked_for(host, person
     host.do(work, *(["--personal-data"] if personal else []))
 
 
+@pytest.mark.parametrize("host", ["http"], indirect=True)
+@pytest.mark.parametrize("personal", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"body": {"leads": [{"id": "1", "visitor_name": ["Ann"]}]}}, "leads.0.visitor_name: input should be a valid"),
+        ({"body": '{"leads": [{"visitor_name": "Ann', "style": "text"}, "expected JSON from ChatForge, got"),
+        ({"body": "<title>Ann</title>", "style": "html"}, "got an HTML page"),
+        ({"body": {"error": "Ann is no lead"}}, "ChatForge reports an error in an answer of status 200"),
+    ],
+    ids=["type", "cut", "page", "error"],
+)
+def test_error_quotes_an_answer_where_visitors_may_be_shown(host, personal, fault, words):
+    ordered = {"action": "v1-leads", "times": 9, "status": 200, **fault}
+    assert httpx.post(f"{host.sandbox.control_url}/faults", json=ordered).is_success
+
+    async def work(client: Client) -> None:
+        found = await client.call_tool("chatforge_list_leads", {"agent_id": host.sandbox.agent_id})
+        assert found.is_error
+        with pytest.raises(MCPError) as raised:
+            await client.read_resource(f"chatforge://agents/{host.sandbox.agent_id}/leads")
+        for text in (told(found), str(raised.value)):
+            assert words in text
+            assert ("Ann" in text) is personal
+
+    host.do(work, *(["--personal-data"] if personal else []))
+
+
 def test_half_a_character_of_a_visitor_arrives_as_a_replacement(host):
     visitor = json.dumps({"webhook": False, "visitor_email": "ann@example.com", "visitor_name": "Ann \ud83d"})
     assert httpx.post(f"{host.sandbox.control_url}/visitors", content=visitor).is_success
@@ -226,6 +262,19 @@ def test_runs_that_wait_keep_nothing_from_other_calls_and_not_the_server_from_it
     began = time.monotonic()
     host.do(work, "--flows", "flows")
     assert time.monotonic() - began < 40
+
+
+@pytest.mark.parametrize("host", ["http"], indirect=True)
+def test_run_that_asks_a_person_says_so_at_once(host):
+    asks = "flow: 1\ninputs: {}\nsteps:\n  - id: sure\n    approve: {title: May it go on?}\n"
+    (host.folder / "flows" / "ask.yaml").write_text(asks)
+
+    async def work(client: Client) -> Any:
+        async with asyncio.timeout(20):
+            return (await client.call_tool("flow_ask", {})).structured_content
+
+    done = host.do(work, "--flows", "flows")
+    assert (done["status"], done["why"].partition(";")[0]) == ("waiting", "sure waits for an approval")
 
 
 @pytest.mark.parametrize("host", ["http"], indirect=True)
@@ -321,6 +370,33 @@ def test_error_is_an_error_of_the_tool_with_what_to_do(host, fault, words):
 def test_what_is_not_there_is_an_error_of_the_protocol(host, ask, words):
     with pytest.raises(MCPError, match=words):
         host.do(ask)
+
+
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999"])
+def test_number_that_is_none_of_json_starts_no_flow(tmp_path, sandbox, text):
+    host = Host(sandbox, tmp_path, "http")
+    (tmp_path / "half.yaml").write_text(HALF)
+    call = '{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "flow_half", "arguments": {"n": N}}}'
+    headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+    with host.listening("--flows", "half.yaml") as address:
+        result = httpx.post(address, content=call.replace("N}", f"{text}}}"), headers=headers).json()["result"]
+    assert result["isError"]
+    assert "the inputs of half do not fit: NaN, Infinity" in result["content"][0]["text"]
+
+
+@pytest.mark.parametrize("host", ["http"], indirect=True)
+def test_before_the_first_run_there_are_none(host):
+    async def work(client: Client) -> None:
+        assert json.loads((await client.read_resource("chatforge://runs")).contents[0].text) == []
+        with pytest.raises(MCPError, match="there is no run 'run_1'"):
+            await client.read_resource("chatforge://runs/run_1")
+
+    host.do(work)
+
+
+def test_address_of_ipv6_is_in_brackets(tmp_path, sandbox):
+    with Host(sandbox, tmp_path, "http").listening("--host", "::1") as address:
+        assert re.fullmatch(r"http://\[::1\]:\d+/mcp", address)
 
 
 def test_other_machines_need_a_token(tmp_path, sandbox):
