@@ -40,5 +40,5 @@ def test_files_of_something_else_are_kept(chatforge, tmp_path, name, content):
     (tmp_path / name).write_text(content)
     result = chatforge("export", "n8n", "-o", ".")
     assert (result.code, result.out) == (2, "")
-    assert f"{name} was not written by an export, and is kept; give another --into" in result.error
+    assert f"{name!r} was not written by an export, and is kept; give another --into" in result.error
     assert [path.name for path in tmp_path.iterdir() if path.suffix in (".json", ".md", ".js")] == [name]

@@ -243,7 +243,7 @@ def test_flow_with_inputs_is_a_tool_and_its_run_a_resource(host):
     assert [text for text in texts if text.startswith("Hello")] == ["Hello Ann", "Hello there", "Hello there"]
 
 
-def test_runs_that_wait_keep_nothing_from_other_calls_and_not_the_server_from_its_end(host):
+def test_runs_that_wait_keep_nothing_from_others_and_not_the_server_from_its_end(host):
     (host.folder / "flows" / "rest.yaml").write_text(REST)
     conversation = host.visit(visitor_name="Ann")
 
@@ -255,6 +255,12 @@ def test_runs_that_wait_keep_nothing_from_other_calls_and_not_the_server_from_it
             assert not (await client.call_tool("chatforge_list_agents", {})).is_error
             runs = json.loads((await client.read_resource("chatforge://runs")).contents[0].text)
         assert sorted(run["status"] for run in runs) == ["succeeded", *["waiting"] * len(waiting)]
+        command = [sys.executable, "-m", "connector", "run", "flows/greet-visitor.yaml"]
+        command += ["--set", f"conversation={conversation}"]
+        beside = await asyncio.to_thread(
+            subprocess.run, command, cwd=host.folder, env=host.environment, stdout=subprocess.DEVNULL, timeout=20
+        )
+        assert beside.returncode == 0
         for task in waiting:
             task.cancel()
         await asyncio.wait(waiting)
@@ -266,7 +272,7 @@ def test_runs_that_wait_keep_nothing_from_other_calls_and_not_the_server_from_it
 
 @pytest.mark.parametrize("host", ["http"], indirect=True)
 def test_run_that_asks_a_person_says_so_at_once(host):
-    asks = "flow: 1\ninputs: {}\nsteps:\n  - id: sure\n    approve: {title: May it go on?}\n"
+    asks = "flow: ask\ninputs: {}\nsteps:\n  - id: sure\n    approve: {title: May it go on?}\n"
     (host.folder / "flows" / "ask.yaml").write_text(asks)
 
     async def work(client: Client) -> Any:
