@@ -13,10 +13,11 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from connector.adapter import DEFAULT, Adapter, Choices, Delivery, Outcome
-from connector.declare import Event
+from connector.adapter import DEFAULT, Adapter, Choices, Delivery, Outcome, Schemas, Watching
+from connector.declare import Effect, Event
 from connector.errors import ConnectorError
 from connector.polling import Polled
+from connector.profiles import Profile
 
 Result = TypeVar("Result")
 
@@ -93,10 +94,16 @@ class BlockingAdapter:
     ) -> Choices:
         return self.wait(self.adapter.options(operation, name, input, connection=connection, cursor=cursor))
 
+    def schemas(self, operation: str, profile: Profile = "plain", *, personal: bool = True) -> Schemas:
+        return self.adapter.schemas(operation, profile, personal=personal)
+
     def sample(
         self, operation: str, input: Mapping[str, Any] | None = None, *, connection: str | None = None
     ) -> dict[str, Any]:
         return self.wait(self.adapter.sample(operation, input, connection=connection))
+
+    def effect(self, action: str, input: Mapping[str, Any] | None = None) -> Effect:
+        return self.adapter.effect(action, input)
 
     def poll(
         self,
@@ -107,6 +114,12 @@ class BlockingAdapter:
         connection: str = DEFAULT,
     ) -> Polled:
         return self.wait(self.adapter.poll(trigger, input, state, connection=connection))
+
+    def watch(self, trigger: str, input: Mapping[str, Any]) -> Watching | None:
+        return self.adapter.watch(trigger, input)
+
+    def pause(self, trigger: str, input: Mapping[str, Any]) -> float | None:
+        return self.adapter.pause(trigger, input)
 
     def accept_webhook(self, connector: str, connection: str, headers: Mapping[str, str], body: bytes) -> Delivery:
         return self.adapter.accept_webhook(connector, connection, headers, body)

@@ -1,4 +1,5 @@
 import asyncio
+import inspect
 import os
 import warnings
 from collections.abc import Callable
@@ -80,3 +81,23 @@ def test_what_hosts_build_on_is_there_without_a_loop(make: Make, sandbox: Sandbo
         [choice] = adapter.options("chatforge.new_lead", "agent_id").choices
         sample = adapter.sample("chatforge.get_agent", {"agent_id": choice.value}, connection="default")
     assert one.output == sample
+
+
+def test_what_a_host_asks_about_an_operation_is_that_of_the_adapter(make: Make) -> None:
+    with make() as blocking:
+        adapter = blocking.adapter
+        asked = {"every": "5m"}
+        assert blocking.effect("http.request", {"url": "/"}) == adapter.effect("http.request", {"url": "/"}) == "read"
+        assert blocking.effect("http.request") == adapter.effect("http.request") == "once"
+        shown = blocking.schemas("chatforge.list_leads", "mcp", personal=False)
+        assert shown == adapter.schemas("chatforge.list_leads", "mcp", personal=False)
+        assert blocking.watch("chatforge.new_lead", asked) == adapter.watch("chatforge.new_lead", asked) is not None
+        changes = "chatforge.conversation_updated"
+        assert blocking.pause(changes, asked) == adapter.pause(changes, asked)
+
+
+@pytest.mark.parametrize(
+    "name", ["run", "run_each", "options", "sample", "poll", "select", "schemas", "effect", "pause"]
+)
+def test_method_takes_what_that_of_the_adapter_takes(name: str) -> None:
+    assert inspect.signature(getattr(BlockingAdapter, name)) == inspect.signature(getattr(Adapter, name))
