@@ -150,6 +150,8 @@ def test_key_that_no_header_can_carry_is_named_by_its_setting(make_adapter, sand
         ),
         pytest.param("apikey: {env: K}", "apikey is not known here", id="unknown name"),
         pytest.param("rate_limit: 0", "rate_limit: input should be greater than or equal to 1", id="limit"),
+        pytest.param("base_url: foo", "base_url: it is 'foo'; write http://host/path or https://", id="address"),
+        pytest.param("base_url: 'https://me:key@x'", "base_url: it is a URL with a user name", id="user name"),
         pytest.param("base_url: {env: K}", "base_url: input should be a valid string", id="secret for a text"),
     ],
 )

@@ -40,6 +40,15 @@ class ChatForgeConnection(BaseModel):
         None, description="CHATFORGE_BUDGET_FILE; without it, requests of other processes are not counted"
     )
 
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, text: str) -> str:
+        """An account's own one; that of the environment was looked at when it was read."""
+        try:
+            return HttpOptions(text, base_url_setting="it").base_url
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+
     @field_validator("webhook_secrets", mode="before")
     @classmethod
     def _with_or_without_end(cls, values: Any) -> Any:

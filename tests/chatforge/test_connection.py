@@ -50,11 +50,6 @@ def test_form_of_the_key_is_not_examined(key):
     CONNECTION.require(connection(api_key=SecretStr(key)))
 
 
-def test_bad_address_is_named_by_its_setting():
-    with pytest.raises(SettingsError, match="CHATFORGE_BASE_URL is 'x'"):
-        CONNECTION.http(connection(api_key=KEY, base_url="x"))
-
-
 def test_secret_is_live_until_its_end():
     end = NOW + timedelta(minutes=1)
     values = connection(webhook_secrets=[{"value": SecretStr("old"), "until": end}, SecretStr("new")])

@@ -480,7 +480,7 @@ def test_each_named_connection_is_checked(connections, sandbox, tmp_path):
     assert report["chatforge/acme", "webhooks"]["detail"] == "2 live secrets, 1 of them ends within 4 days"
     assert report["chatforge/other", "values"]["detail"].endswith("the variable NOT_SET is not set")
     assert report["chatfogre/third", "values"]["next_step"] == "did you mean 'chatforge'?"
-    assert report["chatforge/plain", "address"]["detail"].startswith("the base URL is 'ftp://x'")
+    assert "plain: base_url: it is 'ftp://x'" in report["chatforge/plain", "values"]["detail"]
     assert report.code == 2
 
 
