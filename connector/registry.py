@@ -43,9 +43,13 @@ class Registry:
     connections: Mapping[str, ConnectionType]
 
     def action(self, name: str) -> Action:
+        if name in self.triggers:
+            raise UnknownOperationError(f"{name} is a trigger, which starts flows; expected an action")
         return _found("action", name, self.actions)
 
     def trigger(self, name: str) -> Trigger:
+        if name in self.actions:
+            raise UnknownOperationError(f"{name} is an action, which is run; expected a trigger")
         return _found("trigger", name, self.triggers)
 
     def operation(self, name: str) -> Action | Trigger:

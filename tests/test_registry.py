@@ -401,6 +401,13 @@ def test_attribute_that_is_not_there_is_named(install):
         load([install(REGISTER, attribute=":plugin")])
 
 
+def test_operation_of_the_other_kind_is_named_as_such(built_in):
+    with pytest.raises(UnknownOperationError, match=r"new_lead is a trigger, .* expected an action"):
+        built_in.action("chatforge.new_lead")
+    with pytest.raises(UnknownOperationError, match=r"find_lead is an action, .* expected a trigger"):
+        built_in.trigger("chatforge.find_lead")
+
+
 def test_unknown_names_get_a_hint(built_in):
     with pytest.raises(UnknownOperationError, match=r"no action 'contacts\.upset'; did you mean 'contacts\.upsert'"):
         built_in.action("contacts.upset")
