@@ -30,6 +30,7 @@ from connector.errors import (
 )
 from connector.flows.check import check
 from connector.plugins.http.connection import HttpConnection
+from connector.profiles import keep
 from connector.registry import Registry
 from connector.settings import load
 
@@ -87,6 +88,13 @@ def test_request_has_its_parts_and_the_answer_its_own(send, service):
     }  # fmt: skip
     assert (output["status"], output["body"], output["headers"]["x-trace"]) == (201, {"id": 7}, "abc")
     assert "set-cookie" not in output["headers"]
+
+
+def test_answer_of_any_service_is_personal(make_adapter):
+    shown = make_adapter().schemas("http.request", "mcp", personal=False).output
+    assert [*shown["properties"]] == ["status"]
+    given = {"status": 200, "headers": {"location": "/ann"}, "body": [{"email": "ann@example.com"}]}
+    assert keep(given, shown) == {"status": 200}
 
 
 @pytest.mark.parametrize("text", TEXTS)

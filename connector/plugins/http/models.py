@@ -1,8 +1,10 @@
 """What `http.request` takes and gives."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from connector.marks import PERSONAL
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 Scalar = str | int | float | bool | None
@@ -50,5 +52,7 @@ class HttpRequest(BaseModel):
 
 class Answer(BaseModel):
     status: int
-    headers: dict[str, str] = Field(description="Their names are in lower case.")
-    body: Any = Field(description="What the JSON says, or the text; with `paging`, the items of all pages.")
+    headers: Annotated[dict[str, str], PERSONAL] = Field(description="Their names are in lower case.")
+    body: Annotated[Any, PERSONAL] = Field(
+        description="What the JSON says, or the text; with `paging`, the items of all pages."
+    )
