@@ -4,7 +4,7 @@ ConnectorError
 ├── SettingsError            a setting is missing or wrong; names it and says where to get it
 ├── PluginError              a plugin could not be loaded; names the plugin and the reason
 ├── ConstantError            an input that a flow has to write out cannot be used; names it
-├── UnknownOperationError    no trigger, action or connection of that name
+├── UnknownOperationError    no trigger, action, connection or profile of that name
 ├── WebhookError             a delivery that is refused; carries the HTTP status of the refusal
 ├── EventError               an authenticated event whose content cannot be read; it is held, not lost
 ├── FlowError                a flow that does not check; carries its problems
@@ -64,7 +64,7 @@ class ConstantError(ConnectorError):
 
 
 class UnknownOperationError(ConnectorError):
-    """There is no trigger, action or connection of that name."""
+    """There is no trigger, action, connection or profile of that name."""
 
 
 class WebhookError(ConnectorError):

@@ -6,9 +6,11 @@ mcp     as plain, and a field that may be left out does not take null as well
 
 from collections.abc import Iterator, Mapping
 from itertools import repeat
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from connector.errors import UnknownOperationError
 from connector.marks import ABOUT_A_PERSON
+from connector.validation import quoted
 
 Profile = Literal["plain", "mcp"]
 JsonSchema = dict[str, Any]
@@ -23,8 +25,11 @@ _DEEPEST = 12
 def convert(schema: Mapping[str, Any], profile: Profile, *, personal: bool = True) -> JsonSchema:
     """The schema in that profile; without `personal`, what tells about a person is not in it.
 
-    What is left out is fine in a value, so a value without it is what `keep` gives.
+    What is left out is fine in a value, so a value without it is what `keep` gives. Raises UnknownOperationError where
+    there is no such profile.
     """
+    if profile not in get_args(Profile):
+        raise UnknownOperationError(f"there is no profile {quoted(profile)}; expected {' or '.join(get_args(Profile))}")
     return _convert(schema, schema.get("$defs", {}), profile, personal, 0)
 
 

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from connector import registry
+from connector.errors import UnknownOperationError
 from connector.examples import example_of
 from connector.marks import PERSONAL, PersonalText
 from connector.profiles import convert, keep
@@ -56,6 +57,11 @@ def test_converted_schema_stands_alone_and_takes_the_same(profile):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"parts": [{"id": 1}]}, made)
     assert keep(VALUE, made) == VALUE
+
+
+def test_profile_that_there_is_not_is_refused():
+    with pytest.raises(UnknownOperationError, match="there is no profile 'openai'; expected plain or mcp"):
+        convert(SCHEMA, "openai")
 
 
 def test_mcp_has_no_null_where_a_field_may_be_left_out():
