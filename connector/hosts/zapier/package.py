@@ -55,5 +55,6 @@ def _package() -> str:
             "private": True,
             "engines": {"node": ">=22"},
             "dependencies": {"zapier-platform-core": _PLATFORM},
+            "devDependencies": {"zapier-platform-cli": _PLATFORM},
         }
     )
