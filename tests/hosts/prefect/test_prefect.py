@@ -117,15 +117,19 @@ def test_prefect_finds_the_block_by_itself(prefect):
     assert done.stdout.strip() == "**********", done.stderr
 
 
-def test_flow_of_the_page_greets_a_lead(prefect):
+def test_flow_of_the_page_greets_who_left_an_email(prefect):
     page = (Path(__file__).parents[3] / "docs" / "prefect.md").read_text()
     [code] = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def greet_leads" in code]
     script = prefect.folder / "greet_leads.py"
     script.write_text(code)
-    story = None
+    visitors = [{"visitor_email": "ann@example.com", "visitor_name": "Ann"}, {"visitor_phone": "+15550100"}]
+    visitors.append({"visitor_email": "bob@example.com"})
+    stories: list[dict[str, str]] = []
     for _ in range(2):
         done = prefect.call("python", str(script))
         assert done.returncode == 0, done.stderr
-        story = story or visit(prefect.sandbox, visitor_email="ann@example.com", visitor_name="Ann")
-    messages = prefect.sandbox.find_conversation(story["conversation_id"])[1].messages
-    assert messages[-1].content == "Hi Ann, this is Cal jumping in. How can I help?"
+        stories = stories or [visit(prefect.sandbox, **visitor) for visitor in visitors]
+    found = [prefect.sandbox.find_conversation(story["conversation_id"])[1].messages for story in stories]
+    greeted = [[message.content for message in messages if message.content.startswith("Hi ")] for messages in found]
+    told = "Hi {}, this is Cal jumping in. How can I help?"
+    assert greeted == [[told.format("Ann")], [], [told.format("there")]]
