@@ -64,6 +64,7 @@ def test_each_action_runs_as_a_task(airflow, built_in):
         assert (one["state"], one["tries"]) == ("success", 1), action.name
         action.output.model_validate(one["output"])
         record("airflow", f"action:{action.name.partition('.')[2]}", "task")
+    record("airflow", "sample", "output as XCom")
 
 
 def test_error_says_what_to_do_and_is_tried_again_only_where_that_helps(airflow):
