@@ -33,6 +33,14 @@ def read(address: Address, work: Callable[[Any], Result]) -> Result:
     return result
 
 
+def versions(address: Address) -> AbstractContextManager[Callable[[], object]]:
+    """A function that gives another value after each change by anybody; it may take a moment. Raises StoreError."""
+    if isinstance(address, Path):
+        return sqlite.versions(address)
+    found: AbstractContextManager[Callable[[], object]] = _postgres().versions(address)
+    return found
+
+
 def write(address: Address, work: Callable[[Any], Result], hold: Any = None) -> Result:
     """Do `work` in one transaction, on the calling thread, which may be interrupted. Raises StoreError."""
     if isinstance(address, Path):

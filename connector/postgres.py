@@ -125,6 +125,16 @@ def read(url: PostgresUrl, work: Callable[[Any], Result]) -> Result:
         driver.close()
 
 
+@contextmanager
+def versions(url: PostgresUrl) -> Iterator[Callable[[], object]]:
+    """A function that gives another value some time after each change by anybody. Raises StoreError."""
+    query = (
+        "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) AS changes FROM pg_stat_user_tables "
+        "WHERE schemaname = current_schema()"
+    )
+    yield lambda: read(url, lambda connection: connection.execute(query).fetchone()["changes"])
+
+
 def write(url: PostgresUrl, work: Callable[[Any], Result], hold: "Hold | None" = None) -> Result:
     """Do `work` in one transaction, on the calling thread, which may be interrupted. Raises StoreError."""
     driver = _Driver(url, _WRITE, hold)

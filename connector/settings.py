@@ -149,6 +149,8 @@ class Settings:
     connections: Mapping[str, ConnectionEntry]
     mcp_token: SecretStr | None = None
     """CHATFORGE_MCP_TOKEN, which clients of `chatforge mcp --http` send"""
+    password: SecretStr | None = None
+    """CHATFORGE_PASSWORD, with which people log in to the pages of `chatforge serve` from other machines"""
     keep: Keep = Keep()
     config: Mapping[str, Any] = field(default_factory=dict)
     """What connections.yaml has below `config`."""
@@ -177,6 +179,7 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
     key = environment.get("CHATFORGE_API_KEY")
     secrets = (environment.get("CHATFORGE_WEBHOOK_SECRET") or "").split(",")
     public_url, token = environment.get("CHATFORGE_PUBLIC_URL"), environment.get("CHATFORGE_MCP_TOKEN")
+    password = environment.get("CHATFORGE_PASSWORD")
     state = _state_folder(environment, folder)
     url = environment.get(_DATABASE)
     connections, config = _connections((flows or folder) / "connections.yaml", environment)
@@ -190,6 +193,7 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
         budget_file=folder / (environment.get("CHATFORGE_BUDGET_FILE") or state / "budget.sqlite"),
         public_url=_url("CHATFORGE_PUBLIC_URL", public_url) if public_url else None,
         mcp_token=SecretStr(token) if token else None,
+        password=SecretStr(password) if password else None,
         keep=Keep(**{name: _time(variable, environment.get(variable), name) for name, variable in _KEEP.items()}),
         connections=connections,
         config=config,

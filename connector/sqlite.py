@@ -199,6 +199,13 @@ def read_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Resul
             return work(connection)
 
 
+@contextmanager
+def versions(path: Path) -> Iterator[Callable[[], object]]:
+    """A function that gives another value after each change by anybody. Raises StoreError."""
+    with explained(path), closing(connect(path, read_only=True)) as connection:
+        yield lambda: connection.execute("PRAGMA data_version").fetchone()[0]
+
+
 def write_file(path: Path, work: Callable[[sqlite3.Connection], Result]) -> Result:
     """Do `work` in one transaction, on the calling thread, which may be interrupted. Creates the file."""
     with explained(path):

@@ -6,12 +6,14 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from connector import registry
 from connector.adapter import Adapter
 from connector.cli import output
+from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows
 from connector.cli.loading import load_settings, pause_of, require_connections
 from connector.cli.paragraphs import write_beside
@@ -20,6 +22,7 @@ from connector.flows import durations
 from connector.flows.flow import Flow
 from connector.runs.listeners import find_listeners
 from connector.server import service
+from connector.server.access import LOOPBACK_NAMES, Access
 from connector.settings import Settings
 
 _LEFT = 10
@@ -35,8 +38,13 @@ def serve(
     flows: Annotated[Path, typer.Option(help="A folder of flow files, or one file.")] = Path("flows"),
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any free port.", min=0, max=65535)] = 8080,
+    pages: Annotated[
+        bool, typer.Option("--pages/--no-pages", help="Whether people can look at runs and events.")
+    ] = True,
 ) -> None:
-    """Receive webhooks and run flows until Ctrl-C.
+    """Receive webhooks and run flows until Ctrl-C, with pages to look at.
+
+    On an address that other machines reach, the pages need a password in CHATFORGE_PASSWORD.
 
     Example: chatforge serve --flows flows --port 8080
     """
@@ -48,6 +56,7 @@ def serve(
     adapter = Adapter(plugins, settings)
     loaded = load_flows(flows, adapter.catalogue)
     require_connections(adapter, loaded)
+    access = _read_access(settings, host) if pages else None
     listener = service.listen(host, port)
     with listener:
         shown = f"[{host}]" if ":" in host else host
@@ -56,10 +65,25 @@ def serve(
         def started(upcoming: Mapping[str, datetime]) -> None:
             with _ALSO_UNREAD:
                 _announce(address, adapter, settings, loaded, upcoming)
+                if access is not None:
+                    output.line(f"pages     {address}/")
 
-        service.serve(plugins, settings, loaded, listener, started)
+        folder = flows if flows.is_dir() else flows.parent
+        service.serve(plugins, settings, loaded, listener, started, folder=folder, access=access)
     with _ALSO_UNREAD:
         output.line("stopped")
+
+
+def _read_access(settings: Settings, host: str) -> Access:
+    """Who may see the pages. Raises UsageError where anybody could."""
+    password = settings.password.get_secret_value() if settings.password else None
+    if host not in LOOPBACK_NAMES and password is None:
+        raise UsageError(
+            f"with --host {host} other machines reach the pages, and there is no password: set CHATFORGE_PASSWORD, or "
+            "leave the pages out with --no-pages"
+        )
+    public = urlsplit(settings.public_url or "").hostname
+    return Access(password, frozenset(name for name in (public, host) if name))
 
 
 def _announce(

@@ -2,18 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, Router
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
 from connector.adapter import DEFAULT, Adapter
 from connector.errors import StoreError, WebhookError
 from connector.runs.intake import Intake
+from connector.server.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ class Webhooks:
 
     adapter: Adapter
     intake: Intake
+    refusals: Refusals
+    clock: Callable[[], datetime]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI app of their paths."""
@@ -36,12 +40,14 @@ class Webhooks:
     async def _receive(self, request: Request) -> Response:
         connector = request.path_params["connector"]
         connection = request.path_params.get("connection", DEFAULT)
+        headers, body = _headers(request), b""
         try:
             body = await _body(request)
-            delivery = self.adapter.accept_webhook(connector, connection, _headers(request), body)
+            delivery = self.adapter.accept_webhook(connector, connection, headers, body)
             stored = await self.intake.accept(delivery)
         except WebhookError as error:
             log.warning("refused a delivery to %a: %s", request.url.path[:100], error)
+            self.refusals.keep(self.clock(), (connector, connection), error.status, str(error), headers, body)
             return _json({"error": str(error)}, error.status)
         except StoreError as error:
             log.error("could not store a delivery: %s", error)  # noqa: TRY400 - the sentence says it all
@@ -54,7 +60,7 @@ class Webhooks:
         return _json(answer, 202 if stored.new else 200)
 
 
-def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]]) -> Router:
+def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]], pages: Sequence[BaseRoute]) -> Router:
     """The ASGI app. `ready` says why the server is not ready, or None."""
 
     async def healthz(_request: Request) -> Response:
@@ -70,6 +76,7 @@ def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]]) -
             Route("/webhooks/{connector}/{connection}", webhooks, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            *pages,
         ]
     )
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -31,8 +32,13 @@ from connector.runs.store import Store
 from connector.runs.upkeep.integrity import Integrity
 from connector.runs.upkeep.retention import Retention
 from connector.runs.worker import Worker
+from connector.server.access import Access
 from connector.server.app import Webhooks, create_app
+from connector.server.live import Live
 from connector.server.readiness import Readiness
+from connector.server.refusals import Refusals
+from connector.server.site import Site
+from connector.server.web import Web
 from connector.settings import Settings
 from connector.transport import load_engine
 
@@ -92,12 +98,21 @@ def serve(
     listener: socket.socket,
     started: Started,
     failpoint: Failpoint | None = None,
+    *,
+    folder: Path = Path("flows"),
+    access: Access | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError."""
+    """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError.
+
+    Without `access` there are no pages. `folder` is where the flows lie.
+    """
 
     async def work() -> None:
         store = Store(settings.database, hold, failpoint)
-        async with Adapter(registry, settings) as adapter, _working(adapter, store, flows, settings) as parts:
+        async with (
+            Adapter(registry, settings) as adapter,
+            _working(adapter, store, flows, settings, folder, access) as parts,
+        ):
             server = _Server(_configure(parts.app), parts.stop_working)
             parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
             announcing = asyncio.create_task(_announce(server, parts, started))
@@ -126,8 +141,11 @@ def _configure(app: Router) -> uvicorn.Config:
 
 
 @asynccontextmanager
-async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], settings: Settings) -> AsyncIterator[_Parts]:
+async def _working(
+    adapter: Adapter, store: Store, flows: Sequence[Flow], settings: Settings, folder: Path, access: Access | None
+) -> AsyncIterator[_Parts]:
     """The app, and what works behind it."""
+    stopped = asyncio.Event()
     worker = Worker(adapter, store, _now)
     listeners = find_listeners(flows)
     listeners += store.query(find_pinned, adapter.catalogue, listeners)
@@ -142,6 +160,7 @@ async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], settin
     working = asyncio.create_task(_work(worker, scheduler, poller, retention, integrity, keeper))
 
     def stop() -> None:
+        stopped.set()
         scheduler.stop()
         poller.stop()
         retention.stop()
@@ -150,7 +169,21 @@ async def _working(adapter: Adapter, store: Store, flows: Sequence[Flow], settin
         keeper.stop()
 
     try:
-        app = create_app(Webhooks(adapter, intake), Readiness(working, store, integrity).fault)
+        refusals = Refusals()
+        site = Site(
+            adapter=adapter,
+            store=store,
+            settings=settings,
+            intake=intake,
+            flows=flows,
+            folder=folder,
+            refusals=refusals,
+            wake=worker.wake,
+            clock=_now,
+            upcoming=lambda: scheduler.upcoming,
+        )
+        pages = Web(site, access, Live(site, lambda: stopped.is_set())).routes() if access else []
+        app = create_app(Webhooks(adapter, intake, refusals, _now), Readiness(working, store, integrity).fault, pages)
         yield _Parts(app, working, stop, lambda: scheduler.upcoming)
     finally:
         stop()

@@ -1,0 +1,39 @@
+"""What the pages reach."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from connector import engines
+from connector.adapter import Adapter
+from connector.database import Connection
+from connector.flows.flow import Flow
+from connector.runs.intake import Intake
+from connector.runs.store import Store
+from connector.server.refusals import Refusals
+from connector.settings import Settings
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """`wake` tells the worker that there is something to do, `fault` why the server is not healthy."""
+
+    adapter: Adapter
+    store: Store
+    settings: Settings
+    intake: Intake
+    flows: Sequence[Flow]
+    folder: Path
+    refusals: Refusals
+    wake: Callable[[], None]
+    clock: Callable[[], datetime]
+    upcoming: Callable[[], Mapping[str, datetime] | None]
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Read one state of the database, on another thread: a search may take long."""
+        return await asyncio.to_thread(engines.read, self.settings.database, work)

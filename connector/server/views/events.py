@@ -1,0 +1,188 @@
+"""Events: what came in, what was refused, and what each flow made of it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from connector.database import Connection
+from connector.runs import records
+from connector.runs.journal import Journal
+from connector.runs.records import RunStatus
+from connector.runs.search import EventFilter, find_events
+from connector.server.pages import Page, Params
+from connector.server.site import Site
+from connector.server.views.runs import about
+
+MOST = 50
+_VERDICTS = {
+    "webhook": "its signature fits: it is from ChatForge",
+    "poll": "found in a list that was polled",
+    "schedule": "the clock",
+    "manual": "a person made it",
+}
+
+
+class EventsParams(Params):
+    text: str | None = Field(None, max_length=200, description="Part of an e-mail, a name or a message, or an id.")
+    name: str | None = Field(None, max_length=200)
+    held: bool = False
+    before: str | None = Field(None, max_length=100, description="The id of an event: only older ones.")
+
+
+class StartShown(BaseModel):
+    """What a flow made of the event."""
+
+    flow: str
+    run_id: str | None
+    status: RunStatus | None = Field(description="Of the run.")
+    reason: str | None = Field(description="Why it has started nothing, or why its run did not succeed.")
+    held: bool
+    due_at: datetime | None = Field(description="When it starts without the entry of the list that it waits for.")
+
+
+class EventRow(BaseModel):
+    id: str
+    name: str
+    source: str
+    status: Literal["accepted", "held"]
+    about: str | None
+    received_at: datetime
+    connection: str
+    starts: Sequence[StartShown]
+
+
+class RefusalShown(BaseModel):
+    """A delivery that was not accepted. Anybody may have sent it."""
+
+    at: datetime
+    connection: str
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    body: str
+
+
+class EventsShown(BaseModel):
+    events: Sequence[EventRow]
+    older: str | None = Field(description="`before` of the next page; null on the last one.")
+    refused: Sequence[RefusalShown] = Field(description="Since the server started, the newest first.")
+
+
+async def read_events(site: Site, wanted: EventsParams) -> EventsShown:
+    chosen = EventFilter(name=wanted.name, held=wanted.held, text=wanted.text, before=wanted.before)
+
+    def read(connection: Connection) -> list[EventRow]:
+        return [_row(connection, event) for event in find_events(connection, chosen, MOST + 1)]
+
+    rows = await site.read(read)
+    text = (wanted.text or "").strip().lower()
+    refused = [
+        RefusalShown(
+            at=one.at,
+            connection=f"{one.connector}/{one.connection}",
+            status=one.status,
+            reason=one.reason,
+            headers=one.headers,
+            body=one.body,
+        )
+        for one in site.refusals
+        if text in one.body.lower() and not wanted.before
+    ]
+    return EventsShown(events=rows[:MOST], older=rows[MOST - 1].id if len(rows) > MOST else None, refused=refused)
+
+
+def _row(connection: Connection, event: records.Event) -> EventRow:
+    return EventRow(
+        id=event.id,
+        name=event.name,
+        source=event.source,
+        status=event.status,
+        about=_about(event.text),
+        received_at=event.received_at,
+        connection=f"{event.connector}/{event.connection}",
+        starts=_starts(connection, event.id),
+    )
+
+
+def _starts(connection: Connection, event_id: str) -> list[StartShown]:
+    journal = Journal(connection)
+    made = [_start(journal, one) for one in journal.starts(event_id)]
+    waiting = [
+        StartShown(flow=flow, run_id=None, status=None, reason=_WAITS, held=False, due_at=due_at)
+        for flow, due_at in journal.waiting(event_id).items()
+    ]
+    return made + waiting
+
+
+_WAITS = "it waits until the list has the entry that this webhook tells of"
+
+
+def _start(journal: Journal, start: records.Start) -> StartShown:
+    run = journal.run(start.run_id) if start.run_id else None
+    reason = (run.error.message if run.error else run.reason) if run else start.reason
+    return StartShown(
+        flow=start.flow,
+        run_id=start.run_id,
+        status=run.status if run else None,
+        reason=reason,
+        held=start.held,
+        due_at=None,
+    )
+
+
+def _about(text: str | None) -> str | None:
+    try:
+        payload = json.loads(text or "null")
+    except ValueError:
+        return None
+    if not isinstance(payload, dict):
+        return None
+    inner = [value for value in payload.values() if isinstance(value, dict)]
+    return next((found for one in [*inner, payload] if (found := about(one))), None)
+
+
+class EventParams(Params):
+    id: str = Field(max_length=100)
+
+
+class EventShown(BaseModel):
+    event: EventRow
+    verdict: str = Field(description="Why it was believed.")
+    occurred_at: datetime | None
+    body: Any = Field(description="As JSON; the text where it is none; null once it was removed.")
+    flows: Sequence[str] = Field(description="Those that could decide it anew.")
+
+
+async def read_event(site: Site, wanted: EventParams) -> EventShown | None:
+    def read(connection: Connection) -> tuple[records.Event, EventRow] | None:
+        event = Journal(connection).event(wanted.id)
+        return None if event is None else (event, _row(connection, event))
+
+    found = await site.read(read)
+    if found is None:
+        return None
+    event, row = found
+    started = {start.flow for start in row.starts if start.run_id}
+    return EventShown(
+        event=row,
+        verdict=_VERDICTS.get(event.source, event.source),
+        occurred_at=event.occurred_at,
+        body=_body(event.text),
+        flows=[flow.name for flow in site.flows if flow.trigger is not None and flow.name not in started],
+    )
+
+
+def _body(text: str | None) -> Any:
+    try:
+        return json.loads(text) if text is not None else None
+    except ValueError:
+        return text
+
+
+PAGES = (
+    Page("/events", "Events", "events.html", EventsParams, EventsShown, read_events),
+    Page("/events/{id}", "Event", "event.html", EventParams, EventShown, read_event),
+)

@@ -1,0 +1,144 @@
+"""The first page: whether all is well, and what needs a person."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, Field
+
+from connector.database import Connection
+from connector.runs import search
+from connector.runs.polling.poll_states import PollState, read_partition_failures, read_polls
+from connector.runs.records import RunStatus, first_id, read_time
+from connector.runs.search import EventFilter, RunFilter
+from connector.server.pages import Page, Params
+from connector.server.site import Site
+from connector.server.views.runs import RunRow, row_of
+
+_HOURS = 24
+_FIRST = 10
+"""Runs that are shown of those that need a person."""
+_URGENT: tuple[RunStatus, ...] = ("held", "failed")
+
+
+class Trouble(BaseModel):
+    """Something that is not well: what, and where to look."""
+
+    sentence: str
+    path: str
+
+
+class Hour(BaseModel):
+    at: datetime
+    runs: dict[RunStatus, int]
+
+
+class Polled(BaseModel):
+    """The list of an agent that is polled."""
+
+    connection: str
+    list: str
+    agent: str
+    polled_at: datetime | None
+    swept_at: datetime | None = Field(description="When the list was seen whole for the last time.")
+    error: str | None
+
+
+class HomeShown(BaseModel):
+    healthy: bool
+    troubles: Sequence[Trouble]
+    hours: Sequence[Hour] = Field(description="The last 24, the oldest first.")
+    most: int = Field(description="Runs in the hour that has most of them.")
+    urgent: Sequence[RunRow] = Field(description="Held runs, then failed ones of the last 24 hours.")
+    approvals: Sequence[RunRow] = Field(description="Runs that ask a person.")
+    last_webhook: datetime | None
+    polls: Sequence[Polled]
+    flows: int
+
+
+async def read_home(site: Site, _wanted: Params) -> HomeShown:
+    now = site.clock()
+
+    def read(connection: Connection) -> HomeShown:
+        polls = [one for one in read_polls(connection) if one.retired_at is None and one.unwatched_at is None]
+        urgent = list(_find_urgent(connection, now))
+        troubles = [*_find_troubles(connection, polls, urgent), *_find_refused(site)]
+        hours = _count(connection, now)
+        waiting = search.find_runs(connection, RunFilter(status="waiting"), 200)
+        rows = [row_of(connection, run) for run in waiting]
+        return HomeShown(
+            healthy=not troubles,
+            troubles=troubles,
+            hours=hours,
+            most=max((sum(hour.runs.values()) for hour in hours), default=0),
+            urgent=urgent[:_FIRST],
+            approvals=[row for row in rows if row.why and " asks a person" in row.why][:_FIRST],
+            last_webhook=_last_webhook(connection),
+            polls=[_polled(one) for one in polls],
+            flows=len(site.flows),
+        )
+
+    return await site.read(read)
+
+
+def _find_urgent(connection: Connection, now: datetime) -> Iterator[RunRow]:
+    for status in _URGENT:
+        since = now - timedelta(hours=_HOURS) if status == "failed" else None
+        for run in search.find_runs(connection, RunFilter(status=status, since=since), _FIRST):
+            yield row_of(connection, run)
+
+
+def _find_troubles(connection: Connection, polls: Sequence[PollState], urgent: Sequence[RunRow]) -> Iterator[Trouble]:
+    for status in _URGENT:
+        found = sum(1 for run in urgent if run.status == status)
+        if found:
+            many = f"{found} or more runs" if found == _FIRST else f"{found} run{'s' * (found > 1)}"
+            yield Trouble(sentence=f"{many} {status}", path=f"/runs?status={status}")
+    if events := search.find_events(connection, EventFilter(held=True), _FIRST):
+        yield Trouble(sentence=f"{len(events)} event{'s' * (len(events) > 1)} held", path="/events?held=true")
+    for failure in read_partition_failures(connection):
+        place = f"{failure.connector}/{failure.connection}"
+        yield Trouble(sentence=f"{place} is not polled: {failure.error}", path="/connections")
+    for poll in polls:
+        if poll.failing_since is not None:
+            yield Trouble(sentence=f"{poll.list} of {poll.partition} are not polled: {poll.error}", path="/connections")
+
+
+def _find_refused(site: Site) -> Iterator[Trouble]:
+    if site.refusals.count:
+        newest = next(iter(site.refusals))
+        word = "delivery was" if site.refusals.count == 1 else "deliveries were"
+        yield Trouble(sentence=f"{site.refusals.count} {word} refused, the last one: {newest.reason}", path="/events")
+
+
+def _count(connection: Connection, now: datetime) -> list[Hour]:
+    first = (now - timedelta(hours=_HOURS - 1)).replace(minute=0, second=0, microsecond=0)
+    counted: dict[str, Counter[RunStatus]] = {}
+    rows = connection.execute(
+        "SELECT substr(created_at, 1, 13) AS hour, status, count(*) AS runs FROM runs WHERE id >= ? "
+        "GROUP BY substr(created_at, 1, 13), status",
+        (first_id("run", first),),
+    )
+    for row in rows:
+        counted.setdefault(row["hour"], Counter())[row["status"]] = row["runs"]
+    hours = [first + timedelta(hours=number) for number in range(_HOURS)]
+    return [Hour(at=hour, runs=dict(counted.get(f"{hour:%Y-%m-%dT%H}", {}))) for hour in hours]
+
+
+def _last_webhook(connection: Connection) -> datetime | None:
+    row = connection.execute("SELECT max(received_at) AS at FROM events WHERE source = 'webhook'").fetchone()
+    return read_time(row["at"]) if row["at"] else None
+
+
+def _polled(poll: PollState) -> Polled:
+    return Polled(
+        connection=f"{poll.connector}/{poll.connection}",
+        list=poll.list,
+        agent=poll.partition,
+        polled_at=poll.polled_at,
+        swept_at=poll.swept_at,
+        error=poll.error if poll.failing_since else None,
+    )
+
+
+PAGES = (Page("/", "Home", "home.html", Params, HomeShown, read_home),)

@@ -1,0 +1,202 @@
+"""Runs: those that fit a filter, and all of one."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from connector.database import Connection
+from connector.runs import records, stories
+from connector.runs.decisions.interventions import Intervention
+from connector.runs.effects import acts_once
+from connector.runs.records import RunStatus, StepStatus
+from connector.runs.search import RunFilter, find_runs
+from connector.runs.waits import RunView, find_waits, read_view
+from connector.server.pages import Page, Params
+from connector.server.site import Site
+
+MOST = 50
+"""Runs of a page."""
+_ABOUT = ("visitor_email", "email", "visitor_name", "name", "visitor_phone")
+
+
+class RunsParams(Params):
+    flow: str | None = Field(None, max_length=200)
+    status: RunStatus | None = None
+    text: str | None = Field(None, max_length=200, description="Part of an e-mail, a name or a message, or an id.")
+    since: datetime | None = None
+    until: datetime | None = None
+    before: str | None = Field(None, max_length=100, description="The id of a run: only older ones.")
+
+
+class RunRow(BaseModel):
+    id: str
+    flow: str
+    status: RunStatus
+    about: str | None = Field(description="Whom it is about, as far as its trigger says.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    why: str | None = Field(description="Why it did not succeed, or what it waits for.")
+
+
+class RunsShown(BaseModel):
+    runs: Sequence[RunRow]
+    flows: Sequence[str] = Field(description="The names to filter by.")
+    older: str | None = Field(description="`before` of the next page; null on the last one.")
+
+
+async def read_runs(site: Site, wanted: RunsParams) -> RunsShown:
+    chosen = RunFilter(
+        flow=wanted.flow,
+        status=wanted.status,
+        text=wanted.text,
+        since=wanted.since,
+        until=wanted.until,
+        before=wanted.before,
+    )
+
+    def read(connection: Connection) -> list[RunRow]:
+        return [row_of(connection, run) for run in find_runs(connection, chosen, MOST + 1)]
+
+    rows = await site.read(read)
+    names = sorted({flow.name for flow in site.flows} | {row.flow for row in rows})
+    return RunsShown(runs=rows[:MOST], flows=names, older=rows[MOST - 1].id if len(rows) > MOST else None)
+
+
+def row_of(connection: Connection, run: records.Run) -> RunRow:
+    why = run.error.message if run.error else run.reason
+    if why is None and run.status in ("queued", "waiting"):
+        why = stories.waits_of(find_waits(connection, run)) or None
+    return RunRow(
+        id=run.id,
+        flow=run.flow,
+        status=run.status,
+        about=about(run.trigger),
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        why=why,
+    )
+
+
+def about(trigger: Mapping[str, Any]) -> str | None:
+    """Whom a run is about, as far as its trigger or its inputs say."""
+    return next((value for name in _ABOUT if isinstance(value := trigger.get(name), str) and value), None)
+
+
+class RunParams(Params):
+    id: str = Field(max_length=100)
+
+
+class AttemptShown(BaseModel):
+    number: int
+    started_at: datetime
+    finished_at: datetime | None
+    error: str | None
+
+
+class StepShown(BaseModel):
+    id: str
+    action: str
+    status: StepStatus
+    started_at: datetime
+    finished_at: datetime | None
+    after: float = Field(description="Seconds from the beginning of the run.")
+    input: Any
+    output: Any
+    reason: str | None = Field(description="Why it was skipped: with the values that made its `if` false.")
+    error: str | None
+    attempts: Sequence[AttemptShown]
+
+
+class ChoiceShown(BaseModel):
+    """Something that a person can do about the run."""
+
+    change: str
+    step: str | None
+    sentence: str
+    command: str
+    asked: Mapping[str, Any] | None = Field(description="The title and the form of an approval.")
+
+
+class DecisionShown(BaseModel):
+    what: str
+    step: str | None
+    by: str
+    at: datetime
+    reason: str | None
+
+
+class RunShown(BaseModel):
+    run: RunRow
+    sentence: str = Field(description="What happened.")
+    choices: Sequence[ChoiceShown]
+    event_id: str
+    revision: str
+    trigger: Any
+    outputs: Any
+    steps: Sequence[StepShown]
+    decisions: Sequence[DecisionShown]
+
+
+async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
+    def read(connection: Connection) -> tuple[RunView, RunRow] | None:
+        view = read_view(connection, wanted.id)
+        return None if view is None else (view, row_of(connection, view.run))
+
+    found = await site.read(read)
+    if found is None:
+        return None
+    view, row = found
+    story = stories.tell(view, acts_once(site.adapter))
+    return RunShown(
+        run=row,
+        sentence=story.sentence,
+        choices=[_choice(view, one) for one in story.choices],
+        event_id=view.run.event_id,
+        revision=view.run.revision,
+        trigger=view.run.trigger,
+        outputs=view.run.outputs,
+        steps=[_step(view, step) for step in view.steps],
+        decisions=[_decision(one) for one in view.interventions],
+    )
+
+
+def _choice(view: RunView, choice: stories.Choice) -> ChoiceShown:
+    asked = next((one.asked for one in view.waiting if one.step == choice.step and choice.change == "approve"), None)
+    return ChoiceShown(
+        change=choice.change, step=choice.step, sentence=choice.sentence, command=choice.command, asked=asked
+    )
+
+
+def _step(view: RunView, step: records.Step) -> StepShown:
+    attempts = [
+        AttemptShown(number=one.number, started_at=one.started_at, finished_at=one.finished_at, error=one.error)
+        for one in view.attempts
+        if one.step == step.id
+    ]
+    return StepShown(
+        id=step.id,
+        action=step.action,
+        status=step.status,
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+        after=round((step.started_at - view.run.created_at).total_seconds(), 3),
+        input=step.input,
+        output=step.output,
+        reason=step.reason,
+        error=step.error.message if step.error else None,
+        attempts=attempts,
+    )
+
+
+def _decision(one: Intervention) -> DecisionShown:
+    return DecisionShown(what=one.what, step=one.step, by=one.person.by, at=one.person.at, reason=one.person.reason)
+
+
+PAGES = (
+    Page("/runs", "Runs", "runs.html", RunsParams, RunsShown, read_runs),
+    Page("/runs/{id}", "Run", "run.html", RunParams, RunShown, read_run),
+)

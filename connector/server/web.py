@@ -1,0 +1,262 @@
+"""The pages over HTTP: as HTML for people, as JSON below /api, and what people change with them."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+from jinja2 import Environment
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from connector.errors import ConnectorError, StoreError
+from connector.runs.decisions.interventions import RefusedError
+from connector.server.access import COOKIE, TOKEN_HEADER, Access, Asking, DeniedError, Visitor
+from connector.server.changes import CHANGES
+from connector.server.live import Live
+from connector.server.openapi import describe
+from connector.server.pages import Change, Page, Params
+from connector.server.rendering import STATIC, make_environment
+from connector.server.site import Site
+from connector.server.views import events, home, runs
+from connector.validation import sentence
+
+log = logging.getLogger(__name__)
+
+PAGES: tuple[Page, ...] = (*home.PAGES, *runs.PAGES, *events.PAGES)
+_FILES = {
+    "app.css": "text/css",
+    "app.js": "text/javascript",
+    "htmx.min.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_MOST = 262_144
+"""Bytes of a form."""
+Answer = Callable[[Request, Visitor], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    site: Site
+    access: Access
+    live: Live
+    environment: Environment = field(default_factory=make_environment)
+
+    def routes(self) -> list[Route]:
+        shown = [route for page in PAGES for route in self._page(page)]
+        changed = [route for change in CHANGES for route in self._change(change)]
+        return [
+            Route("/static/{name}", self._static, methods=["GET"]),
+            Route("/login", self._login, methods=["GET", "POST"]),
+            Route("/logout", self._guarded(self._logout), methods=["POST"]),
+            Route("/api/openapi.json", self._guarded(self._openapi), methods=["GET"]),
+            Route("/changes", self._guarded(self._changes), methods=["GET"]),
+            Route("/api/token", self._guarded(self._token), methods=["GET"]),
+            *shown,
+            *changed,
+        ]
+
+    def _page(self, page: Page) -> list[Route]:
+        async def as_html(request: Request, visitor: Visitor) -> Response:
+            wanted = _read(page.params, request.query_params, request.path_params)
+            found = await page.read(self.site, wanted)
+            if found is None:
+                raise DeniedError(404, f"there is no {page.title.lower()} {request.path_params.get('id', '')!r}")
+            return self._html(page.template, request, visitor, shown=found, wanted=wanted, title=page.title)
+
+        async def as_json(request: Request, _visitor: Visitor) -> Response:
+            found = await page.read(self.site, _read(page.params, request.query_params, request.path_params))
+            if found is None:
+                raise DeniedError(404, f"there is no {page.title.lower()} {request.path_params.get('id', '')!r}")
+            return _json(found)
+
+        api = f"/api{page.path}" if page.path != "/" else "/api/home"
+        return [
+            Route(page.path, self._guarded(as_html), methods=["GET"]),
+            Route(api, self._guarded(as_json), methods=["GET"]),
+        ]
+
+    def _change(self, change: Change) -> list[Route]:
+        async def from_form(request: Request, visitor: Visitor) -> Response:
+            return RedirectResponse(await self._make(change, request, visitor, await _form(request)), 303)
+
+        async def from_json(request: Request, visitor: Visitor) -> Response:
+            given = {**await _object(request), "token": request.headers.get(TOKEN_HEADER)}
+            return JSONResponse({"path": await self._make(change, request, visitor, given)})
+
+        return [
+            Route(change.path, self._guarded(from_form), methods=["POST"]),
+            Route(f"/api{change.path}", self._guarded(from_json), methods=["POST"]),
+        ]
+
+    async def _make(self, change: Change, request: Request, visitor: Visitor, given: Mapping[str, Any]) -> str:
+        """The one way to a change: with the token, and with a line in the log."""
+        self.access.require_token(visitor, given.get("token"))
+        wanted = _read(change.params, given, request.path_params)
+        path = await change.do(self.site, wanted, visitor)
+        log.info("audit: %s %a by %s", change.path, request.path_params.get("id"), visitor.name)
+        return path
+
+    def _guarded(self, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+        async def guarded(request: Request) -> Response:
+            try:
+                visitor = self.access.admit(_asking(request), self.site.clock())
+                response = await answer(request, visitor)
+            except DeniedError as error:
+                response = self._denied(request, error)
+            except (ConnectorError, ValidationError) as error:
+                response = self._failed(request, error)
+            response.headers.update(_HEADERS)
+            return response
+
+        return guarded
+
+    def _denied(self, request: Request, error: DeniedError) -> Response:
+        if error.login and not _is_api(request):
+            return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+        return self._error(request, error.status, str(error))
+
+    def _failed(self, request: Request, error: ConnectorError | ValidationError) -> Response:
+        if isinstance(error, ValidationError):
+            return self._error(request, 422, sentence(error))
+        if isinstance(error, StoreError):
+            log.error("%s", error)
+            return self._error(request, 503, str(error))
+        return self._error(request, 409 if isinstance(error, RefusedError) else 422, str(error))
+
+    def _error(self, request: Request, status: int, sentence: str) -> Response:
+        if _is_api(request):
+            return JSONResponse({"error": sentence}, status)
+        return self._html("error.html", request, None, title="Not done", sentence=sentence, status=status)
+
+    def _html(self, template: str, request: Request, visitor: Visitor | None, **values: Any) -> Response:
+        query = dict(request.query_params)
+        older = {**query, "before": getattr(values.get("shown"), "older", None) or ""}
+        shown = {
+            "now": self.site.clock(),
+            "path": request.url.path,
+            "address": f"{request.url.path}?{urlencode(query)}",
+            "older_address": f"{request.url.path}?{urlencode(older)}",
+            "token": visitor.token if visitor else "",
+            **values,
+        }
+        text = self.environment.get_template(template).render(**shown)
+        return HTMLResponse(text.encode("utf-8", "replace"), status_code=values.get("status", 200))
+
+    async def _static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in _FILES:
+            return Response("there is no such file", 404)
+        return FileResponse(STATIC / name, media_type=_FILES[name], headers={"X-Content-Type-Options": "nosniff"})
+
+    async def _login(self, request: Request) -> Response:
+        sentence = ""
+        try:
+            asking = _asking(request)
+            self.access.check_host(asking)
+            if request.method == "POST":
+                form = await _form(request)
+                session = self.access.log_in(asking, str(form.get("password", "")), self.site.clock())
+                if session is not None:
+                    return self._logged_in(request, session, str(form.get("next", "/")))
+                log.warning("audit: a wrong password was given from %s", asking.client)
+                sentence = "the password is wrong; it is in CHATFORGE_PASSWORD where the server runs"
+        except DeniedError as error:
+            response = self._error(request, error.status, str(error))
+        else:
+            target = request.query_params.get("next", "/")
+            status = 401 if sentence else 200
+            response = self._html(
+                "login.html", request, None, title="Log in", sentence=sentence, next=target, status=status
+            )
+        response.headers.update(_HEADERS)
+        return response
+
+    def _logged_in(self, request: Request, session: str, target: str) -> Response:
+        own = target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
+        response = RedirectResponse(own, 303, headers=_HEADERS)
+        secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+        response.set_cookie(COOKIE, session, httponly=True, samesite="strict", secure=secure, path="/")
+        log.info("audit: a person logged in")
+        return response
+
+    async def _logout(self, request: Request, visitor: Visitor) -> Response:
+        self.access.require_token(visitor, str((await _form(request)).get("token", "")))
+        self.access.log_out(request.cookies.get(COOKIE))
+        return RedirectResponse("/login", 303)
+
+    async def _changes(self, request: Request, _visitor: Visitor) -> Response:
+        return await self.live.answer(request)
+
+    async def _token(self, _request: Request, visitor: Visitor) -> Response:
+        """What changes send in the header X-ChatForge-Token."""
+        return JSONResponse({"token": visitor.token})
+
+    async def _openapi(self, _request: Request, _visitor: Visitor) -> Response:
+        return JSONResponse(describe(PAGES, CHANGES))
+
+
+def _asking(request: Request) -> Asking:
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    client = request.client.host if request.client else ""
+    return Asking(request.method, client, request.url.scheme, headers, request.cookies.get(COOKIE))
+
+
+def _read(params: type[Params], given: Mapping[str, Any], path: Mapping[str, Any]) -> Params:
+    """Raises ValidationError. An empty field of a form is as not given."""
+    filled = {name: value for name, value in given.items() if value not in ("", None)}
+    return params.model_validate(filled | dict(path))
+
+
+async def _form(request: Request) -> dict[str, str]:
+    text = (await _body(request)).decode("utf-8", "replace")
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=50, errors="replace"))
+    except ValueError:
+        raise DeniedError(400, "the form has too many fields") from None
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    try:
+        value = json.loads(await _body(request) or b"{}")
+    except ValueError:
+        raise DeniedError(400, "the body is no JSON; expected an object") from None
+    if not isinstance(value, dict):
+        raise DeniedError(400, "the body is no object; expected one with the fields of the change")
+    return value
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST:
+            raise DeniedError(413, f"the form is longer than {_MOST} bytes")
+    return body
+
+
+def _json(found: BaseModel) -> Response:
+    # json.dumps writes a half character as an escape, which pydantic would refuse.
+    return Response(json.dumps(found.model_dump(mode="python"), default=_plain), media_type="application/json")
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _is_api(request: Request) -> bool:
+    return request.url.path.startswith("/api/")
