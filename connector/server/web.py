@@ -22,12 +22,18 @@ from connector.server.openapi import describe
 from connector.server.pages import Change, Page, Params
 from connector.server.rendering import STATIC, make_environment
 from connector.server.site import Site
-from connector.server.views import events, home, runs
+from connector.server.views import connections, events, flows, home, runs
 from connector.validation import sentence
 
 log = logging.getLogger(__name__)
 
-PAGES: tuple[Page, ...] = (*home.PAGES, *runs.PAGES, *events.PAGES)
+PAGES: tuple[Page, ...] = (
+    *home.PAGES,
+    *runs.PAGES,
+    *events.PAGES,
+    *flows.PAGES,
+    *connections.PAGES,
+)
 _FILES = {
     "app.css": "text/css",
     "app.js": "text/javascript",

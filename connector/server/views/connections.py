@@ -1,0 +1,95 @@
+"""Connections: whether each has what it needs, how it is polled, and a test that asks the other side."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, Field
+
+from connector.adapter import DEFAULT
+from connector.declare import connector_of
+from connector.errors import ConnectorError
+from connector.flows.flow import Flow
+from connector.runs.polling.poll_states import read_partition_failures
+from connector.server.pages import Page, Params
+from connector.server.site import Site
+
+_WORKS = "it works"
+
+
+class ConnectionsParams(Params):
+    test: str | None = Field(None, max_length=200, description="CONNECTOR/NAME of a connection that is tested now.")
+
+
+class ConnectionRow(BaseModel):
+    connector: str
+    name: str
+    title: str
+    used_by: Sequence[str] = Field(description="The flows that use it.")
+    fault: str | None = Field(description="What it lacks.")
+    failing: str | None = Field(description="Why its lists are not polled.")
+    testable: bool
+    tested: str | None = Field(description="What the test has shown; null unless it was asked for.")
+
+
+class ConnectionsShown(BaseModel):
+    connections: Sequence[ConnectionRow]
+
+
+async def read_connections(site: Site, wanted: ConnectionsParams) -> ConnectionsShown:
+    failures = await site.read(read_partition_failures)
+    failing = {(one.connector, one.connection): one.error for one in failures}
+    rows = []
+    for connector, name in _names(site):
+        row = _row(site, connector, name, failing.get((connector, name)))
+        if wanted.test == f"{connector}/{name}" and row.testable:
+            row = row.model_copy(update={"tested": await _test(site, connector, name)})
+        rows.append(row)
+    return ConnectionsShown(connections=rows)
+
+
+def _names(site: Site) -> list[tuple[str, str]]:
+    """Those of connections.yaml, and those that flows use."""
+    named = {(entry.connector, name) for name, entry in site.settings.connections.items()}
+    return sorted(named | {place for flow in site.flows for place in _used(flow)})
+
+
+def _used(flow: Flow) -> set[tuple[str, str]]:
+    called = {(connector_of(call.uses), call.connection) for _, call in flow.calls_of_actions()}
+    trigger = {(connector_of(flow.trigger.uses), flow.trigger.connection)} if flow.trigger else set()
+    return called | trigger
+
+
+def _row(site: Site, connector: str, name: str, failing: str | None) -> ConnectionRow:
+    declared = site.adapter.registry.connections.get(connector)
+    return ConnectionRow(
+        connector=connector,
+        name=name,
+        title=declared.title if declared else connector,
+        used_by=sorted({flow.name for flow in site.flows if (connector, name) in _used(flow)}),
+        fault=_fault(site, connector, name),
+        failing=failing,
+        testable=declared is not None and declared.test is not None,
+        tested=None,
+    )
+
+
+def _fault(site: Site, connector: str, name: str = DEFAULT) -> str | None:
+    if connector not in site.adapter.registry.connections:
+        return None
+    try:
+        site.adapter.require_connection(connector, name)
+    except ConnectorError as error:
+        return str(error)
+    return None
+
+
+async def _test(site: Site, connector: str, name: str) -> str:
+    try:
+        await site.adapter.check_connection(connector, name)
+    except ConnectorError as error:
+        return str(error)
+    return _WORKS
+
+
+PAGES = (
+    Page("/connections", "Connections", "connections.html", ConnectionsParams, ConnectionsShown, read_connections),
+)

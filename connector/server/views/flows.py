@@ -1,0 +1,97 @@
+"""Flows: the text of each, what starts it, and how its runs ended."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from connector.database import Connection
+from connector.flows.durations import render
+from connector.flows.flow import Flow
+from connector.runs.records import RunStatus
+from connector.runs.search import RunFilter, find_runs
+from connector.server.pages import Page, Params
+from connector.server.site import Site
+from connector.server.views.runs import RunRow, row_of
+
+_RECENT = 10
+
+
+class FlowRow(BaseModel):
+    name: str
+    description: str
+    enabled: bool
+    starts: str = Field(description="What starts it.")
+    next_at: datetime | None = Field(description="When the clock starts it next.")
+    last: RunRow | None
+
+
+class FlowsShown(BaseModel):
+    flows: Sequence[FlowRow]
+    folder: str
+
+
+async def read_flows(site: Site, _wanted: Params) -> FlowsShown:
+    def read(connection: Connection) -> list[FlowRow]:
+        return [_row(site, connection, flow) for flow in sorted(site.flows, key=lambda flow: flow.name)]
+
+    return FlowsShown(flows=await site.read(read), folder=str(site.folder))
+
+
+def _row(site: Site, connection: Connection, flow: Flow) -> FlowRow:
+    last = find_runs(connection, RunFilter(flow=flow.name), 1)
+    return FlowRow(
+        name=flow.name,
+        description=flow.description,
+        enabled=flow.enabled,
+        starts=_starts(site, flow),
+        next_at=(site.upcoming() or {}).get(flow.name),
+        last=row_of(connection, last[0]) if last else None,
+    )
+
+
+def _starts(site: Site, flow: Flow) -> str:
+    if flow.trigger is None:
+        return "a person, or another flow"
+    use = flow.trigger
+    watching = site.adapter.watch(use.uses, use.input)
+    account = "" if use.connection == "default" else f" of {use.connection}"
+    return f"{use.uses}{account}" + (f", polled every {render(watching.every)}" if watching else "")
+
+
+class FlowParams(Params):
+    id: str = Field(max_length=200, description="The name of the flow.")
+
+
+class FlowShown(BaseModel):
+    flow: FlowRow
+    source: str
+    steps: Sequence[str]
+    counts: dict[RunStatus, int] = Field(description="Of all runs that are kept.")
+    recent: Sequence[RunRow]
+
+
+async def read_flow(site: Site, wanted: FlowParams) -> FlowShown | None:
+    flow = next((one for one in site.flows if one.name == wanted.id), None)
+    if flow is None:
+        return None
+
+    def read(connection: Connection) -> FlowShown:
+        counted = connection.execute(
+            "SELECT status, count(*) AS runs FROM runs WHERE flow = ? GROUP BY status", (flow.name,)
+        )
+        return FlowShown(
+            flow=_row(site, connection, flow),
+            source=flow.source,
+            steps=[step.id for step in flow.walk()],
+            counts={row["status"]: row["runs"] for row in counted},
+            recent=[row_of(connection, run) for run in find_runs(connection, RunFilter(flow=flow.name), _RECENT)],
+        )
+
+    return await site.read(read)
+
+
+PAGES = (
+    Page("/flows", "Flows", "flows.html", Params, FlowsShown, read_flows),
+    Page("/flows/{id}", "Flow", "flow.html", FlowParams, FlowShown, read_flow),
+)

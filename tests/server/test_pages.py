@@ -1,0 +1,225 @@
+"""The pages of a real server: what they show, what people change with them, and who may."""
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from connector.server.changes import CHANGES
+from connector.server.web import PAGES
+
+HOSTILE = ["%00", "%ed%a0%80", "%27%22%3E%3Cscript%3Ealert(1)%3C/script%3E", "..%2f..%2fetc", "a" * 5_000]
+WEBHOOK = "/webhooks/chatforge"
+
+
+def visit(sandbox: Any, **visitor: Any) -> dict[str, Any]:
+    answer = httpx.post(f"{sandbox.control_url}/visitors", json={"messages": ["Hello"], **visitor})
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def order_fault(sandbox: Any, action: str, **fault: Any) -> None:
+    answer = httpx.post(f"{sandbox.control_url}/faults", json={"action": action, "times": 1, **fault})
+    assert answer.status_code == 201, answer.text
+
+
+def get(server: Any, path: str, **more: Any) -> httpx.Response:
+    return httpx.get(server.address + path, timeout=20, **more)
+
+
+def token(server: Any) -> str:
+    return str(get(server, "/api/token").json()["token"])
+
+
+def wait_for_run(server: Any, status: str) -> dict[str, Any]:
+    found = server.wait_for(lambda: get(server, f"/api/runs?status={status}").json()["runs"])
+    return dict(found[0])
+
+
+def texts(sandbox: Any, conversation: str) -> list[str]:
+    return [message.content for message in sandbox.find_conversation(conversation)[1].messages]
+
+
+@pytest.fixture
+def held(server, sandbox) -> dict[str, Any]:
+    """A run of which nobody knows whether its message arrived."""
+    order_fault(sandbox, "v1-message", cut="after_effect")
+    story = visit(sandbox, visitor_email="dora@example.com", visitor_name="Dora <b>&amp;</b>")
+    return {**wait_for_run(server, "held"), "conversation_id": story["conversation_id"]}
+
+
+def test_each_page_is_html_and_the_same_as_json(server, held):
+    event = get(server, f"/api/runs/{held['id']}").json()["event_id"]
+    names = {"/runs/{id}": held["id"], "/events/{id}": event, "/flows/{id}": "lead-to-crm"}
+    for page in PAGES:
+        path = page.path.replace("{id}", names.get(page.path, ""))
+        shown, plain = get(server, path), get(server, f"/api{path}" if path != "/" else "/api/home")
+        assert (shown.status_code, plain.status_code) == (200, 200), path
+        assert shown.headers["content-type"] == "text/html; charset=utf-8"
+        assert "script-src 'self'" in shown.headers["content-security-policy"]
+        assert re.findall(r"<script(?! src=\"/static/)|<style| style=| on\w+=|javascript:", shown.text) == []
+        assert "<b>" not in shown.text
+        page.shows.model_validate(plain.json())
+
+
+def test_held_run_says_why_and_goes_on_with_one_click(server, sandbox, held):
+    home = get(server, "/").text
+    assert "1 run held" in home
+    assert "dora@example.com" in home
+    page = get(server, f"/runs/{held['id']}").text
+    assert "Nobody knows whether takeover took effect" in page
+    form = {"token": token(server), "step": "takeover", "took_effect": "no"}
+    answer = server.post(f"/runs/{held['id']}/resolve", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{held['id']}")
+    server.wait_for(lambda: get(server, f"/api/runs/{held['id']}").json()["run"]["status"] == "succeeded")
+    assert sum("jumping in" in text for text in texts(sandbox, held["conversation_id"])) == 2  # the person said so
+    decided = get(server, f"/api/runs/{held['id']}").json()["decisions"]
+    assert [(one["what"], one["step"], one["by"]) for one in decided] == [
+        ("not_done", "takeover", "a person at this machine")
+    ]
+    assert f"audit: /runs/{{id}}/resolve '{held['id']}' by a person at this machine" in server.log()
+
+
+def test_failed_run_is_retried(server, sandbox):
+    order_fault(sandbox, "v1-message", status=400, body={"error": "closed"})
+    story = visit(sandbox, visitor_email="fred@example.com")
+    run = wait_for_run(server, "failed")
+    page = get(server, f"/runs/{run['id']}").text
+    assert "The step takeover failed: the request was refused (400: &#39;closed&#39;)" in page
+    assert server.post(f"/runs/{run['id']}/retry", data={"token": token(server)}).status_code == 303
+    server.wait_for(lambda: get(server, f"/api/runs/{run['id']}").json()["run"]["status"] == "succeeded")
+    assert sum("jumping in" in text for text in texts(sandbox, story["conversation_id"])) == 1
+
+
+def test_search_tells_why_nothing_was_started(server, sandbox):
+    visit(sandbox, visitor_phone="+15551234", visitor_name="Zoë Ünder_%")
+    for text in ("+15551234", "zoë", "Ünder_%"):
+        events = server.wait_for(lambda text=text: get(server, "/api/events", params={"text": text}).json()["events"])
+        reasons = [start["reason"] for event in events for start in event["starts"]]
+        assert "trigger.if: trigger.visitor_email != null is false: trigger.visitor_email is null" in reasons
+    assert get(server, "/api/events", params={"text": "Ünder%"}).json()["events"] == []
+    assert "Nothing that came in tells of “nobody@”" in get(server, "/events?text=nobody@").text
+
+
+def test_event_is_decided_anew_for_a_flow_that_started_nothing(server, sandbox):
+    visit(sandbox, visitor_phone="+15551234")
+    events = server.wait_for(lambda: get(server, "/api/events").json()["events"])
+    path = f"/events/{events[0]['id']}"
+    answer = server.post(f"{path}/resend", data={"token": token(server), "flow": "lead-to-crm"})
+    assert (answer.status_code, answer.headers["location"]) == (303, path)
+    assert "started nothing" in get(server, path).text
+    wrong = server.post(f"{path}/resend", data={"token": token(server), "flow": "none"})
+    assert wrong.status_code == 409
+    assert "the server has no flow &#39;none&#39;" in wrong.text
+
+
+def test_refused_delivery_is_shown_with_its_reason_and_without_what_may_be_a_secret(server):
+    headers = {"X-ChatForge-Signature": "whsec_sandbox", "Cookie": "a=whsec_cookie"}
+    body = json.dumps({"event": "lead.captured", "data": {"visitor_email": "<i>eve@example.com"}})
+    assert server.post(WEBHOOK, content=body, headers=headers).status_code == 401
+    assert (
+        "1 delivery was refused, the last one: the X-ChatForge-Signature header is malformed" in get(server, "/").text
+    )
+    page = get(server, "/events?text=eve@example").text
+    assert "&lt;i&gt;eve@example.com" in page
+    assert "whsec" not in page
+    assert get(server, "/api/events?text=other").json()["refused"] == []
+
+
+def test_change_tells_open_pages(server, sandbox):
+    with httpx.stream("GET", f"{server.address}/changes", timeout=20) as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "retry: 5000"
+        visit(sandbox, visitor_email="live@example.com")
+        assert "event: changed" in lines
+
+
+def test_every_route_needs_a_login_from_elsewhere_and_every_change_the_token(server):
+    elsewhere = {"X-Forwarded-For": "192.0.2.7"}
+    for page in PAGES:
+        path = page.path.replace("{id}", "x")
+        shown = get(server, path, headers=elsewhere)
+        assert (shown.status_code, shown.headers["location"]) == (303, f"/login?next={path}")
+        assert get(server, f"/api{path}" if path != "/" else "/api/home", headers=elsewhere).status_code == 401
+    for path in ("/api/openapi.json", "/api/token", "/changes"):
+        assert get(server, path, headers=elsewhere).status_code in (303, 401), path
+    for change in CHANGES:
+        path = change.path.replace("{id}", "x")
+        assert server.post(path, data={}).status_code == 403, path
+        assert server.post(f"/api{path}", json={}).status_code == 403, path
+        assert server.post(path, data={}, headers=elsewhere).status_code in (303, 401), path
+    assert server.post("/logout", data={}).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["evil.example.com", "localhost.evil.example.com:80", "127.0.0.1.nip.io", ""])
+def test_pages_answer_only_under_their_own_names(server, name):
+    for path in ("/", "/api/home", "/login"):
+        assert get(server, path, headers={"Host": name}).status_code == 421, path
+
+
+def test_login_with_the_password(make_server, sandbox):
+    server = make_server(
+        environment={"CHATFORGE_PASSWORD": "open sesame", "CHATFORGE_PUBLIC_URL": "https://flows.example.com"}
+    )
+    server.start("--port", "0", "--host", "127.0.0.1")
+    outside = {"Host": "flows.example.com", "X-Forwarded-Proto": "https"}
+    with httpx.Client(base_url=server.address, headers=outside) as client:
+        assert client.get("/").headers["location"] == "/login?next=/"
+        wrong = client.post("/login", data={"password": "sesame"})
+        assert wrong.status_code == 401
+        assert "the password is wrong" in wrong.text
+        good = client.post("/login", data={"password": "open sesame", "next": "//evil.example.com"})
+        assert (good.status_code, good.headers["location"]) == (303, "/")
+        cookie = good.headers["set-cookie"]
+        assert all(word in cookie for word in ("HttpOnly", "SameSite=strict", "Secure"))
+        session = {"Cookie": cookie.partition(";")[0]}
+        assert client.get("/", headers=session).status_code == 200
+        assert client.post("/logout", data={"token": "x"}, headers=session).status_code == 403
+        given = client.get("/api/token", headers=session).json()["token"]
+        assert client.post("/logout", data={"token": given}, headers=session).status_code == 303
+        assert client.get("/", headers=session).status_code == 303
+    assert "open sesame" not in server.log()
+
+
+def test_address_of_other_machines_needs_a_password(make_server):
+    server = make_server()
+    server.launch("--port", "0", "--host", "0.0.0.0")
+    assert server.process
+    assert server.process.stdout
+    assert server.process.wait(20) == 2
+    server.process.stdout.close()
+    assert "set CHATFORGE_PASSWORD, or leave the pages out with --no-pages" in server.log()
+
+
+def test_pages_can_be_left_out(make_server):
+    server = make_server().start("--port", "0", "--no-pages")
+    assert [get(server, path).status_code for path in ("/", "/runs", "/api/home", "/healthz")] == [404, 404, 404, 200]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:20])
+def test_hostile_text_is_answered_with_a_sentence_and_never_shown_as_markup(server, text):
+    paths = [page.path.replace("{id}", text) for page in PAGES]
+    queries = [
+        f"/runs?text={text}",
+        f"/events?text={text}",
+        f"/runs?flow={text}",
+        f"/runs?before={text}",
+        f"/?{text}={text}",
+    ]
+    for path in [*paths, *queries, f"/runs?status={text}", f"/runs?since={text}", f"/connections?test={text}"]:
+        answer = get(server, path)
+        assert answer.status_code in (200, 404, 422), path[:100]
+        assert "<script>alert" not in answer.text
+    assert "Traceback" not in server.log()
+
+
+def test_form_that_cannot_be_read_is_refused(server):
+    given = {"X-ChatForge-Token": token(server)}
+    for body, status in ((b"[1", 400), (b"[]", 400), (b"x" * 300_000, 413)):
+        assert server.post("/api/runs/x/retry", content=body, headers=given).status_code == status
+    assert server.post("/api/runs/x/retry", json={}, headers=given).json() == {"error": "there is no run 'x'"}
+    many = "&".join(f"a{number}=1" for number in range(100))
+    assert server.post("/runs/x/retry", content=many).status_code == 400
