@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo demo-crm docs test test-crm test-editor test-hosts hosts-table lint torture bench figures cassettes cassettes-live clean
+.PHONY: install demo demo-crm docs test test-crm test-editor test-browser screenshots test-hosts hosts-table lint torture bench figures cassettes cassettes-live clean
 
 install: .venv/installed
 
@@ -31,6 +31,15 @@ docs: install
 
 torture: install
 	$(BIN)/python -m pytest -m torture
+
+# The pages in Debian's Chromium, which is installed where that is allowed.
+test-browser: install
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; } || { echo "chromium is not installed; install it, on Debian with: apt install chromium"; exit 1; }
+	$(BIN)/python -m pytest -m browser tests/browser
+
+# What docs/pages.md shows.
+screenshots: install
+	cd tests && ../$(BIN)/python -m browser.screenshots
 
 # What editors and Mermaid make of `chatforge schema` and `chatforge graph`. Needs Node 20 or newer and npm.
 test-editor: .venv/editor/installed

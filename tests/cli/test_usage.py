@@ -50,7 +50,18 @@ POLLED = "flow: polled\ntrigger: {uses: chatforge.new_lead}\nsteps: [{id: agents
             id="URL",
         ),
         pytest.param(
-            "serve --flows leads.yaml --host 192.0.2.1", BOTH, 2, "cannot listen on 192.0.2.1:8080", id="address"
+            "serve --flows leads.yaml --host 192.0.2.1 --no-pages",
+            BOTH,
+            2,
+            "cannot listen on 192.0.2.1:8080",
+            id="address",
+        ),
+        pytest.param(
+            "serve --flows leads.yaml --host 192.0.2.1",
+            BOTH,
+            2,
+            "there is no password: set CHATFORGE_PASSWORD",
+            id="password",
         ),
         pytest.param("serve --flows leads.yaml --port 70000", BOTH, 2, "Invalid value for '--port'", id="port"),
         pytest.param(

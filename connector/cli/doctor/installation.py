@@ -22,6 +22,7 @@ _NAMES = (
     "CONFIG_NAME",
     "DATABASE_URL",
     "MCP_TOKEN",
+    "PASSWORD",
     "PUBLIC_URL",
     "KEEP_SUCCEEDED",
     "KEEP_FAILED",

@@ -49,6 +49,7 @@ class HomeShown(BaseModel):
     troubles: Sequence[Trouble]
     hours: Sequence[Hour] = Field(description="The last 24, the oldest first.")
     most: int = Field(description="Runs in the hour that has most of them.")
+    statuses: Sequence[RunStatus] = Field(description="Of these runs.")
     urgent: Sequence[RunRow] = Field(description="Held runs, then failed ones of the last 24 hours.")
     approvals: Sequence[RunRow] = Field(description="Runs that ask a person.")
     last_webhook: datetime | None
@@ -71,6 +72,7 @@ async def read_home(site: Site, _wanted: Params) -> HomeShown:
             troubles=troubles,
             hours=hours,
             most=max((sum(hour.runs.values()) for hour in hours), default=0),
+            statuses=sorted({status for hour in hours for status in hour.runs}),
             urgent=urgent[:_FIRST],
             approvals=[row for row in rows if row.why and " asks a person" in row.why][:_FIRST],
             last_webhook=_last_webhook(connection),

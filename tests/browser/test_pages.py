@@ -1,0 +1,122 @@
+"""What a person does with the pages, in Chromium."""
+
+import re
+
+import pytest
+from axe_core_python.sync_playwright import Axe
+from browser.world import browsing, order_fault, visit
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+TOO_WIDE = """[...document.querySelectorAll('body *')]
+  .filter((one) => one.getBoundingClientRect().right > window.innerWidth + 1 && !one.closest('pre, .skip, thead'))
+  .map((one) => one.outerHTML.slice(0, 80))"""
+PHONE = {"viewport": {"width": 390, "height": 800}}
+
+
+def find(page, text):
+    """From the first page, as somebody would who asks why a lead was not greeted."""
+    page.goto("/")
+    page.get_by_label("Why was somebody not greeted?").fill(text)
+    page.get_by_role("button", name="Find").click()
+
+
+def test_run_appears_while_somebody_looks(page, sandbox):
+    page.goto("/runs")
+    expect(page.get_by_text("No run fits")).to_be_visible()
+    visit(sandbox, visitor_email="ann@example.com", visitor_name="Ann")
+    expect(page.get_by_role("cell", name="ann@example.com")).to_be_visible()
+    page.get_by_role("link", name="lead-to-crm").click()
+    expect(page.get_by_text("It did what it should")).to_be_visible()
+    page.get_by_text("Output").first.click()
+    expect(page.get_by_text('"created": true')).to_be_visible()
+
+
+def test_held_run_is_resolved(page, sandbox):
+    order_fault(sandbox, "v1-message", cut="after_effect")
+    visit(sandbox, visitor_email="dora@example.com")
+    page.goto("/")
+    expect(page.get_by_text("1 run held")).to_be_visible()
+    page.get_by_role("link", name="lead-to-crm").click()
+    expect(page.get_by_text("Nobody knows whether takeover took effect")).to_be_visible()
+    page.get_by_role("button", name="It took effect", exact=True).click()
+    expect(page.get_by_text("give it as JSON in `output`")).to_be_visible()
+    page.go_back()
+    page.get_by_role("button", name="It did not: do it again").click()
+    expect(page.get_by_text("It did what it should")).to_be_visible()
+    expect(page.get_by_text("not_done of takeover, by a person at this machine")).to_be_visible()
+
+
+def test_failed_run_is_retried(page, sandbox):
+    order_fault(sandbox, "v1-message", status=400, body={"error": "closed"})
+    visit(sandbox, visitor_email="fred@example.com")
+    find(page, "fred@")
+    expect(page.get_by_text("the request was refused (400: 'closed')").first).to_be_visible()
+    page.get_by_role("link", name="failed").first.click()
+    page.get_by_role("button", name="Let it go on").click()
+    expect(page.get_by_text("It did what it should")).to_be_visible()
+
+
+def test_person_who_is_asked_approves(page, sandbox):
+    visit(sandbox, visitor_email="boss@example.com")
+    page.goto("/")
+    expect(page.get_by_text("Runs that ask")).to_be_visible()
+    page.get_by_role("link", name="ask-first").first.click()
+    expect(page.get_by_text("May the boss be greeted?").first).to_be_visible()
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("h1 .status")).to_have_text("succeeded")
+
+
+def test_lead_that_started_nothing_says_why(page, sandbox):
+    visit(sandbox, visitor_phone="+15551234", visitor_name="Paula")
+    find(page, "paula")
+    reason = "started nothing: trigger.if: trigger.visitor_email != null is false: trigger.visitor_email is null"
+    expect(page.get_by_text(re.compile(re.escape(reason))).first).to_be_visible()
+
+
+def test_connection_is_tested(page, sandbox):
+    page.goto("/connections")
+    row = page.get_by_role("row").filter(has_text="chatforge/default")
+    row.get_by_role("button", name="Test").click()
+    expect(page.get_by_text("it works")).to_be_visible()
+    order_fault(sandbox, "v1-agents", status=401)
+    row.get_by_role("button", name="Test").click()
+    expect(page.get_by_text("the API key is not accepted")).to_be_visible()
+
+
+@pytest.mark.parametrize("how", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+def test_everybody_can_read_and_use_every_page(server, sandbox, how):
+    order_fault(sandbox, "v1-message", cut="after_effect")
+    visit(sandbox, visitor_email="a.very.long.address.of.somebody@department.of.something.example.com")
+    visit(sandbox, visitor_email="boss@example.com")
+    with browsing(server.address, **how) as (page, said):
+        page.goto("/")
+        expect(page.get_by_text("1 run held")).to_be_visible()
+        run = page.get_by_role("link", name="lead-to-crm").get_attribute("href")
+        page.goto(run)
+        event = page.get_by_role("link", name=re.compile("^evt_")).get_attribute("href")
+        for path in ("/", "/runs", run, "/events", event, "/flows", "/flows/lead-to-crm", "/connections", "/runs/none"):
+            page.goto(path)
+            found = Axe().run(page)["violations"]
+            serious = [(one["id"], one["help"]) for one in found if one["impact"] in ("serious", "critical")]
+            assert serious == [], path
+            wide = page.evaluate(TOO_WIDE)
+            assert wide == [], path
+        assert [line for line in said if "404" not in line] == []
+
+
+def test_keyboard_reaches_what_can_be_decided(page, sandbox):
+    order_fault(sandbox, "v1-message", cut="after_effect")
+    visit(sandbox, visitor_email="dora@example.com")
+    page.goto("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_text("1 run held")).to_be_visible()
+    page.get_by_role("link", name="lead-to-crm").focus()
+    page.keyboard.press("Enter")
+    button = page.get_by_role("button", name="It did not: do it again")
+    expect(button).to_be_visible()
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("It did what it should")).to_be_visible()
