@@ -167,8 +167,8 @@ def _crash(stage: Stage) -> None:
 
 def _stay(stage: Stage) -> None:
     _heading("Both stay up until Ctrl-C")
-    output.line(f"  connector  {stage.address}")
-    output.line(f"  sandbox    {stage.sandbox.url}")
+    output.line(f"  connector  {stage.address}/  the pages: what runs, and why not")
+    output.line(f"  sandbox    {stage.sandbox.chat_url}  a chat, in which you are the visitor")
     output.line(f"  database   {stage.database}")
     body = json.dumps({"visitor_name": "Ann", "visitor_email": "ann2@example.com"})
     output.line(f"  another visitor:  curl -d '{body}' {stage.sandbox.control_url}/visitors")

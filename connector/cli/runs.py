@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -17,8 +18,8 @@ from connector.cli.resolve import resolve
 from connector.cli.retry import retry
 from connector.runs import records
 from connector.runs.effects import acts_once
-from connector.runs.journal import Journal
 from connector.runs.records import RunStatus
+from connector.runs.search import RunFilter, find_runs
 from connector.runs.waits import RunView, Waiting, find_waits, read_view
 
 app = typer.Typer(help="Look at runs, answer what they ask, and decide about them.", rich_markup_mode=None)
@@ -29,14 +30,21 @@ def list_runs(
     limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=10_000)] = 20,
     flow: Annotated[str | None, typer.Option(help="Only runs of this flow.")] = None,
     status: Annotated[RunStatus | None, typer.Option(help="Only runs with this status.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Only runs about this part of an e-mail, a name or a message.")
+    ] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only runs created since then, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Only runs created before then, UTC.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """List runs, newest first."""
+    """List runs, newest first.
+
+    Example: chatforge runs list --status failed --text ann@example.com --since 2026-03-25
+    """
+    wanted = RunFilter(flow=flow, status=status, text=text, since=_utc(since), until=_utc(until))
     runs = engines.read(
         load_settings().database,
-        lambda connection: [
-            (run, find_waits(connection, run)) for run in Journal(connection).runs(limit, flow=flow, status=status)
-        ],
+        lambda connection: [(run, find_waits(connection, run)) for run in find_runs(connection, wanted, limit)],
     )
     if as_json:
         output.write_json([_as_json(run, waiting) for run, waiting in runs])
@@ -88,6 +96,10 @@ app.command()(retry)
 app.command()(resolve)
 app.command()(cancel)
 app.command()(export)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment else None
 
 
 def _as_json(run: records.Run, waiting: Sequence[Waiting]) -> dict[str, Any]:

@@ -90,4 +90,5 @@ def _announce(sandbox: Sandbox) -> None:
     body = json.dumps({"visitor_email": "ann@example.com"})
     output.line("A signed sample, to a server with these settings; its lead is in no list, so a flow starts in 2 min:")
     output.line(f"  chatforge send-event lead.captured --set agent_id={sandbox.agent_id}")
+    output.line(f"A chat, in which you are the visitor: {sandbox.chat_url}")
     output.line(f"A visitor leaves an e-mail: curl -d '{body}' {sandbox.control_url}/visitors")

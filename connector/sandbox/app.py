@@ -1,4 +1,4 @@
-"""The ASGI application: the API at its documented path, the controls beside it."""
+"""The ASGI application: the API at its documented path, the controls and the chat beside it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +10,7 @@ from starlette.routing import Mount, Route
 
 from connector.sandbox.answers import refuse
 from connector.sandbox.api import Api
+from connector.sandbox.chat.pages import Chat
 from connector.sandbox.control import Controls
 from connector.sandbox.refusals import RefusedError
 from connector.sandbox.sandbox import Sandbox
@@ -27,6 +28,7 @@ def create_app(sandbox: Sandbox) -> Starlette:
         routes=[
             Route("/api/dashboard.js", Api(sandbox)),
             Mount("/sandbox", routes=Controls(sandbox).routes()),
+            *Chat(sandbox).routes(),
         ],
         exception_handlers={RefusedError: _refuse_control},
         lifespan=lifespan,

@@ -68,6 +68,11 @@ class Sandbox:
         return f"{self.origin}/sandbox"
 
     @property
+    def chat_url(self) -> str:
+        """Where a person plays the visitor."""
+        return f"{self.origin}/"
+
+    @property
     def api_key(self) -> str:
         """A key that may do everything."""
         return self.settings.api_key
@@ -144,6 +149,15 @@ class Sandbox:
             return conversation.id, lead, []
         payload = lead_captured(lead, self.settings.webhook_agent_id)
         return conversation.id, lead, self.courier.announce(payload, account.webhooks)
+
+    def leave(self, conversation_id: str, visitor: Visitor) -> Lead:
+        """The visitor of a chat leaves contact details, which fires the webhook. Raises RefusedError (404)."""
+        account, conversation = self.find_conversation(conversation_id)
+        conversation.visitor = visitor
+        lead = account.capture_lead(conversation)
+        self.storage.commit()
+        self.courier.announce(lead_captured(lead, self.settings.webhook_agent_id), account.webhooks)
+        return lead
 
     def close_conversation(self, conversation_id: str) -> Conversation:
         """End a conversation, so that nothing can be injected any more. Raises RefusedError (404)."""

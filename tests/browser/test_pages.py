@@ -120,3 +120,20 @@ def test_keyboard_reaches_what_can_be_decided(page, sandbox):
     button.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_text("It did what it should")).to_be_visible()
+
+
+def test_visitor_is_greeted_while_the_run_appears(page, sandbox):
+    page.goto("/runs")
+    chat = page.context.browser.new_page(base_url=sandbox.chat_url)
+    chat.goto("/")
+    chat.get_by_label("Message").fill("What do you charge? <b>")
+    chat.get_by_role("button", name="Send").click()
+    expect(chat.get_by_text("Somebody of our team knows best")).to_be_visible()
+    chat.get_by_label("Your e-mail").fill("ann@example.com")
+    chat.get_by_label("Your name").fill("Ann")
+    chat.get_by_role("button", name="Leave it").click()
+    expect(chat.get_by_text("You are a lead now")).to_be_visible()
+    expect(chat.get_by_text("Hi Ann, this is Cal jumping in.")).to_be_visible(timeout=15_000)
+    expect(chat.get_by_text("A person of the team")).to_be_visible()
+    assert [one["id"] for one in Axe().run(chat)["violations"] if one["impact"] in ("serious", "critical")] == []
+    expect(page.get_by_role("cell", name="ann@example.com")).to_be_visible()

@@ -1,0 +1,1 @@
+"""A chat to play the visitor in, at the address of the sandbox itself."""
