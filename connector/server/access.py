@@ -36,8 +36,8 @@ class Asking:
 class Visitor:
     """Who may see the pages."""
 
-    token: str
-    """What a change has to carry."""
+    token: str | None
+    """What a change has to carry; None for a program, which no other site can make send the password."""
     name: str
     """For the journal and the log."""
 
@@ -66,6 +66,8 @@ class Access:
         _check_origin(asking)
         if _is_direct(asking):
             return Visitor(self._local_token, "a person at this machine")
+        if self._knows_password(asking):
+            return Visitor(None, "a program with the password")
         token = self._find(asking.session, now)
         if token is None:
             raise DeniedError(401, "log in to see this page", login=True)
@@ -80,7 +82,9 @@ class Access:
             )
 
     def require_token(self, visitor: Visitor, given: str | None) -> None:
-        """Raises DeniedError unless the change comes from one of our pages."""
+        """Raises DeniedError unless the change comes from one of our pages, or from a program with the password."""
+        if visitor.token is None:
+            return
         if given is None or not secrets.compare_digest(given.encode(), visitor.token.encode()):
             raise DeniedError(
                 403, "this form is of an earlier start of the server or of another login; load the page again"
@@ -90,8 +94,7 @@ class Access:
         """The value of the new cookie; None where the password is wrong. Raises DeniedError."""
         self.check_host(asking)
         _check_origin(asking)
-        wanted = self.password
-        if not wanted or not secrets.compare_digest(password.encode("utf-8", "replace"), wanted.encode()):
+        if not self._is_password(password):
             return None
         session = secrets.token_urlsafe(32)
         self._sessions[session] = (secrets.token_urlsafe(24), now + _LASTS)
@@ -101,6 +104,15 @@ class Access:
 
     def log_out(self, session: str | None) -> None:
         self._sessions.pop(session or "", None)
+
+    def _knows_password(self, asking: Asking) -> bool:
+        """`Authorization: Bearer PASSWORD`, as programs send it."""
+        scheme, _, given = asking.headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and self._is_password(given.strip())
+
+    def _is_password(self, given: str) -> bool:
+        wanted = self.password
+        return bool(wanted) and secrets.compare_digest(given.encode("utf-8", "replace"), str(wanted).encode())
 
     def _find(self, session: str | None, now: datetime) -> str | None:
         token, until = self._sessions.get(session or "", ("", now))

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from connector.errors import ConnectorError, StoreError
 from connector.runs.decisions.interventions import RefusedError
+from connector.server import metrics
 from connector.server.access import COOKIE, TOKEN_HEADER, Access, Asking, DeniedError, Visitor
 from connector.server.changes import CHANGES
 from connector.server.live import Live
@@ -68,6 +69,7 @@ class Web:
             Route("/login", self._login, methods=["GET", "POST"]),
             Route("/logout", self._guarded(self._logout), methods=["POST"]),
             Route("/api/openapi.json", self._guarded(self._openapi), methods=["GET"]),
+            Route("/metrics", self._guarded(self._metrics), methods=["GET"]),
             Route("/changes", self._guarded(self._changes), methods=["GET"]),
             Route("/api/token", self._guarded(self._token), methods=["GET"]),
             *shown,
@@ -130,7 +132,7 @@ class Web:
         return guarded
 
     def _denied(self, request: Request, error: DeniedError) -> Response:
-        if error.login and not _is_api(request):
+        if error.login and not _is_for_programs(request):
             return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
         return self._error(request, error.status, str(error))
 
@@ -143,7 +145,7 @@ class Web:
         return self._error(request, 409 if isinstance(error, RefusedError) else 422, str(error))
 
     def _error(self, request: Request, status: int, sentence: str) -> Response:
-        if _is_api(request):
+        if _is_for_programs(request):
             return JSONResponse({"error": sentence}, status)
         return self._html("error.html", request, None, title="Not done", sentence=sentence, status=status)
 
@@ -206,6 +208,9 @@ class Web:
     async def _changes(self, request: Request, _visitor: Visitor) -> Response:
         return await self.live.answer(request)
 
+    async def _metrics(self, _request: Request, _visitor: Visitor) -> Response:
+        return Response(await metrics.render(self.site), media_type=metrics.CONTENT_TYPE)
+
     async def _token(self, _request: Request, visitor: Visitor) -> Response:
         """What changes send in the header X-ChatForge-Token."""
         return JSONResponse({"token": visitor.token})
@@ -264,5 +269,5 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def _is_api(request: Request) -> bool:
-    return request.url.path.startswith("/api/")
+def _is_for_programs(request: Request) -> bool:
+    return request.url.path.startswith("/api/") or request.url.path in ("/metrics", "/changes")

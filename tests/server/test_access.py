@@ -77,6 +77,17 @@ def test_login_lasts_and_ends():
         access.admit(known, NOW)
 
 
+def test_program_with_the_password_needs_no_token():
+    asking = replace(FAR, method="POST", headers={**FAR.headers, "authorization": "Bearer open sesame"})
+    access = make()
+    access.require_token(access.admit(asking, NOW), None)
+    for wrong in ("Bearer sesame", "Basic open sesame", "open sesame", "Bearer "):
+        with pytest.raises(DeniedError):
+            access.admit(replace(asking, headers={**FAR.headers, "authorization": wrong}), NOW)
+    with pytest.raises(DeniedError):
+        make(None).admit(replace(asking, headers={**FAR.headers, "authorization": "Bearer "}), NOW)
+
+
 def test_nobody_logs_in_without_a_password_that_is_set():
     for password in (None, ""):
         assert make(password).log_in(FAR, "", NOW) is None

@@ -129,6 +129,19 @@ def test_refused_delivery_is_shown_with_its_reason_and_without_what_may_be_a_sec
     assert get(server, "/api/events?text=other").json()["refused"] == []
 
 
+def test_prometheus_gets_numbers(server, sandbox, held):
+    server.post(WEBHOOK, content="{}")
+    text = get(server, "/metrics").text
+    for line in (
+        'chatforge_runs{flow="lead-to-crm",status="held"} 1.0',
+        "chatforge_events_held 0.0",
+        "chatforge_deliveries_refused_total 1.0",
+        f'chatforge_poll_failing{{connection="chatforge/default",list="leads",partition="{sandbox.agent_id}"}} 0.0',
+    ):
+        assert line in text.splitlines(), text
+    assert "chatforge_last_webhook_timestamp_seconds 1." in text
+
+
 def test_change_tells_open_pages(server, sandbox):
     with httpx.stream("GET", f"{server.address}/changes", timeout=20) as stream:
         lines = stream.iter_lines()
@@ -144,7 +157,7 @@ def test_every_route_needs_a_login_from_elsewhere_and_every_change_the_token(ser
         shown = get(server, path, headers=elsewhere)
         assert (shown.status_code, shown.headers["location"]) == (303, f"/login?next={path}")
         assert get(server, f"/api{path}" if path != "/" else "/api/home", headers=elsewhere).status_code == 401
-    for path in ("/api/openapi.json", "/api/token", "/changes"):
+    for path in ("/api/openapi.json", "/api/token", "/changes", "/metrics"):
         assert get(server, path, headers=elsewhere).status_code in (303, 401), path
     for change in CHANGES:
         path = change.path.replace("{id}", "x")

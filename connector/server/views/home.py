@@ -75,7 +75,7 @@ async def read_home(site: Site, _wanted: Params) -> HomeShown:
             statuses=sorted({status for hour in hours for status in hour.runs}),
             urgent=urgent[:_FIRST],
             approvals=[row for row in rows if row.why and " asks a person" in row.why][:_FIRST],
-            last_webhook=_last_webhook(connection),
+            last_webhook=last_webhook(connection),
             polls=[_polled(one) for one in polls],
             flows=len(site.flows),
         )
@@ -127,7 +127,7 @@ def _count(connection: Connection, now: datetime) -> list[Hour]:
     return [Hour(at=hour, runs=dict(counted.get(f"{hour:%Y-%m-%dT%H}", {}))) for hour in hours]
 
 
-def _last_webhook(connection: Connection) -> datetime | None:
+def last_webhook(connection: Connection) -> datetime | None:
     row = connection.execute("SELECT max(received_at) AS at FROM events WHERE source = 'webhook'").fetchone()
     return read_time(row["at"]) if row["at"] else None
 
