@@ -3,7 +3,7 @@
 import importlib.util
 import sys
 
-NEEDED = ("typer", "rich", "starlette", "uvicorn", "uvloop")
+NEEDED = ("typer", "rich", "starlette", "uvicorn", "uvloop", "jinja2", "prometheus_client")
 
 
 def main() -> None:
