@@ -16,8 +16,10 @@ TOKEN_HEADER = "X-ChatForge-Token"  # noqa: S105 - the name of a header
 _LASTS = timedelta(hours=12)
 _MOST_SESSIONS = 1_000
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_FORWARDED = ("forwarded", "x-real-ip", "via", "x-client-ip", "true-client-ip", "cf-connecting-ip", "fly-client-ip")
+_FORWARDED_START = "x-forwarded"  # -for, -host, -proto, …: a proxy may send only one of them
 _SAME_SITE = ("same-origin", "none")
+_OTHER_SITES = ("cross-site", "same-site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,12 @@ class Access:
 
 
 def _check_origin(asking: Asking) -> None:
-    """Changes come from our own pages; a browser says so."""
-    if asking.method in ("GET", "HEAD"):
-        return
+    """Changes come from our own pages; a browser says so. Another site may link to a page, but embed nothing."""
     site, origin = asking.headers.get("sec-fetch-site"), asking.headers.get("origin")
+    if asking.method in ("GET", "HEAD"):
+        if site in _OTHER_SITES and asking.headers.get("sec-fetch-dest") != "document":
+            raise DeniedError(403, "this page was asked for by another site")
+        return
     own = f"{asking.scheme}://{asking.headers.get('host', '')}"
     if (site is not None and site not in _SAME_SITE) or (origin is not None and not _is_same(origin, own)):
         raise DeniedError(403, "this change was asked for by another site")
@@ -141,7 +145,11 @@ def _is_direct(asking: Asking) -> bool:
     except ValueError:
         is_near = False
     named = _host_of(asking.headers.get("host", "")) in LOOPBACK_NAMES
-    return is_near and named and not any(name in asking.headers for name in _FORWARDED)
+    return is_near and named and not any(map(_is_of_a_proxy, asking.headers))
+
+
+def _is_of_a_proxy(header: str) -> bool:
+    return header in _FORWARDED or header.startswith(_FORWARDED_START)
 
 
 def _host_of(host: str) -> str:

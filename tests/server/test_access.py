@@ -29,6 +29,8 @@ def test_person_at_this_machine_needs_no_login():
         ({"headers": {"host": "localhost", "x-forwarded-for": "192.0.2.7"}}, 401),
         ({"headers": {"host": "localhost", "forwarded": "for=192.0.2.7"}}, 401),
         ({"headers": {"host": "localhost", "via": "1.1 proxy"}}, 401),
+        ({"headers": {"host": "localhost", "x-forwarded-proto": "https"}}, 401),
+        ({"headers": {"host": "localhost", "cf-connecting-ip": "192.0.2.7"}}, 401),
         ({"headers": {"host": "evil.example.com"}}, 421),
         ({"headers": {"host": "localhost.evil.example.com"}}, 421),
         ({"headers": {"host": ""}}, 421),
@@ -60,6 +62,15 @@ def test_change_that_another_site_asks_for_is_refused(headers):
         make().admit(asking, NOW)
     own = {"host": "localhost:8080", "origin": "http://localhost:8080", "sec-fetch-site": "same-origin"}
     assert make().admit(replace(asking, headers=own), NOW)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_site_may_link_to_a_page_but_embed_nothing(site):
+    headers = {"host": "localhost:8080", "sec-fetch-site": site}
+    for dest in ("image", "iframe", "empty", "script"):
+        with pytest.raises(DeniedError, match="another site"):
+            make().admit(replace(NEAR, headers={**headers, "sec-fetch-dest": dest}), NOW)
+    assert make().admit(replace(NEAR, headers={**headers, "sec-fetch-dest": "document"}), NOW)
 
 
 def test_login_lasts_and_ends():
