@@ -1,6 +1,5 @@
 """What people change with the pages: each is a decision of the journal, as the command line makes it."""
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from pydantic import Field
 from connector.errors import InputError
 from connector.flows import values
 from connector.flows.flow import Flow
+from connector.flows.json_text import read_json
 from connector.flows.samples import with_nulls
 from connector.runs import records, resends, revisions
 from connector.runs.decisions import approvals, cancels, resolutions, retries
@@ -150,7 +150,7 @@ def _read_output(site: Site, step: records.Step, given: str | None) -> Any:
 
 def _read_object(text: str, name: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except ValueError as error:
         raise InputError(f"{name} is no JSON ({error}); expected an object such as {{}}") from error
     if not isinstance(value, dict):

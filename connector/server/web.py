@@ -1,5 +1,6 @@
 """The pages over HTTP: as HTML for people, as JSON below /api, and what people change with them."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,14 +10,16 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from jinja2 import Environment
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from connector.errors import ConnectorError, StoreError
+from connector.flows.json_text import read_json
 from connector.runs.decisions.interventions import RefusedError
 from connector.server import metrics
 from connector.server.access import COOKIE, TOKEN_HEADER, Access, Asking, DeniedError, Visitor
+from connector.server.app import BODY_SECONDS
 from connector.server.changes import CHANGES
 from connector.server.live import Live
 from connector.server.openapi import describe
@@ -243,21 +246,34 @@ async def _form(request: Request) -> dict[str, str]:
 
 async def _object(request: Request) -> dict[str, Any]:
     try:
-        value = json.loads(await _body(request) or b"{}")
+        value = read_json((await _body(request)).decode() or "{}")
     except ValueError:
-        raise DeniedError(400, "the body is no JSON; expected an object") from None
+        raise DeniedError(400, "the body is no JSON, or nested too deeply; expected an object") from None
     if not isinstance(value, dict):
         raise DeniedError(400, "the body is no object; expected one with the fields of the change")
     return value
 
 
 async def _body(request: Request) -> bytes:
-    body = b""
+    """As webhooks are read: nobody keeps a connection by sending slowly."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read_body(request)
+    except TimeoutError:
+        raise DeniedError(408, f"the form did not come within {BODY_SECONDS} s; send it again") from None
+    except asyncio.CancelledError:  # the server stops and has waited long enough
+        raise DeniedError(503, "the server is stopping; send the form again") from None
+    except ClientDisconnect:
+        raise DeniedError(400, "the form did not come whole") from None  # nobody reads it
+
+
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MOST:
             raise DeniedError(413, f"the form is longer than {_MOST} bytes")
-    return body
+    return bytes(body)
 
 
 def _json(found: BaseModel) -> Response:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import time
 from typing import Any
 
 import httpx
@@ -231,8 +233,35 @@ def test_hostile_text_is_answered_with_a_sentence_and_never_shown_as_markup(serv
 
 def test_form_that_cannot_be_read_is_refused(server):
     given = {"X-ChatForge-Token": token(server)}
-    for body, status in ((b"[1", 400), (b"[]", 400), (b"x" * 300_000, 413)):
+    for body, status in ((b"[1", 400), (b"[]", 400), (b"[" * 200_000, 400), (b"\xff", 400), (b"x" * 300_000, 413)):
         assert server.post("/api/runs/x/retry", content=body, headers=given).status_code == status
     assert server.post("/api/runs/x/retry", json={}, headers=given).json() == {"error": "there is no run 'x'"}
     many = "&".join(f"a{number}=1" for number in range(100))
     assert server.post("/runs/x/retry", content=many).status_code == 400
+
+
+def test_output_that_is_nested_too_deeply_is_refused(server, held):
+    form = {"token": token(server), "step": "takeover", "took_effect": "yes", "output": "[" * 50_000}
+    answer = server.post(f"/runs/{held['id']}/resolve", data=form)
+    assert answer.status_code == 422
+    assert "nested too deeply" in answer.text
+
+
+def send_half(server: Any, path: str) -> socket.socket:
+    """A form of which only the beginning comes."""
+    host, port = server.address.removeprefix("http://").split(":")
+    sending = socket.create_connection((host, int(port)), timeout=20)
+    sending.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\ntoken=".encode())
+    return sending
+
+
+def test_form_of_which_only_half_comes_ends_without_a_traceback(server):
+    with send_half(server, "/login"):
+        time.sleep(0.2)  # the server reads it
+    with send_half(server, "/login") as slow:
+        assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
+    with send_half(server, "/runs/x/retry") as last:
+        time.sleep(0.2)
+        assert server.stop() == 0
+        assert last.recv(100).startswith(b"HTTP/1.1 503 ")
+    assert "Traceback" not in server.log()
