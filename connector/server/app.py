@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,9 +14,9 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
 from connector.adapter import DEFAULT, Adapter
-from connector.errors import StoreError, WebhookError
+from connector.errors import ConnectorError, StoreError, WebhookError
 from connector.runs.intake import Intake
-from connector.server.refusals import Refusals
+from connector.server.refusals import KEPT, Refusals
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Webhooks:
             stored = await self.intake.accept(delivery)
         except WebhookError as error:
             log.warning("refused a delivery to %a: %s", request.url.path[:100], error)
-            self.refusals.keep(self.clock(), (connector, connection), error.status, str(error), headers, body)
+            self._keep(error, (connector, connection), headers, body)
             return _json({"error": str(error)}, error.status)
         except StoreError as error:
             log.error("could not store a delivery: %s", error)  # noqa: TRY400 - the sentence says it all
@@ -58,6 +59,13 @@ class Webhooks:
             return Response(status_code=400)  # nobody reads it
         answer = {"event_id": stored.event_id, "seen": not stored.new}
         return _json(answer, 202 if stored.new else 200)
+
+    def _keep(self, error: WebhookError, place: tuple[str, str], headers: Mapping[str, str], body: bytes) -> None:
+        """For the pages, without secrets of the connection, which a sender that is set up wrongly may have sent."""
+        sent: dict[str, Any] = {"headers": dict(headers), "body": body[:KEPT].decode("utf-8", "replace")}
+        with suppress(ConnectorError):  # a connection that cannot be used has none
+            sent = self.adapter.hide_secrets(sent, *place)
+        self.refusals.keep(self.clock(), place, error.status, str(error), sent["headers"], sent["body"])
 
 
 def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]], pages: Sequence[BaseRoute]) -> Router:

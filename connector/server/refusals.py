@@ -8,6 +8,8 @@ from datetime import datetime
 MOST = 100
 _SHOWN = 2_000
 """Characters of a body."""
+KEPT = 4 * _SHOWN
+"""Bytes of a body that are enough for them."""
 _SECRET = ("authorization", "cookie", "proxy-authorization", "x-chatforge-signature")
 """A sender that is set up wrongly may have put the secret there."""
 
@@ -34,11 +36,10 @@ class Refusals:
     """Since the start."""
 
     def keep(
-        self, at: datetime, place: tuple[str, str], status: int, reason: str, headers: Mapping[str, str], body: bytes
+        self, at: datetime, place: tuple[str, str], status: int, reason: str, headers: Mapping[str, str], body: str
     ) -> None:
         shown = {name: "…" if name in _SECRET else value[:200] for name, value in list(headers.items())[:50]}
-        text = body[: 4 * _SHOWN].decode("utf-8", "replace")[:_SHOWN]
-        self._kept.appendleft(Refusal(at, *place, status, reason, shown, text))
+        self._kept.appendleft(Refusal(at, *place, status, reason, shown, body[:_SHOWN]))
         self.count += 1
 
     def __iter__(self) -> Iterator[Refusal]:

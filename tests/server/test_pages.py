@@ -119,8 +119,9 @@ def test_event_is_decided_anew_for_a_flow_that_started_nothing(server, sandbox):
 
 
 def test_refused_delivery_is_shown_with_its_reason_and_without_what_may_be_a_secret(server):
-    headers = {"X-ChatForge-Signature": "whsec_sandbox", "Cookie": "a=whsec_cookie"}
-    body = json.dumps({"event": "lead.captured", "data": {"visitor_email": "<i>eve@example.com"}})
+    headers = {"X-ChatForge-Signature": "whsec_sandbox", "Cookie": "a=whsec_cookie", "X-Secret": "whsec_sandbox"}
+    data = {"visitor_email": "<i>eve@example.com", "secret": "whsec_sandbox"}
+    body = json.dumps({"event": "lead.captured", "data": data})
     assert server.post(WEBHOOK, content=body, headers=headers).status_code == 401
     assert (
         "1 delivery was refused, the last one: the X-ChatForge-Signature header is malformed" in get(server, "/").text
@@ -129,6 +130,17 @@ def test_refused_delivery_is_shown_with_its_reason_and_without_what_may_be_a_sec
     assert "&lt;i&gt;eve@example.com" in page
     assert "whsec" not in page
     assert get(server, "/api/events?text=other").json()["refused"] == []
+
+
+def test_times_without_a_zone_are_utc(make_server, sandbox):
+    server = make_server(environment={"TZ": "America/Los_Angeles"}).start("--port", "0")
+    sandbox.webhook_url = f"{server.address}{WEBHOOK}"
+    visit(sandbox, visitor_email="ann@example.com")
+    [run] = server.wait_for(lambda: get(server, "/api/runs").json()["runs"])
+    moment = run["created_at"].removesuffix("+00:00").removesuffix("Z")
+    assert len(get(server, f"/api/runs?until={moment}").json()["runs"]) == 0
+    assert len(get(server, f"/api/runs?since={moment[:-7]}").json()["runs"]) == 1
+    assert len(get(server, "/api/runs?since=0001-01-01").json()["runs"]) == 1
 
 
 def test_prometheus_gets_numbers(server, sandbox, held):

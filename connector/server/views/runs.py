@@ -1,10 +1,10 @@
 """Runs: those that fit a filter, and all of one."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from connector.database import Connection
 from connector.runs import records, stories
@@ -21,12 +21,20 @@ MOST = 50
 _ABOUT = ("visitor_email", "email", "visitor_name", "name", "visitor_phone")
 
 
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_utc)]
+"""All times of the pages are UTC."""
+
+
 class RunsParams(Params):
     flow: str | None = Field(None, max_length=200)
     status: RunStatus | None = None
     text: str | None = Field(None, max_length=200, description="Part of an e-mail, a name or a message, or an id.")
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     before: str | None = Field(None, max_length=100, description="The id of a run: only older ones.")
 
 
