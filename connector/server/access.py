@@ -108,9 +108,10 @@ class Access:
         self._sessions.pop(session or "", None)
 
     def _knows_password(self, asking: Asking) -> bool:
-        """`Authorization: Bearer PASSWORD`, as programs send it."""
+        """`Authorization: Bearer PASSWORD`, as programs send it, in UTF-8; headers are read as latin-1."""
         scheme, _, given = asking.headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and self._is_password(given.strip())
+        text = given.strip().encode("latin-1", "replace").decode("utf-8", "replace")
+        return scheme.lower() == "bearer" and self._is_password(text)
 
     def _is_password(self, given: str) -> bool:
         wanted = self.password

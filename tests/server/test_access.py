@@ -99,6 +99,12 @@ def test_program_with_the_password_needs_no_token():
         make(None).admit(replace(asking, headers={**FAR.headers, "authorization": "Bearer "}), NOW)
 
 
+def test_password_of_a_program_may_have_any_character():
+    bearer = "Bearer pässwörd ✓".encode().decode("latin-1")  # as it comes over HTTP
+    asking = replace(FAR, headers={**FAR.headers, "authorization": bearer})
+    assert make("pässwörd ✓").admit(asking, NOW)
+
+
 def test_nobody_logs_in_without_a_password_that_is_set():
     for password in (None, ""):
         assert make(password).log_in(FAR, "", NOW) is None
