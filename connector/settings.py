@@ -150,7 +150,7 @@ class Settings:
     mcp_token: SecretStr | None = None
     """CHATFORGE_MCP_TOKEN, which clients of `chatforge mcp --http` send"""
     password: SecretStr | None = None
-    """CHATFORGE_PASSWORD, with which people log in to the pages of `chatforge serve` from other machines"""
+    """CHATFORGE_PASSWORD, with which people log in to the pages of `chatforge serve`"""
     keep: Keep = Keep()
     config: Mapping[str, Any] = field(default_factory=dict)
     """What connections.yaml has below `config`."""

@@ -1,7 +1,7 @@
 """Who may see the pages and change something with them.
 
-The pages answer only under names that are theirs. Without a login they answer only this machine itself, asked for
-under a name of it; a change needs the token that the pages carry, so that no other site can make one.
+The pages answer only under names that are theirs. Where no password is set they answer only this machine itself, asked
+for under a name of it; a change needs the token that the pages carry, so that no other site can make one.
 """
 
 import ipaddress
@@ -55,7 +55,10 @@ class DeniedError(Exception):
 
 @dataclass
 class Access:
-    """`hosts` are the names, besides those of this machine itself, under which people reach the pages."""
+    """`hosts` are the names, besides those of this machine itself, under which people reach the pages.
+
+    With a password everybody logs in: what a tunnel or a proxy hands on may look as if this machine had asked.
+    """
 
     password: str | None
     hosts: frozenset[str] = frozenset()
@@ -66,7 +69,7 @@ class Access:
         """Raises DeniedError."""
         self.check_host(asking)
         _check_origin(asking)
-        if _is_direct(asking):
+        if not self.password and _is_direct(asking):
             return Visitor(self._local_token, "a person at this machine")
         if self._knows_password(asking):
             return Visitor(None, "a program with the password")

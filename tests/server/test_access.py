@@ -16,7 +16,13 @@ def make(password: str | None = "open sesame") -> Access:  # noqa: S107
 
 def test_person_at_this_machine_needs_no_login():
     for host in ("localhost:8080", "LOCALHOST", "127.0.0.1:8080", "[::1]:8080", "[::1]"):
-        assert make().admit(replace(NEAR, headers={"host": host}), NOW).token
+        assert make(None).admit(replace(NEAR, headers={"host": host}), NOW).token
+
+
+def test_password_is_asked_for_at_this_machine_too():
+    with pytest.raises(DeniedError) as denied:
+        make().admit(NEAR, NOW)
+    assert (denied.value.status, denied.value.login) == (401, True)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +46,7 @@ def test_person_at_this_machine_needs_no_login():
 )
 def test_others_are_asked_to_log_in_or_turned_away(change, status):
     with pytest.raises(DeniedError) as denied:
-        make().admit(replace(NEAR, **change), NOW)
+        make(None).admit(replace(NEAR, **change), NOW)
     assert denied.value.status == status
     assert denied.value.login == (status == 401)
 
@@ -59,9 +65,9 @@ def test_others_are_asked_to_log_in_or_turned_away(change, status):
 def test_change_that_another_site_asks_for_is_refused(headers):
     asking = replace(NEAR, method="POST", headers={"host": "localhost:8080", **headers})
     with pytest.raises(DeniedError, match="another site"):
-        make().admit(asking, NOW)
+        make(None).admit(asking, NOW)
     own = {"host": "localhost:8080", "origin": "http://localhost:8080", "sec-fetch-site": "same-origin"}
-    assert make().admit(replace(asking, headers=own), NOW)
+    assert make(None).admit(replace(asking, headers=own), NOW)
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
@@ -69,8 +75,8 @@ def test_another_site_may_link_to_a_page_but_embed_nothing(site):
     headers = {"host": "localhost:8080", "sec-fetch-site": site}
     for dest in ("image", "iframe", "empty", "script"):
         with pytest.raises(DeniedError, match="another site"):
-            make().admit(replace(NEAR, headers={**headers, "sec-fetch-dest": dest}), NOW)
-    assert make().admit(replace(NEAR, headers={**headers, "sec-fetch-dest": "document"}), NOW)
+            make(None).admit(replace(NEAR, headers={**headers, "sec-fetch-dest": dest}), NOW)
+    assert make(None).admit(replace(NEAR, headers={**headers, "sec-fetch-dest": "document"}), NOW)
 
 
 def test_login_lasts_and_ends():
@@ -112,10 +118,8 @@ def test_nobody_logs_in_without_a_password_that_is_set():
 
 def test_change_needs_the_token_of_its_own_visitor():
     access = make()
-    near = access.admit(NEAR, NOW)
-    session = access.log_in(FAR, "open sesame", NOW)
-    far = access.admit(replace(FAR, session=session), NOW)
-    assert near.token != far.token
-    for given in (None, "", near.token, "é"):
+    first, second = (access.admit(replace(FAR, session=access.log_in(FAR, "open sesame", NOW)), NOW) for _ in range(2))
+    assert first.token != second.token
+    for given in (None, "", first.token, "é"):
         with pytest.raises(DeniedError, match="load the page again"):
-            access.require_token(far, given)
+            access.require_token(second, given)
