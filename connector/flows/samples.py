@@ -19,6 +19,7 @@ _TEXTS: Mapping[str, str] = {
     "hours": "Mon-Fri 09:00-17:00",
 }
 """By the formats of `formats`."""
+_NOTHING: Mapping[str, Any] = {"null": None, "bool": False, "int": 0, "number": 0}
 _VALUES: Mapping[str, Any] = {"null": None, "bool": True, "int": 1, "number": 1.5}
 
 
@@ -29,6 +30,19 @@ def sample(kind: Type, name: str = "value") -> Any:
     with the name of its field.
     """
     return _sample(kind, name, 0)
+
+
+def stand_in(kind: Type) -> Any:
+    """A value of the type that says nothing: what may be left out is, what may be null is, and a text is `unknown`."""
+    possible = types.parts(kind)
+    part = NULL if NULL in possible else possible[0]
+    if isinstance(part, Object):
+        return {field: stand_in(one) for field, one in part.fields.items() if field in part.required}
+    if isinstance(part, ListOf):
+        return [stand_in(one) for one in part.positions or ()]
+    if isinstance(part, Simple) and part.words is None and part.format is None:
+        return "unknown" if part.kind in ("str", "any") else _NOTHING[part.kind]
+    return _sample(part, "value", 0)
 
 
 def _sample(kind: Type, name: str, depth: int) -> Any:

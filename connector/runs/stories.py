@@ -1,6 +1,6 @@
 """One sentence of what happened to a run, and what a person can do about it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -39,8 +39,10 @@ def tell(view: RunView, acts_once: ActsOnce) -> Story:
 def _sentence(view: RunView, doubts: Sequence[records.Step]) -> str:
     run = view.run
     match run.status:
+        case "succeeded" if left := left_out(view.steps):
+            return f"It ended after {_took(run)}, and left out {left}"
         case "succeeded":
-            done = f"It did what it should in {_took(run)}"
+            done = f"It did all its steps in {_took(run)}"
             return f"{done}, and stopped early: {run.reason}" if run.reason else f"{done}."
         case "held" if doubts:
             names = " and ".join(step.id for step in doubts)
@@ -50,15 +52,20 @@ def _sentence(view: RunView, doubts: Sequence[records.Step]) -> str:
         case "cancelled":
             return f"It was {run.reason or 'cancelled'}."
         case _ if view.waiting:
-            return f"It goes on later: {waits_of(view.waiting)}."
+            return f"It goes on later: {waits_of(view.waiting)}"
         case "queued":
             return "It waits for its turn."
         case _:
             return "It is at work."
 
 
+def left_out(steps: Iterable[records.Step]) -> str:
+    """The steps that were skipped, each with its reason; empty where none was."""
+    return "; ".join(f"{step.id}: {step.reason}" for step in steps if step.status == "skipped")
+
+
 def _where(run: records.Run) -> str:
-    if run.error is None:
+    if run.error is None or not run.error.step:
         return ""
     attempts = f" after {run.error.attempts} attempts" if run.error.attempts > 1 else ""
     return f"The step {run.error.step} failed{attempts}: "
@@ -87,7 +94,7 @@ def _waits(waiting: Waiting) -> str:
         case "runs":
             return f"{len(waiting.runs)} other run(s) with the same concurrency key are before it"
         case "attempt":
-            return f"{waiting.step} is tried again at {_moment(waiting.until)}"
+            return f"{waiting.step} failed, and is tried again at {_moment(waiting.until)}"
         case "time":
             return f"{waiting.step} waits{until}"
         case "event":
@@ -113,7 +120,8 @@ def _choices(view: RunView, doubts: Sequence[records.Step]) -> list[Choice]:
             Choice("resolve", step.id, look, f"chatforge runs resolve {run.id} --step {step.id} --done, or --not-done")
         )
     if run.status in ("failed", "held", "cancelled") and not doubts:
-        choices.append(Choice("retry", None, _retry_sentence(run), f"chatforge runs retry {run.id}"))
+        latest = " --latest" if is_about_the_flow(run) else ""
+        choices.append(Choice("retry", None, _retry_sentence(run), f"chatforge runs retry {run.id}{latest}"))
     if run.status in ("queued", "waiting", "running"):
         choices.append(
             Choice("cancel", None, "End it; what it has done stays done.", f"chatforge runs cancel {run.id}")
@@ -121,7 +129,14 @@ def _choices(view: RunView, doubts: Sequence[records.Step]) -> list[Choice]:
     return choices
 
 
+def is_about_the_flow(run: records.Run) -> bool:
+    """Whether it cannot go on with the text that it began with."""
+    return run.status == "held" and (run.error is None or not run.error.step)
+
+
 def _retry_sentence(run: records.Run) -> str:
+    if is_about_the_flow(run):
+        return "Correct the flow, start the server again, then let the run go on with it."
     if run.error is not None and run.error.kind in _WRONG_ACCOUNT:
         return (
             "Correct the key or the setting, start the server again, then let the run go on: what failed is done anew."

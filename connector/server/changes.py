@@ -10,7 +10,7 @@ from connector.errors import InputError
 from connector.flows import values
 from connector.flows.flow import Flow
 from connector.flows.json_text import read_json
-from connector.flows.samples import with_nulls
+from connector.flows.samples import stand_in, with_nulls
 from connector.runs import records, resends, revisions
 from connector.runs.decisions import approvals, cancels, resolutions, retries
 from connector.runs.decisions.answers import Answer
@@ -41,7 +41,9 @@ class RetryRun(RunChange):
 class ResolveStep(RunChange):
     step: str = Field(max_length=500)
     took_effect: Literal["yes", "no"]
-    output: str | None = Field(None, max_length=100_000, description="What it gave, as JSON, where it took effect.")
+    output: str | None = Field(
+        None, max_length=100_000, description="What it gave, as JSON, where it took effect; `unknown` without it."
+    )
 
 
 class AnswerApproval(RunChange):
@@ -111,7 +113,7 @@ async def resend(site: Site, wanted: ResendEvent, _visitor: Visitor) -> str:
         resends.resend, event.id, delivery, [one], lambda flow, placed: decide_event(adapter, flow, placed, now), now
     )
     site.wake()
-    return next((f"/runs/{start.run_id}" for start in starts if start.run_id), f"/events/{event.id}")
+    return next((f"/runs/{start.run_id}" for start in starts if start.run_id), f"/events/{event.id}?again={flow.name}")
 
 
 def _person(site: Site, wanted: RunChange, visitor: Visitor) -> Person:
@@ -140,9 +142,9 @@ def _flow(site: Site, name: str) -> Flow:
 
 
 def _read_output(site: Site, step: records.Step, given: str | None) -> Any:
-    """What the step gave, by the type of its action."""
+    """What the step gave, by the type of its action; `unknown` where nobody says it."""
     kind = site.adapter.catalogue.actions[step.action].given(step.input or {}).output
-    filled = with_nulls(_read_object(given, "output") if given else {}, kind)
+    filled = with_nulls(_read_object(given, "output"), kind) if given else stand_in(kind)
     if (refused := values.refuse(filled, kind)) is not None:
         raise InputError(f"what {step.id} gave does not fit {step.action}: {refused}; give it as JSON in `output`")
     return filled

@@ -124,6 +124,7 @@ class Web:
         async def guarded(request: Request) -> Response:
             try:
                 visitor = self.access.admit(_asking(request), self.site.clock())
+                request.state.visitor = visitor
                 response = await answer(request, visitor)
             except DeniedError as error:
                 response = self._denied(request, error)
@@ -150,7 +151,10 @@ class Web:
     def _error(self, request: Request, status: int, sentence: str) -> Response:
         if _is_for_programs(request):
             return JSONResponse({"error": sentence}, status)
-        return self._html("error.html", request, None, title="Not done", sentence=sentence, status=status)
+        title = "Not done" if request.method == "POST" else "Not found" if status == 404 else "Not shown"
+        back = request.url.path.rpartition("/")[0] or "/"
+        visitor = getattr(request.state, "visitor", None)
+        return self._html("error.html", request, visitor, title=title, back=back, sentence=sentence, status=status)
 
     def _html(self, template: str, request: Request, visitor: Visitor | None, **values: Any) -> Response:
         query = dict(request.query_params)

@@ -28,7 +28,7 @@ def test_run_appears_while_somebody_looks(page, sandbox):
     visit(sandbox, visitor_email="ann@example.com", visitor_name="Ann")
     expect(page.get_by_role("cell", name="ann@example.com")).to_be_visible()
     page.get_by_role("link", name="lead-to-crm").click()
-    expect(page.get_by_text("It did what it should")).to_be_visible()
+    expect(page.get_by_text("It did all its steps")).to_be_visible()
     page.get_by_text("Output").first.click()
     expect(page.get_by_text('"created": true')).to_be_visible()
 
@@ -40,12 +40,14 @@ def test_held_run_is_resolved(page, sandbox):
     expect(page.get_by_text("1 run held")).to_be_visible()
     page.get_by_role("link", name="lead-to-crm").click()
     expect(page.get_by_text("Nobody knows whether takeover took effect")).to_be_visible()
-    page.get_by_role("button", name="It took effect", exact=True).click()
-    expect(page.get_by_text("give it as JSON in `output`")).to_be_visible()
-    page.go_back()
-    page.get_by_role("button", name="It did not: do it again").click()
-    expect(page.get_by_text("It did what it should")).to_be_visible()
-    expect(page.get_by_text("not_done of takeover, by a person at this machine")).to_be_visible()
+    page.get_by_text("What did it give?").click()
+    page.get_by_label("As JSON").fill("[")
+    page.get_by_role("button", name="It took effect").click()
+    expect(page.get_by_text("output is no JSON")).to_be_visible()
+    page.get_by_role("link", name="Back").click()
+    page.get_by_role("button", name="It took effect").click()
+    expect(page.get_by_text("It did all its steps")).to_be_visible()
+    expect(page.get_by_text("takeover took effect, by a person at this machine")).to_be_visible()
 
 
 def test_failed_run_is_retried(page, sandbox):
@@ -55,7 +57,7 @@ def test_failed_run_is_retried(page, sandbox):
     expect(page.get_by_text("the request was refused (400: 'closed')").first).to_be_visible()
     page.get_by_role("link", name="failed").first.click()
     page.get_by_role("button", name="Let it go on").click()
-    expect(page.get_by_text("It did what it should")).to_be_visible()
+    expect(page.get_by_text("It did all its steps")).to_be_visible()
 
 
 def test_person_who_is_asked_approves(page, sandbox):
@@ -73,6 +75,13 @@ def test_lead_that_started_nothing_says_why(page, sandbox):
     find(page, "paula")
     reason = "started nothing: trigger.if: trigger.visitor_email != null is false: trigger.visitor_email is null"
     expect(page.get_by_text(re.compile(re.escape(reason))).first).to_be_visible()
+
+
+def test_lead_that_is_known_was_not_greeted_though_its_run_succeeded(page, sandbox):
+    visit(sandbox, visitor_email="ken@example.com", visitor_phone="1")
+    visit(sandbox, visitor_email="ken@example.com", visitor_phone="2")
+    find(page, "ken@")
+    expect(page.get_by_text("with the same dedupe key").first).to_be_visible()
 
 
 def test_connection_is_tested(page, sandbox):
@@ -119,7 +128,7 @@ def test_keyboard_reaches_what_can_be_decided(page, sandbox):
     expect(button).to_be_visible()
     button.focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("It did what it should")).to_be_visible()
+    expect(page.get_by_text("It did all its steps")).to_be_visible()
 
 
 def test_visitor_is_greeted_while_the_run_appears(page, sandbox):

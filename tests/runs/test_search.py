@@ -88,5 +88,5 @@ def test_story_of_a_run_that_failed_says_where_and_what_to_do(bench):
 def test_story_of_a_run_that_did_all_offers_nothing(bench):
     run, _ = bench.run(bench.flow(SAY))
     story = tell(bench.look(lambda connection: read_view(connection, run.id)), acts_once(bench.adapter()))
-    assert story.sentence.startswith("It did what it should in 0.")
+    assert story.sentence.startswith("It did all its steps in 0.")
     assert story.choices == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from server.conftest import FLOW
 
 from connector.server.changes import CHANGES
 from connector.server.web import PAGES
@@ -111,11 +112,31 @@ def test_event_is_decided_anew_for_a_flow_that_started_nothing(server, sandbox):
     events = server.wait_for(lambda: get(server, "/api/events").json()["events"])
     path = f"/events/{events[0]['id']}"
     answer = server.post(f"{path}/resend", data={"token": token(server), "flow": "lead-to-crm"})
-    assert (answer.status_code, answer.headers["location"]) == (303, path)
-    assert "started nothing" in get(server, path).text
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{path}?again=lead-to-crm")
+    assert "Decided anew for lead-to-crm: it started nothing" in get(server, answer.headers["location"]).text
     wrong = server.post(f"{path}/resend", data={"token": token(server), "flow": "none"})
     assert wrong.status_code == 409
     assert "the server has no flow &#39;none&#39;" in wrong.text
+
+
+def test_flow_that_is_off_says_so(make_server, sandbox, tmp_path):
+    (tmp_path / "off.yaml").write_text(FLOW.read_text().replace("trigger:", "enabled: false\ntrigger:", 1))
+    server = make_server(flows=tmp_path / "off.yaml").start("--port", "0")
+    sandbox.webhook_url = f"{server.address}{WEBHOOK}"
+    assert "every flow is off (enabled: false), so nothing starts" in get(server, "/").text
+    visit(sandbox, visitor_email="otto@example.com")
+    [event] = server.wait_for(lambda: get(server, "/api/events?text=otto").json()["events"])
+    assert [(start["flow"], start["reason"]) for start in event["starts"]] == [
+        ("lead-to-crm", "it is off (enabled: false)")
+    ]
+
+
+def test_step_that_took_effect_gave_what_nobody_knows(server, held):
+    form = {"token": token(server), "step": "takeover", "took_effect": "yes"}
+    assert server.post(f"/runs/{held['id']}/resolve", data=form).status_code == 303
+    server.wait_for(lambda: get(server, f"/api/runs/{held['id']}").json()["run"]["status"] == "succeeded")
+    steps = get(server, f"/api/runs/{held['id']}").json()["steps"]
+    assert steps[-1]["output"]["message"]["id"] == "unknown"
 
 
 def test_refused_delivery_is_shown_with_its_reason_and_without_what_may_be_a_secret(server):

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pydantic import BaseModel, Field
 
 from connector.adapter import DEFAULT
+from connector.database import Connection
 from connector.declare import connector_of
 from connector.errors import ConnectorError
 from connector.flows.flow import Flow
-from connector.runs.polling.poll_states import read_partition_failures
+from connector.runs.polling.poll_states import read_partition_failures, read_polls
 from connector.server.pages import Page, Params
 from connector.server.site import Site
 
@@ -35,8 +36,7 @@ class ConnectionsShown(BaseModel):
 
 
 async def read_connections(site: Site, wanted: ConnectionsParams) -> ConnectionsShown:
-    failures = await site.read(read_partition_failures)
-    failing = {(one.connector, one.connection): one.error for one in failures}
+    failing = await site.read(_find_failing)
     rows = []
     for connector, name in _names(site):
         row = _row(site, connector, name, failing.get((connector, name)))
@@ -44,6 +44,13 @@ async def read_connections(site: Site, wanted: ConnectionsParams) -> Connections
             row = row.model_copy(update={"tested": await _test(site, connector, name)})
         rows.append(row)
     return ConnectionsShown(connections=rows)
+
+
+def _find_failing(connection: Connection) -> dict[tuple[str, str], str]:
+    """Why the lists of a connection are not polled."""
+    polls = [one for one in read_polls(connection) if one.failing_since is not None and one.retired_at is None]
+    lists = {(one.connector, one.connection): one.error or "" for one in polls}
+    return lists | {(one.connector, one.connection): one.error for one in read_partition_failures(connection)}
 
 
 def _names(site: Site) -> list[tuple[str, str]]:

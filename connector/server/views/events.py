@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from connector.database import Connection
-from connector.runs import records
+from connector.declare import connector_of
+from connector.runs import records, stories
 from connector.runs.journal import Journal
 from connector.runs.records import RunStatus
 from connector.runs.search import EventFilter, find_events
@@ -75,7 +76,7 @@ async def read_events(site: Site, wanted: EventsParams) -> EventsShown:
     chosen = EventFilter(name=wanted.name, held=wanted.held, text=wanted.text, before=wanted.before)
 
     def read(connection: Connection) -> list[EventRow]:
-        return [_row(connection, event) for event in find_events(connection, chosen, MOST + 1)]
+        return [_row(site, connection, event) for event in find_events(connection, chosen, MOST + 1)]
 
     rows = await site.read(read)
     text = (wanted.text or "").strip().lower()
@@ -94,7 +95,8 @@ async def read_events(site: Site, wanted: EventsParams) -> EventsShown:
     return EventsShown(events=rows[:MOST], older=rows[MOST - 1].id if len(rows) > MOST else None, refused=refused)
 
 
-def _row(connection: Connection, event: records.Event) -> EventRow:
+def _row(site: Site, connection: Connection, event: records.Event) -> EventRow:
+    starts = _starts(connection, event.id)
     return EventRow(
         id=event.id,
         name=event.name,
@@ -103,7 +105,7 @@ def _row(connection: Connection, event: records.Event) -> EventRow:
         about=_about(event.text),
         received_at=event.received_at,
         connection=f"{event.connector}/{event.connection}",
-        starts=_starts(connection, event.id),
+        starts=starts or _off(site, event),
     )
 
 
@@ -117,12 +119,25 @@ def _starts(connection: Connection, event_id: str) -> list[StartShown]:
     return made + waiting
 
 
+def _off(site: Site, event: records.Event) -> list[StartShown]:
+    """The flows that would be asked if they were on."""
+    place = (event.connector, event.connection)
+    return [
+        StartShown(flow=flow.name, run_id=None, status=None, reason=_OFF, held=False, due_at=None)
+        for flow in site.flows
+        if not flow.enabled and flow.trigger and (connector_of(flow.trigger.uses), flow.trigger.connection) == place
+    ]
+
+
+_OFF = "it is off (enabled: false)"
 _WAITS = "it waits until the list has the entry that this webhook tells of"
 
 
 def _start(journal: Journal, start: records.Start) -> StartShown:
     run = journal.run(start.run_id) if start.run_id else None
     reason = (run.error.message if run.error else run.reason) if run else start.reason
+    if run and reason is None and (left := stories.left_out(journal.steps(run.id).values())):
+        reason = f"left out {left}"
     return StartShown(
         flow=start.flow,
         run_id=start.run_id,
@@ -146,6 +161,7 @@ def _about(text: str | None) -> str | None:
 
 class EventParams(Params):
     id: str = Field(max_length=100)
+    again: str | None = Field(None, max_length=200, description="The flow for which it was just decided anew.")
 
 
 class EventShown(BaseModel):
@@ -159,7 +175,7 @@ class EventShown(BaseModel):
 async def read_event(site: Site, wanted: EventParams) -> EventShown | None:
     def read(connection: Connection) -> tuple[records.Event, EventRow] | None:
         event = Journal(connection).event(wanted.id)
-        return None if event is None else (event, _row(connection, event))
+        return None if event is None else (event, _row(site, connection, event))
 
     found = await site.read(read)
     if found is None:

@@ -50,7 +50,9 @@ class HomeShown(BaseModel):
     hours: Sequence[Hour] = Field(description="The last 24, the oldest first.")
     most: int = Field(description="Runs in the hour that has most of them.")
     statuses: Sequence[RunStatus] = Field(description="Of these runs.")
-    urgent: Sequence[RunRow] = Field(description="Held runs, then failed ones of the last 24 hours.")
+    urgent: Sequence[RunRow] = Field(
+        description="Held runs, failed ones of the last 24 hours, then those that fail now."
+    )
     approvals: Sequence[RunRow] = Field(description="Runs that ask a person.")
     last_webhook: datetime | None
     polls: Sequence[Polled]
@@ -63,18 +65,26 @@ async def read_home(site: Site, _wanted: Params) -> HomeShown:
     def read(connection: Connection) -> HomeShown:
         polls = [one for one in read_polls(connection) if one.retired_at is None and one.unwatched_at is None]
         urgent = list(_find_urgent(connection, now))
-        troubles = [*_find_troubles(connection, polls, urgent), *_find_refused(site)]
-        hours = _count(connection, now)
         waiting = search.find_runs(connection, RunFilter(status="waiting"), 200)
         rows = [row_of(connection, run) for run in waiting]
+        asking = [row for row in rows if row.why and " asks a person" in row.why]
+        failing = [row for row in rows if row.why and " failed, and is tried again" in row.why]
+        urgent += failing[:_FIRST]
+        troubles = [
+            *_find_troubles(connection, polls, urgent),
+            *_find_waiting(asking, failing),
+            *_find_refused(site),
+            *_find_off(site),
+        ]
+        hours = _count(connection, now)
         return HomeShown(
             healthy=not troubles,
             troubles=troubles,
             hours=hours,
             most=max((sum(hour.runs.values()) for hour in hours), default=0),
             statuses=sorted({status for hour in hours for status in hour.runs}),
-            urgent=urgent[:_FIRST],
-            approvals=[row for row in rows if row.why and " asks a person" in row.why][:_FIRST],
+            urgent=urgent,
+            approvals=asking[:_FIRST],
             last_webhook=last_webhook(connection),
             polls=[_polled(one) for one in polls],
             flows=len(site.flows),
@@ -104,6 +114,23 @@ def _find_troubles(connection: Connection, polls: Sequence[PollState], urgent: S
     for poll in polls:
         if poll.failing_since is not None:
             yield Trouble(sentence=f"{poll.list} of {poll.partition} are not polled: {poll.error}", path="/connections")
+
+
+def _find_waiting(asking: Sequence[RunRow], failing: Sequence[RunRow]) -> Iterator[Trouble]:
+    if asking:
+        yield Trouble(
+            sentence=f"{len(asking)} run{'s' * (len(asking) > 1)} that ask a person", path="/runs?status=waiting"
+        )
+    if failing:
+        many = f"{len(failing)} run{'s' * (len(failing) > 1)}"
+        yield Trouble(sentence=f"{many} of which a step failed, and is tried again", path="/runs?status=waiting")
+
+
+def _find_off(site: Site) -> Iterator[Trouble]:
+    """Where no event can start anything."""
+    started = [flow for flow in site.flows if flow.trigger is not None]
+    if started and not any(flow.enabled for flow in started):
+        yield Trouble(sentence="every flow is off (enabled: false), so nothing starts", path="/flows")
 
 
 def _find_refused(site: Site) -> Iterator[Trouble]:

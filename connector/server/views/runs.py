@@ -10,6 +10,7 @@ from connector.database import Connection
 from connector.runs import records, stories
 from connector.runs.decisions.interventions import Intervention
 from connector.runs.effects import acts_once
+from connector.runs.journal import Journal
 from connector.runs.records import RunStatus, StepStatus
 from connector.runs.search import RunFilter, find_runs
 from connector.runs.waits import RunView, find_waits, read_view
@@ -46,7 +47,7 @@ class RunRow(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    why: str | None = Field(description="Why it did not succeed, or what it waits for.")
+    why: str | None = Field(description="Why it did not succeed, what it left out, or what it waits for.")
 
 
 class RunsShown(BaseModel):
@@ -77,6 +78,12 @@ def row_of(connection: Connection, run: records.Run) -> RunRow:
     why = run.error.message if run.error else run.reason
     if why is None and run.status in ("queued", "waiting"):
         why = stories.waits_of(find_waits(connection, run)) or None
+    if (
+        why is None
+        and run.status == "succeeded"
+        and (left := stories.left_out(Journal(connection).steps(run.id).values()))
+    ):
+        why = f"left out {left}"
     return RunRow(
         id=run.id,
         flow=run.flow,
@@ -140,6 +147,7 @@ class DecisionShown(BaseModel):
 class RunShown(BaseModel):
     run: RunRow
     sentence: str = Field(description="What happened.")
+    latest: bool = Field(description="Whether it can only go on with the flow as it is now.")
     choices: Sequence[ChoiceShown]
     event_id: str
     revision: str
@@ -162,6 +170,7 @@ async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
     return RunShown(
         run=row,
         sentence=story.sentence,
+        latest=stories.is_about_the_flow(view.run),
         choices=[_choice(view, one) for one in story.choices],
         event_id=view.run.event_id,
         revision=view.run.revision,
