@@ -235,9 +235,12 @@ def _asking(request: Request) -> Asking:
 
 
 def _read(params: type[Params], given: Mapping[str, Any], path: Mapping[str, Any]) -> Params:
-    """Raises ValidationError. An empty field of a form is as not given."""
-    filled = {name: value for name, value in given.items() if value not in ("", None)}
-    return params.model_validate(filled | dict(path))
+    """Raises ValidationError or DeniedError. An empty field of a form is as not given."""
+    filled = {name: value for name, value in given.items() if value not in ("", None)} | dict(path)
+    for name, value in filled.items():
+        if isinstance(value, str) and "\0" in value:  # no text of Postgres can have one
+            raise DeniedError(422, f"{name[:60]!r} has a NUL character; leave it out")
+    return params.model_validate(filled)
 
 
 async def _form(request: Request) -> dict[str, str]:

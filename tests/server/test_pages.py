@@ -264,6 +264,14 @@ def test_hostile_text_is_answered_with_a_sentence_and_never_shown_as_markup(serv
     assert "Traceback" not in server.log()
 
 
+def test_nul_is_refused_as_postgres_would(server):
+    given = {"X-ChatForge-Token": token(server)}
+    for path in ("/runs?text=%00", "/runs?flow=a%00", "/runs?before=%00", "/runs/%00", "/events/%00"):
+        assert get(server, f"/api{path}").status_code == 422, path
+    answer = server.post("/api/runs/x/retry", json={"reason": "a\0"}, headers=given)
+    assert (answer.status_code, answer.json()) == (422, {"error": "'reason' has a NUL character; leave it out"})
+
+
 def test_form_that_cannot_be_read_is_refused(server):
     given = {"X-ChatForge-Token": token(server)}
     for body, status in ((b"[1", 400), (b"[]", 400), (b"[" * 200_000, 400), (b"\xff", 400), (b"x" * 300_000, 413)):
