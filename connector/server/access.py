@@ -6,7 +6,7 @@ for under a name of it; a change needs the token that the pages carry, so that n
 
 import ipaddress
 import secrets
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +15,9 @@ COOKIE = "chatforge_session"
 TOKEN_HEADER = "X-ChatForge-Token"  # noqa: S105 - the name of a header
 _LASTS = timedelta(hours=12)
 _MOST_SESSIONS = 1_000
+_MOST_WRONG = 10
+"""Passwords that may be wrong in _PAUSE."""
+_PAUSE = timedelta(minutes=1)
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _FORWARDED = ("forwarded", "x-real-ip", "via", "x-client-ip", "true-client-ip", "cf-connecting-ip", "fly-client-ip")
 _FORWARDED_START = "x-forwarded"  # -for, -host, -proto, …: a proxy may send only one of them
@@ -62,6 +65,8 @@ class Access:
 
     password: str | None
     hosts: frozenset[str] = frozenset()
+    _wrong: deque[datetime] = field(default_factory=lambda: deque(maxlen=_MOST_WRONG))
+    """When wrong passwords were given lately."""
     _sessions: "OrderedDict[str, tuple[str, datetime]]" = field(default_factory=OrderedDict)
     _local_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
@@ -71,7 +76,7 @@ class Access:
         _check_origin(asking)
         if not self.password and _is_direct(asking):
             return Visitor(self._local_token, "a person at this machine")
-        if self._knows_password(asking):
+        if self._knows_password(asking, now):
             return Visitor(None, "a program with the password")
         token = self._find(asking.session, now)
         if token is None:
@@ -99,7 +104,7 @@ class Access:
         """The value of the new cookie; None where the password is wrong. Raises DeniedError."""
         self.check_host(asking)
         _check_origin(asking)
-        if not self._is_password(password):
+        if not self._is_password(password, now):
             return None
         session = secrets.token_urlsafe(32)
         self._sessions[session] = (secrets.token_urlsafe(24), now + _LASTS)
@@ -110,15 +115,21 @@ class Access:
     def log_out(self, session: str | None) -> None:
         self._sessions.pop(session or "", None)
 
-    def _knows_password(self, asking: Asking) -> bool:
+    def _knows_password(self, asking: Asking, now: datetime) -> bool:
         """`Authorization: Bearer PASSWORD`, as programs send it, in UTF-8; headers are read as latin-1."""
         scheme, _, given = asking.headers.get("authorization", "").partition(" ")
         text = given.strip().encode("latin-1", "replace").decode("utf-8", "replace")
-        return scheme.lower() == "bearer" and self._is_password(text)
+        return scheme.lower() == "bearer" and self._is_password(text, now)
 
-    def _is_password(self, given: str) -> bool:
+    def _is_password(self, given: str, now: datetime) -> bool:
+        """Raises DeniedError where somebody seems to guess; who is logged in stays so."""
+        if len(self._wrong) == _MOST_WRONG and now - self._wrong[0] < _PAUSE:
+            raise DeniedError(429, "too many wrong passwords were given; try again in a minute")
         wanted = self.password
-        return bool(wanted) and secrets.compare_digest(given.encode("utf-8", "replace"), str(wanted).encode())
+        if wanted and secrets.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
+            return True
+        self._wrong.append(now)
+        return False
 
     def _find(self, session: str | None, now: datetime) -> str | None:
         token, until = self._sessions.get(session or "", ("", now))

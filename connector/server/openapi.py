@@ -39,7 +39,10 @@ def _page(page: Page) -> dict[str, Any]:
     return {
         "summary": page.title,
         "parameters": _parameters(page.params, page.path),
-        "responses": {"200": _answer(_schema(page.shows, "serialization")), **_errors("401", "404", "421", "422")},
+        "responses": {
+            "200": _answer(_schema(page.shows, "serialization")),
+            **_errors("401", "403", "404", "421", "422", "429", "503"),
+        },
     }
 
 
@@ -57,7 +60,7 @@ def _change(change: Change) -> dict[str, Any]:
         "summary": change.title,
         "parameters": [*_parameters(change.params, change.path, only_path=True), token],
         "requestBody": {"content": {"application/json": {"schema": body}}},
-        "responses": {"200": _answer(made), **_errors("400", "401", "403", "409", "413", "421", "422")},
+        "responses": {"200": _answer(made), **_errors("400", "401", "403", "409", "413", "421", "422", "429", "503")},
     }
 
 

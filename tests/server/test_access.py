@@ -111,6 +111,18 @@ def test_password_of_a_program_may_have_any_character():
     assert make("pässwörd ✓").admit(asking, NOW)
 
 
+def test_password_cannot_be_guessed_quickly():
+    access = make()
+    session = access.log_in(FAR, "open sesame", NOW)
+    for number in range(10):
+        assert access.log_in(FAR, f"guess {number}", NOW) is None
+    with pytest.raises(DeniedError) as denied:
+        access.log_in(FAR, "open sesame", NOW + timedelta(seconds=59))
+    assert denied.value.status == 429
+    assert access.admit(replace(FAR, session=session), NOW)
+    assert access.log_in(FAR, "open sesame", NOW + timedelta(seconds=61))
+
+
 def test_nobody_logs_in_without_a_password_that_is_set():
     for password in (None, ""):
         assert make(password).log_in(FAR, "", NOW) is None

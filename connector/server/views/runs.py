@@ -96,8 +96,10 @@ def row_of(connection: Connection, run: records.Run) -> RunRow:
     )
 
 
-def about(trigger: Mapping[str, Any]) -> str | None:
+def about(trigger: Any) -> str | None:
     """Whom a run is about, as far as its trigger or its inputs say."""
+    if not isinstance(trigger, Mapping):
+        return None
     return next((value for name in _ABOUT if isinstance(value := trigger.get(name), str) and value), None)
 
 
@@ -167,6 +169,9 @@ async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
         return None
     view, row = found
     story = stories.tell(view, acts_once(site.adapter))
+    attempts: dict[str, list[AttemptShown]] = {}
+    for one in view.attempts:
+        attempts.setdefault(one.step, []).append(_attempt(one))
     return RunShown(
         run=row,
         sentence=story.sentence,
@@ -176,7 +181,7 @@ async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
         revision=view.run.revision,
         trigger=view.run.trigger,
         outputs=view.run.outputs,
-        steps=[_step(view, step) for step in view.steps],
+        steps=[_step(view.run, step, attempts.get(step.id, ())) for step in view.steps],
         decisions=[_decision(one) for one in view.interventions],
     )
 
@@ -188,19 +193,18 @@ def _choice(view: RunView, choice: stories.Choice) -> ChoiceShown:
     )
 
 
-def _step(view: RunView, step: records.Step) -> StepShown:
-    attempts = [
-        AttemptShown(number=one.number, started_at=one.started_at, finished_at=one.finished_at, error=one.error)
-        for one in view.attempts
-        if one.step == step.id
-    ]
+def _attempt(one: records.Attempt) -> AttemptShown:
+    return AttemptShown(number=one.number, started_at=one.started_at, finished_at=one.finished_at, error=one.error)
+
+
+def _step(run: records.Run, step: records.Step, attempts: Sequence[AttemptShown]) -> StepShown:
     return StepShown(
         id=step.id,
         action=step.action,
         status=step.status,
         started_at=step.started_at,
         finished_at=step.finished_at,
-        after=round((step.started_at - view.run.created_at).total_seconds(), 3),
+        after=round((step.started_at - run.created_at).total_seconds(), 3),
         input=step.input,
         output=step.output,
         reason=step.reason,
