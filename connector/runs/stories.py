@@ -99,6 +99,8 @@ def _waits(waiting: Waiting) -> str:
             return f"{waiting.step} waits{until}"
         case "event":
             return f"{waiting.step} waits for an event of {waiting.trigger}{until}"
+        case "approval" if waiting.answer is not None:
+            return f"{waiting.step} was answered by {waiting.answer.by or 'nobody in time'}, and goes on"
         case "approval":
             return f"{waiting.step} asks a person{until}: {(waiting.asked or {}).get('title', '')}"
 

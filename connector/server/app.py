@@ -85,7 +85,8 @@ def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]], p
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *pages,
-        ]
+        ],
+        redirect_slashes=False,  # the address to go to would be made of a Host that nobody has looked at
     )
 
 

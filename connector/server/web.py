@@ -213,6 +213,8 @@ class Web:
         return RedirectResponse("/login", 303)
 
     async def _changes(self, request: Request, _visitor: Visitor) -> Response:
+        if request.method == "HEAD":
+            return Response()
         return await self.live.answer(request)
 
     async def _metrics(self, _request: Request, _visitor: Visitor) -> Response:

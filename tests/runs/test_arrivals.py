@@ -32,7 +32,7 @@ def test_webhook_that_comes_first_waits_for_its_lead_which_starts_the_flow(leads
     assert leads.look() == ["main 1"]
     leads.pass_time(hours=1)
     assert leads.fall_back() == []
-    assert leads.reasons() == ["it is 'lead-1' of the list, which is told of by itself"]
+    assert leads.reasons() == ["it is the same as 'lead-1' of the list, whose own event decides"]
 
 
 def test_webhook_starts_the_flow_by_itself_when_its_wait_is_over(leads: Leads) -> None:

@@ -129,6 +129,13 @@ def test_flow_that_is_off_says_so(make_server, sandbox, tmp_path):
     assert [(start["flow"], start["reason"]) for start in event["starts"]] == [
         ("lead-to-crm", "it is off (enabled: false)")
     ]
+    assert "lead-to-crm, which is off: it starts all the same" in get(server, f"/events/{event['id']}").text
+
+
+def test_no_answer_is_made_of_a_host_that_was_not_looked_at(server):
+    for path in ("/runs/", "/webhooks/chatforge/", "//evil.example.com"):
+        assert get(server, path, headers={"Host": "evil.example.com"}).status_code in (404, 405), path
+    assert httpx.head(f"{server.address}/changes", timeout=5).status_code == 200
 
 
 def test_step_that_took_effect_gave_what_nobody_knows(server, held):

@@ -122,7 +122,8 @@ def run_contract(tmp_path: Path, install_changed: Callable[..., Installed]) -> C
         path = tmp_path / "tests" / "test_greetings.py"
         path.write_text(change(path.read_text(), *(test or [])))
         return installed.python(
-            *"-m pytest -p no:cacheprovider -p no:xdist -W error -q --show-capture=no -rfs".split(), COLUMNS="500"
+            *"-m pytest -p no:cacheprovider -p no:xdist -p no:schemathesis -W error -q --show-capture=no -rfs".split(),
+            COLUMNS="500",
         )
 
     return run

@@ -72,13 +72,14 @@ async def serve_stdio(server: Server[Any]) -> None:
 def http_app(server: Server[Any], host: str, token: str | None) -> App:
     """Streamable HTTP at /mcp; with a token, for those who send it as `Authorization: Bearer`."""
     app: App = server.streamable_http_app(json_response=True, stateless_http=True, host=host)
-    return app if token is None else _guarded(app, f"Bearer {token}".encode())
+    return app if token is None else _guarded(app, token.encode())
 
 
 def _guarded(app: App, wanted: bytes) -> App:
     async def guarded(scope: Scope, receive: Callable[[], Awaitable[Any]], send: Any) -> None:
-        given = dict(scope.get("headers", ())).get(b"authorization", b"")
-        if scope["type"] != "http" or secrets.compare_digest(given, wanted):
+        scheme, _, given = dict(scope.get("headers", ())).get(b"authorization", b"").partition(b" ")
+        known = scheme.lower() == b"bearer" and secrets.compare_digest(given, wanted)
+        if scope["type"] != "http" or known:
             await app(scope, receive, send)
             return
         refused = PlainTextResponse("send the token: Authorization: Bearer TOKEN\n", 401)

@@ -240,7 +240,7 @@ def _end_waits(
     )
     flows = frozenset(row["flow"] for row in waiting.fetchall())
     for flow in flows:
-        reason = f"it is {item!r} of the list, which is told of by itself"
+        reason = f"it is the same as {item!r} of the list, whose own event decides"
         events.add_start(connection, event_id, now, Decision(flow, reason=reason))
     return flows
 

@@ -164,12 +164,17 @@ class EventParams(Params):
     again: str | None = Field(None, max_length=200, description="The flow for which it was just decided anew.")
 
 
+class FlowChoice(BaseModel):
+    name: str
+    enabled: bool = Field(description="Whether events start it by themselves.")
+
+
 class EventShown(BaseModel):
     event: EventRow
     verdict: str = Field(description="Why it was believed.")
     occurred_at: datetime | None
     body: Any = Field(description="As JSON; the text where it is none; null once it was removed.")
-    flows: Sequence[str] = Field(description="Those that could decide it anew.")
+    flows: Sequence[FlowChoice] = Field(description="Those that could decide it anew.")
 
 
 async def read_event(site: Site, wanted: EventParams) -> EventShown | None:
@@ -187,7 +192,11 @@ async def read_event(site: Site, wanted: EventParams) -> EventShown | None:
         verdict=_VERDICTS.get(event.source, event.source),
         occurred_at=event.occurred_at,
         body=_body(event.text),
-        flows=[flow.name for flow in site.flows if flow.trigger is not None and flow.name not in started],
+        flows=[
+            FlowChoice(name=flow.name, enabled=flow.enabled)
+            for flow in site.flows
+            if flow.trigger is not None and flow.name not in started
+        ],
     )
 
 

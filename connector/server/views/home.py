@@ -118,9 +118,8 @@ def _find_troubles(connection: Connection, polls: Sequence[PollState], urgent: S
 
 def _find_waiting(asking: Sequence[RunRow], failing: Sequence[RunRow]) -> Iterator[Trouble]:
     if asking:
-        yield Trouble(
-            sentence=f"{len(asking)} run{'s' * (len(asking) > 1)} that ask a person", path="/runs?status=waiting"
-        )
+        say = "1 run asks" if len(asking) == 1 else f"{len(asking)} runs ask"
+        yield Trouble(sentence=f"{say} a person", path="/runs?status=waiting")
     if failing:
         many = f"{len(failing)} run{'s' * (len(failing) > 1)}"
         yield Trouble(sentence=f"{many} of which a step failed, and is tried again", path="/runs?status=waiting")
