@@ -9,10 +9,10 @@ A host without an event loop uses `connector.blocking`.
 """
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,7 +22,8 @@ from typing import Any, Self
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from connector import choices, config_values, examples, polling, profiles
+from connector import choices, config_values, examples, exchanges, polling, profiles
+from connector import headers as shown_headers
 from connector import preview as previews
 from connector import registry as registries
 from connector import settings as setting_sources
@@ -55,6 +56,7 @@ from connector.errors import (
     UnknownOperationError,
     WebhookError,
 )
+from connector.exchanges import Exchange
 from connector.flows.catalogue import Catalogue
 from connector.flows.parameters import Parameters
 from connector.polling import Polled
@@ -80,6 +82,10 @@ class Delivery:
     event: Event
     text: str
     received_at: datetime
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Those that may be shown, without secrets of the connection."""
+    exact: bool = True
+    """Whether the signature fits the body as it came; otherwise that was written anew on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,9 +371,12 @@ class Adapter:
         purpose = purpose or declared.purpose
         pausing = PausingBudget(account.budget)
         budget = pausing if account.budget else None
+        made: deque[Exchange] = deque(maxlen=exchanges.MOST)
         async with account.turn(declared, values):
             slot = await account.budget.take(purpose) if account.budget else None
-            async with open_client(account.options, account.transport, budget, purpose, slot, reads=reads) as client:
+            async with open_client(
+                account.options, account.transport, budget, purpose, slot, reads=reads, told=made.append
+            ) as client:
                 logger = logging.getLogger(f"connector.{declared.name}")
                 context = ActionContext(
                     account.values,
@@ -379,7 +388,7 @@ class Adapter:
                     keeping or Keeping(),
                     partial(self._count_drift, account, declared.name),
                 )
-                yield Call(declared, values, context, account, pausing)
+                yield Call(declared, values, context, account, pausing, made)
 
     def _count_drift(self, account: Account, operation: str, found: Iterable[Drift]) -> None:
         """The names in a path are the other side's, which may repeat the key."""
@@ -466,7 +475,9 @@ class Adapter:
         try:
             secrets = declared.webhook.secrets(self.connection(connector, connection), now)
             text = declared.webhook.verify(headers, body, secrets)
-            return Delivery(connector, connection, declared.webhook.parse(text), text, now)
+            shown = self.hide_secrets(shown_headers.show(headers.items()), connector, connection)
+            exact = text.encode("utf-8", "surrogatepass") == body
+            return Delivery(connector, connection, declared.webhook.parse(text), text, now, shown, exact)
         except WebhookError:
             raise
         except UnknownOperationError:

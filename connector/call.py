@@ -2,14 +2,17 @@
 
 import asyncio
 import traceback
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
+from connector import exchanges
 from connector.accounts import Account
 from connector.declare import Action, ActionContext
 from connector.errors import ActionError, ConnectorError, OutputError, StepTimeoutError, StoreError
+from connector.exchanges import Exchange
 from connector.transport import Budget, Purpose, Slot
 from connector.validation import write
 
@@ -23,6 +26,11 @@ class Call:
     context: ActionContext[Any]
     _account: Account = field(repr=False)
     _budget: "PausingBudget" = field(repr=False)
+    _exchanges: deque[Exchange] = field(repr=False)
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The last requests that it has made, as `exchanges.describe` gives them, without secrets of the connection."""
+        return [exchanges.describe(one, self._account.hide_secrets) for one in self._exchanges]
 
     async def send(self, seconds: float | None = None) -> dict[str, Any]:
         """Run the action; the output is plain JSON. Raises ActionError, and StoreError where nothing can be kept.

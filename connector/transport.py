@@ -12,7 +12,8 @@ import logging
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ import httpx
 
 from connector.answers import AnswerError, read_body
 from connector.errors import LOOK_FIRST, NetworkError, SettingsError
+from connector.exchanges import Exchange
 from connector.reach import Reach
 from connector.unreached import describe_place, describe_refusal
 from connector.validation import replace_surrogates
@@ -245,13 +247,15 @@ def open_client(
     slot: Slot | None = None,
     *,
     reads: bool = False,
+    told: Callable[[Exchange], None] = lambda _exchange: None,
 ) -> httpx.AsyncClient:
     """Open the client of one call. Closing it leaves `transport` open.
 
     Each request waits for a slot of `budget`; the first one uses `slot`, which closing gives back if unused. Where the
-    call only `reads`, a request that met a kept connection which the other side was closing is sent once more.
+    call only `reads`, a request that met a kept connection which the other side was closing is sent once more. `told`
+    is called with each request once it has ended.
     """
-    return options.open_client(_CallTransport(transport, budget, purpose, slot, reads))
+    return options.open_client(_CallTransport(transport, budget, purpose, slot, reads, told))
 
 
 class _NoCookies(httpx.Cookies):
@@ -303,9 +307,10 @@ class _CallTransport(httpx.AsyncBaseTransport):
         purpose: Purpose,
         slot: Slot | None,
         reads: bool,
+        told: Callable[[Exchange], None],
     ) -> None:
         self._transport, self._budget, self._purpose, self._slot = transport, budget, purpose, slot
-        self._reads = reads
+        self._reads, self._told = reads, told
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:
@@ -318,9 +323,9 @@ class _CallTransport(httpx.AsyncBaseTransport):
     async def _send(self, request: httpx.Request) -> httpx.Response:
         slot = await self._take_slot()
         if slot is None:
-            return await self._transport.handle_async_request(request)
+            return await self._exchange(request)
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await self._exchange(request)
         except BaseException as error:
             if isinstance(error, NetworkError) and error.processed == "no":
                 slot.answered(None)
@@ -328,6 +333,16 @@ class _CallTransport(httpx.AsyncBaseTransport):
                 slot.lost()
             raise
         slot.answered(response)
+        return response
+
+    async def _exchange(self, request: httpx.Request) -> httpx.Response:
+        began = time.monotonic()
+        try:
+            response = await self._transport.handle_async_request(request)
+        except NetworkError as error:
+            self._told(Exchange(request, None, time.monotonic() - began, str(error)))
+            raise
+        self._told(Exchange(request, response, time.monotonic() - began))
         return response
 
     async def _take_slot(self) -> Slot | None:

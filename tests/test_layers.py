@@ -16,8 +16,8 @@ LAYERS = [
     validation
     database
     settings
-    reach retry_after answers
-    unreached
+    reach retry_after answers headers
+    unreached exchanges
     transport
     sqlite postgres
     upkeep

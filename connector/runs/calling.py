@@ -140,21 +140,22 @@ class _One:
     """Whether an earlier attempt may have acted, which must not be done twice."""
     kept: Mapping[str, Any]
     """What earlier attempts have found out."""
+    requests: list[Mapping[str, Any]] = field(default_factory=list)
+    """What this attempt has sent."""
 
     async def attempt(self, given: dict[str, Any]) -> records.Step:
         with self.caller.flight() as take_off:
             return await self._attempt(given, take_off)
 
     async def _attempt(self, given: dict[str, Any], take_off: Callable[[], None]) -> records.Step:
-        writer, uses = self.caller.writer, self.does.uses
         try:
-            if self.caller.adapter.may_wait(uses, self.does.connection):
+            if self.caller.adapter.may_wait(self.does.uses, self.does.connection):
                 await self._begin(given, sending=False)
             output = await self._send(given, take_off)
         except _TooLate as late:
             if self.is_open:
                 return await self.leave_open(f"an earlier attempt may have taken effect, and {late}", _DOUBT)
-            return await writer.finish(self.path, uses, "skipped", reason=str(late))
+            return await self._finish("skipped", reason=str(late))
         except InputError as error:
             await self._begin(given, sending=False)  # so that it can be seen
             return await self._after(error)
@@ -169,7 +170,7 @@ class _One:
                 return await self._again(f"until: {until.text} is false", "until", None)
         except EvaluationError as error:
             return await self.fail(f"until: {error}", "expression")
-        return await writer.finish(self.path, uses, "succeeded", output=output)
+        return await self._finish("succeeded", output=output)
 
     async def _begin(self, given: dict[str, Any], *, sending: bool) -> None:
         await self.caller.writer.attempt(self.path, self.does.uses, given, self.attempts, sending=sending)
@@ -193,7 +194,10 @@ class _One:
             if not self.caller.is_repeatable(self.does):
                 take_off()
             await self._begin(given, sending=True)
-            return await call.send(self.does.timeout)
+            try:
+                return await call.send(self.does.timeout)
+            finally:
+                self.requests.extend(call.requests())
 
     def _key(self) -> str:
         """By what the other side recognises a repetition, unless a person wants one."""
@@ -218,21 +222,34 @@ class _One:
         kind = _DOUBT if self.is_open else kind
         if self.attempts >= self.does.retry.max_attempts:
             return await self.fail(message, kind)
-        failure = Failure(self.path, self.does.uses, message, kind, self.attempts)
+        failure = self._failure(message, kind)
         seconds = self.caller.delay(self.does.retry, self.attempts, asked)
         wake_at = self.caller.clock() + timedelta(seconds=seconds)
-        await self.caller.writer.pause(self.path, self.does.uses, wake_at, error=failure)
+        await self.caller.writer.pause(self.path, self.does.uses, wake_at, error=failure, requests=self.requests)
         raise Paused(wake_at)
 
     async def leave_open(self, message: str, kind: str) -> records.Step:
         """Nobody knows whether it took effect: hold it, or skip it where the flow says so."""
         if self.does.on_ambiguous == "skip":
-            reason = f"on_ambiguous: {message}"
-            return await self.caller.writer.finish(self.path, self.does.uses, "skipped", reason=reason)
-        failure = Failure(self.path, self.does.uses, message, kind, self.attempts)
-        return await self.caller.writer.finish(self.path, self.does.uses, "held", error=failure)
+            return await self._finish("skipped", reason=f"on_ambiguous: {message}")
+        return await self._finish("held", error=self._failure(message, kind))
 
     async def fail(self, message: str, kind: str) -> records.Step:
         if self.is_open:
             return await self.leave_open(f"an earlier attempt may have taken effect, and now {message}", _DOUBT)
-        return await self.caller.writer.fail(self.path, self.does.uses, message, kind, self.attempts)
+        return await self._finish("failed", error=self._failure(message, kind))
+
+    def _failure(self, message: str, kind: str) -> Failure:
+        return Failure(self.path, self.does.uses, message, kind, self.attempts)
+
+    async def _finish(
+        self,
+        status: records.StepStatus,
+        *,
+        output: Any = None,
+        reason: str | None = None,
+        error: Failure | None = None,
+    ) -> records.Step:
+        return await self.caller.writer.finish(
+            self.path, self.does.uses, status, output=output, reason=reason, error=error, requests=self.requests
+        )

@@ -30,6 +30,8 @@ class NewEvent:
     received_at: datetime
     text: str
     source: Source
+    headers: Mapping[str, str] | None = None
+    exact: bool = True
 
     @classmethod
     def of(cls, delivery: Delivery) -> "NewEvent":
@@ -44,6 +46,8 @@ class NewEvent:
             received_at=delivery.received_at,
             text=delivery.text,
             source=event.source,
+            headers=delivery.headers or None,
+            exact=delivery.exact,
         )
 
 
@@ -104,8 +108,8 @@ def keep_event(
     event_id = new_id("evt", event.received_at)
     kept = connection.execute(
         "INSERT INTO events (id, connector, connection, identity, name, occurred_at, received_at, status, text, "
-        "source, same_as) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (connector, connection, identity) "
-        "DO NOTHING",
+        "source, same_as, headers, exact) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (connector, connection, identity) DO NOTHING",
         (
             event_id,
             event.connector,
@@ -118,6 +122,8 @@ def keep_event(
             json.dumps(event.text),
             event.source,
             same_as if is_news else event_id,
+            as_json(event.headers),
+            int(event.exact),
         ),
     )
     if not kept.rowcount:

@@ -125,6 +125,8 @@ def event_of(row: Row) -> records.Event:
         text=_value(row["text"]),
         identity=row["identity"],
         source=row["source"],
+        headers=_value(row["headers"]),
+        exact=bool(row["exact"]),
     )
 
 
@@ -150,6 +152,7 @@ def run_of(row: Row) -> records.Run:
         reason=_value(row["reason"]),
         lane=_value(row["lane"]),
         cancelling=_value(row["cancelling"]),
+        trace=row["trace"],
     )
 
 
@@ -168,6 +171,7 @@ def step_of(row: Row) -> records.Step:
         finished_at=_time(row["finished_at"]),
         wake_at=_time(row["wake_at"]),
         kept=_value(row["kept"]) or {},
+        requests=_value(row["requests"]) or (),
     )
 
 
@@ -180,6 +184,7 @@ def attempt_of(row: Row) -> records.Attempt:
         sent_at=_time(row["sent_at"]),
         finished_at=_time(row["finished_at"]),
         error=_value(row["error"]),
+        requests=_value(row["requests"]) or (),
     )
 
 
@@ -193,4 +198,5 @@ def last_attempt_of(row: Row) -> records.Attempt:
         sent_at=_time(row["sent_at"]),
         finished_at=_time(row["finished_at"]),
         error=error.message if error else None,
+        requests=_value(row["requests"]) or (),
     )

@@ -1,7 +1,7 @@
 """What the journal holds, as values. Times are aware UTC datetimes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -47,6 +47,10 @@ class Event:
     """None once it was removed."""
     identity: str
     source: Source
+    headers: Mapping[str, str] | None = None
+    """Those of a webhook."""
+    exact: bool = True
+    """Whether the signature of a webhook fits its body as it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ class Run:
     """The key of `concurrency`."""
     cancelling: str | None = None
     """Why it shall be cancelled, while it is at work."""
+    trace: str | None = None
+    """The id of its trace of OpenTelemetry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,8 @@ class Step:
     """When it goes on, where it waits."""
     kept: Mapping[str, Any] = field(default_factory=dict)
     """What its action keeps for later attempts."""
+    requests: Sequence[Mapping[str, Any]] = ()
+    """Those of HTTP that its last attempt made, as `connector/exchanges.py` describes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,7 @@ class Attempt:
     sent_at: datetime | None
     finished_at: datetime | None
     error: str | None
+    requests: Sequence[Mapping[str, Any]] = ()
 
 
 def as_json(value: Any) -> str | None:

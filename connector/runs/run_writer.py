@@ -15,6 +15,7 @@ from connector.runs import records, transitions
 from connector.runs.awaited import Awaited
 from connector.runs.records import Failure
 from connector.runs.store import Store
+from connector.runs.transitions import Requests
 
 Result = TypeVar("Result")
 P = ParamSpec("P")
@@ -65,10 +66,16 @@ class RunWriter:
         await self.write(transitions.begin_step, path, action, given, self.clock())
 
     async def pause(
-        self, path: str, action: str, until: datetime, given: Any = None, error: Failure | None = None
+        self,
+        path: str,
+        action: str,
+        until: datetime,
+        given: Any = None,
+        error: Failure | None = None,
+        requests: Requests = (),
     ) -> None:
         """The step goes on at `until`; where it has not begun, with this input."""
-        await self.write(transitions.pause_step, path, action, given, until, self.clock(), error)
+        await self.write(transitions.pause_step, path, action, given, until, self.clock(), error, requests)
 
     async def await_event(self, place: Awaited, action: str, until: datetime, given: Any) -> None:
         """The step waits for an event, until then at most."""
@@ -100,6 +107,7 @@ class RunWriter:
         output: Any = None,
         reason: str | None = None,
         error: Failure | None = None,
+        requests: Requests = (),
     ) -> records.Step:
         now = self.clock()
         ending = partial(
@@ -111,6 +119,7 @@ class RunWriter:
             output=output,
             reason=reason,
             error=error,
+            requests=requests,
         )
         self._ended.append(ending)
         return records.Step(path, action, status, None, output, reason, error, 0, now, now)

@@ -5,7 +5,8 @@
 CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL);
 
 -- `same_as` is an earlier event that told of the same, or the event itself where it tells of the past. `text` is 'null'
--- once it was removed, while the row stays so that the event is recognised.
+-- once it was removed, while the row stays so that the event is recognised. `headers` are those of a webhook; it is not
+-- `exact` where its body was written anew on its way, and what was signed restored.
 CREATE TABLE IF NOT EXISTS events (
     id          TEXT PRIMARY KEY,
     connector   TEXT NOT NULL,
@@ -18,6 +19,8 @@ CREATE TABLE IF NOT EXISTS events (
     text        TEXT NOT NULL,
     source      TEXT NOT NULL DEFAULT 'webhook',
     same_as     TEXT,
+    headers     TEXT,
+    exact       INTEGER NOT NULL DEFAULT 1,
     UNIQUE (connector, connection, identity)
 );
 CREATE INDEX IF NOT EXISTS events_held ON events (id) WHERE status = 'held';
@@ -47,6 +50,7 @@ CREATE TABLE IF NOT EXISTS revisions (
 -- A person brings failed, held and cancelled ones back to queued. `cancelling` is why a running one shall be cancelled,
 -- which its process does before it begins anything more.
 -- `epoch` grows with each claim; a write of an older epoch changes nothing. `worked` are seconds without those of waits.
+-- `trace` is the id of its trace of OpenTelemetry; `told_at` when it was told that the run failed or is held.
 -- Of the runs of a flow with the same `lane` that have not finished, the first `lane_limit` by their `lane_place` go on.
 CREATE TABLE IF NOT EXISTS runs (
     id          TEXT PRIMARY KEY,
@@ -71,6 +75,8 @@ CREATE TABLE IF NOT EXISTS runs (
     lane_limit  INTEGER,
     lane_place  INTEGER,
     cancelling  TEXT,
+    trace       TEXT,
+    told_at     TEXT,
     UNIQUE (flow, event_id),
     CHECK ((status = 'waiting') = (wake_at IS NOT NULL)),
     CHECK ((status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL))
@@ -80,6 +86,7 @@ CREATE INDEX IF NOT EXISTS runs_to_do ON runs (status, wake_at) WHERE status IN 
 CREATE INDEX IF NOT EXISTS runs_finished ON runs (status, finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS runs_of_event ON runs (event_id);
 CREATE INDEX IF NOT EXISTS runs_of_revision ON runs (revision);
+CREATE INDEX IF NOT EXISTS runs_to_tell ON runs (id) WHERE told_at IS NULL AND status IN ('failed', 'held');
 
 -- What each flow made of an event: a run, which may have been removed since, or the reason why not.
 CREATE TABLE IF NOT EXISTS starts (
@@ -114,6 +121,7 @@ CREATE TABLE IF NOT EXISTS steps (
     attempt_at  TEXT,
     sent_at     TEXT,
     kept        TEXT,
+    requests    TEXT,
     PRIMARY KEY (run_id, step)
 ) WITHOUT ROWID;
 
@@ -174,7 +182,7 @@ CREATE TABLE IF NOT EXISTS interventions (
     PRIMARY KEY (run_id, number)
 ) WITHOUT ROWID;
 
--- Attempts that were followed by another one.
+-- Attempts that were followed by another one. `requests` are those of HTTP, as `connector/exchanges.py` describes them.
 CREATE TABLE IF NOT EXISTS attempts (
     run_id      TEXT NOT NULL,
     step        TEXT NOT NULL,
@@ -183,6 +191,7 @@ CREATE TABLE IF NOT EXISTS attempts (
     sent_at     TEXT,
     finished_at TEXT,
     error       TEXT,
+    requests    TEXT,
     PRIMARY KEY (run_id, step, number),
     FOREIGN KEY (run_id, step) REFERENCES steps (run_id, step)
 ) WITHOUT ROWID;

@@ -15,6 +15,9 @@ from connector.runs.decisions import answers, cancels
 from connector.runs.decisions.answers import Answer
 from connector.runs.records import Failure, as_json, write_time
 
+Requests = Sequence[Mapping[str, Any]]
+"""Of HTTP, as `connector/exchanges.py` describes them."""
+
 _OPEN = "('started', 'sending', 'waiting')"
 _OURS = "id = :run AND epoch = :epoch AND status = 'running'"
 _MAY_BEGIN = f"{_OURS} AND cancelling IS NULL"
@@ -36,15 +39,15 @@ ON CONFLICT (run_id, step) DO UPDATE SET status = 'waiting', error = excluded.er
 WHERE steps.status IN {_OPEN}
 """
 _FINISH = f"""
-INSERT INTO steps (run_id, step, action, status, output, reason, error, attempts, started_at, finished_at)
-SELECT :run, :step, :action, :status, :output, :reason, :error, 0, :now, :now FROM runs WHERE {_OURS}
+INSERT INTO steps (run_id, step, action, status, output, reason, error, requests, attempts, started_at, finished_at)
+SELECT :run, :step, :action, :status, :output, :reason, :error, :requests, 0, :now, :now FROM runs WHERE {_OURS}
 ON CONFLICT (run_id, step) DO UPDATE SET status = excluded.status, output = excluded.output, reason = excluded.reason,
-    error = excluded.error, finished_at = excluded.finished_at, wake_at = NULL
+    error = excluded.error, requests = excluded.requests, finished_at = excluded.finished_at, wake_at = NULL
 WHERE steps.status IN {_OPEN}
 """
 _KEEP_ATTEMPT = f"""
-INSERT INTO attempts (run_id, step, number, started_at, sent_at, finished_at, error)
-SELECT run_id, step, attempts, attempt_at, sent_at, :now, :error FROM steps
+INSERT INTO attempts (run_id, step, number, started_at, sent_at, finished_at, error, requests)
+SELECT run_id, step, attempts, attempt_at, sent_at, :now, :error, :requests FROM steps
 WHERE run_id = :run AND step = :step AND attempts BETWEEN 1 AND :last AND {_IS_OURS}
 ON CONFLICT DO NOTHING
 """
@@ -98,10 +101,11 @@ def pause_step(
     wake_at: datetime,
     now: datetime,
     error: Failure | None = None,
+    requests: Requests = (),
 ) -> None:
     """The step goes on at a time: as it waits, or after an attempt that failed with the error."""
     if error is not None:
-        _keep_attempt(connection, run, step, now, error.message, error.attempts)
+        _keep_attempt(connection, run, step, now, error.message, error.attempts, requests)
     failure = as_json(error.as_json() if error else None)
     values = {"input": as_json(given), "error": failure, "wake_at": write_time(wake_at)}
     _write(connection, _PAUSE, run, step, now, action=action, **values)
@@ -156,10 +160,17 @@ def finish_step(
     output: Any = None,
     reason: str | None = None,
     error: Failure | None = None,
+    requests: Requests = (),
 ) -> None:
     """The step's result: succeeded, failed, skipped or held; one that it has already stays."""
     failure = as_json(error.as_json() if error else None)
-    values = {"status": status, "output": as_json(output), "reason": as_json(reason), "error": failure}
+    values = {
+        "status": status,
+        "output": as_json(output),
+        "reason": as_json(reason),
+        "error": failure,
+        "requests": as_json(requests or None),
+    }
     whose = {"run": run.id, "epoch": run.epoch, "step": step, "action": action, "now": write_time(now)}
     if not connection.execute(_FINISH, {**whose, **values}).rowcount:
         require_ours(connection, run)
@@ -229,10 +240,18 @@ def require_ours(connection: Connection, run: records.Run) -> str:
     return run.id
 
 
-def _keep_attempt(connection: Connection, run: records.Run, step: str, now: datetime, error: str, last: int) -> None:
+def _keep_attempt(
+    connection: Connection,
+    run: records.Run,
+    step: str,
+    now: datetime,
+    error: str,
+    last: int,
+    requests: Requests = (),
+) -> None:
     """Keep how the attempt ended that the step is at, unless it is a later one than `last`."""
     values = {"run": run.id, "epoch": run.epoch, "step": step, "now": write_time(now), "error": as_json(error)}
-    connection.execute(_KEEP_ATTEMPT, {**values, "last": last})
+    connection.execute(_KEEP_ATTEMPT, {**values, "last": last, "requests": as_json(requests or None)})
 
 
 def _write(connection: Connection, statement: str, run: records.Run, step: str, now: datetime, **values: Any) -> None:

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from connector.headers import show
+
 MOST = 100
 _SHOWN = 2_000
 """Characters of a body."""
 KEPT = 4 * _SHOWN
 """Bytes of a body that are enough for them."""
-_SECRET = ("authorization", "cookie", "proxy-authorization", "x-chatforge-signature")
+_SECRET = ("x-chatforge-signature",)
 """A sender that is set up wrongly may have put the secret there."""
 
 
@@ -38,7 +40,7 @@ class Refusals:
     def keep(
         self, at: datetime, place: tuple[str, str], status: int, reason: str, headers: Mapping[str, str], body: str
     ) -> None:
-        shown = {name: "…" if name in _SECRET else value[:200] for name, value in list(headers.items())[:50]}
+        shown = show(headers.items(), secret=_SECRET)
         self._kept.appendleft(Refusal(at, *place, status, reason, shown, body[:_SHOWN]))
         self.count += 1
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from server.conftest import FLOW
 
+from connector.chatforge.webhooks import SIGNATURE_HEADER, sign
 from connector.server.changes import CHANGES
 from connector.server.web import PAGES
 
@@ -35,6 +36,15 @@ def get(server: Any, path: str, **more: Any) -> httpx.Response:
 
 def token(server: Any) -> str:
     return str(get(server, "/api/token").json()["token"])
+
+
+def attempts_of(server: Any, run_id: str, step: str) -> list[dict[str, Any]]:
+    steps = {one["id"]: one for one in get(server, f"/api/runs/{run_id}").json()["steps"]}
+    return list(steps[step]["attempts"])
+
+
+def requests_of(server: Any, run_id: str, step: str) -> list[dict[str, Any]]:
+    return list(attempts_of(server, run_id, step)[-1]["requests"])
 
 
 def wait_for_run(server: Any, status: str) -> dict[str, Any]:
@@ -92,9 +102,39 @@ def test_failed_run_is_retried(server, sandbox):
     run = wait_for_run(server, "failed")
     page = get(server, f"/runs/{run['id']}").text
     assert "The step takeover failed: the request was refused (400: &#39;closed&#39;)" in page
+    [request] = requests_of(server, run["id"], "takeover")
+    assert (request["status"], json.loads(request["answer"])) == (400, {"error": "closed"})
+    assert request["headers"] == {"authorization": "…", "content-type": "application/json"}
+    assert json.loads(request["body"])["conversation_id"] == story["conversation_id"]
     assert server.post(f"/runs/{run['id']}/retry", data={"token": token(server)}).status_code == 303
     server.wait_for(lambda: get(server, f"/api/runs/{run['id']}").json()["run"]["status"] == "succeeded")
     assert sum("jumping in" in text for text in texts(sandbox, story["conversation_id"])) == 1
+    [request] = requests_of(server, run["id"], "takeover")
+    assert (request["status"], request["answer"]) == (201, None)
+
+
+def test_each_attempt_shows_what_it_sent(server, sandbox):
+    order_fault(sandbox, "v1-message", status=429, headers={"Retry-After": "0"})
+    visit(sandbox, visitor_email="gina@example.com")
+    run = wait_for_run(server, "succeeded")
+    first, second = attempts_of(server, run["id"], "takeover")
+    assert [[request["status"] for request in one["requests"]] for one in (first, second)] == [[429], [201]]
+
+
+def test_event_shows_its_headers_and_why_it_was_believed(server, sandbox):
+    visit(sandbox, visitor_email="hugo@example.com")
+    events = server.wait_for(lambda: get(server, "/api/events?text=hugo").json()["events"])
+    shown = get(server, f"/api/events/{next(one['id'] for one in events if one['source'] == 'webhook')}").json()
+    assert len(shown["headers"]["x-chatforge-signature"]) == 64
+    assert json.loads(shown["text"]) == shown["body"]
+    body = json.dumps(json.loads(shown["text"]), indent=1)
+    changed = body.replace("hugo", "hugh").encode()
+    signature = sign(json.dumps(json.loads(changed), separators=(",", ":"), ensure_ascii=False), sandbox.webhook_secret)
+    answer = server.post(WEBHOOK, content=changed, headers={SIGNATURE_HEADER: signature, "Cookie": "c=1"})
+    assert answer.status_code == 202
+    rewritten = get(server, f"/api/events/{answer.json()['event_id']}").json()
+    assert "the body was written anew on its way" in rewritten["verdict"]
+    assert rewritten["headers"]["cookie"] == "…"
 
 
 def test_search_tells_why_nothing_was_started(server, sandbox):

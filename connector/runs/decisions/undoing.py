@@ -24,7 +24,7 @@ _FORGET = (
 )
 _REOPEN = (
     "UPDATE steps SET status = 'started', output = NULL, reason = NULL, error = NULL, finished_at = NULL, "
-    "wake_at = NULL WHERE run_id = ? AND step IN (SELECT value FROM json_each(?))"
+    "requests = NULL, wake_at = NULL WHERE run_id = ? AND step IN (SELECT value FROM json_each(?))"
 )
 _FORGET_ANSWERS = (
     "DELETE FROM answers WHERE run_id = ? AND step IN (SELECT value FROM json_each(?)) AND (by IS NULL OR EXISTS "

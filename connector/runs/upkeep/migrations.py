@@ -96,6 +96,16 @@ _MIGRATIONS = (
     "ALTER TABLE steps ADD COLUMN kept TEXT;",
     # 6 → 7: how answers differ from what is declared
     "",
+    # 7 → 8: what an operator looks at; nobody is told of runs that ended before
+    """
+    ALTER TABLE events ADD COLUMN headers TEXT;
+    ALTER TABLE events ADD COLUMN exact INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE runs ADD COLUMN trace TEXT;
+    ALTER TABLE runs ADD COLUMN told_at TEXT;
+    ALTER TABLE steps ADD COLUMN requests TEXT;
+    ALTER TABLE attempts ADD COLUMN requests TEXT;
+    UPDATE runs SET told_at = coalesce(finished_at, created_at) WHERE status IN ('failed', 'held');
+    """,
 )
 """From each version to the next, the first one being 1. Postgres has had no database of version 1."""
 

@@ -33,7 +33,7 @@ from connector.sqlite import is_connection
 EVENT_AGE = 2 * TOO_OLD + timedelta(days=1)
 
 _STAY = {"starts", "dedupe", "taken"}
-_EMPTY = "UPDATE events SET text = 'null' WHERE id IN (SELECT value FROM json_each(?))"
+_EMPTY = "UPDATE events SET text = 'null', headers = NULL WHERE id IN (SELECT value FROM json_each(?))"
 _EVENTS = """
 SELECT id, identity, source, occurred_at, EXISTS (SELECT 1 FROM arrivals WHERE event_id = events.id) AS arrived,
     EXISTS (SELECT 1 FROM starts WHERE event_id = events.id AND run_id IS NOT NULL) AS started,
@@ -112,7 +112,8 @@ def _empty_events(connection: Connection, event_ids: list[str]) -> None:
 def _empty_on_sqlite() -> str:
     """It would leave a row that becomes short alone on its page; written anew it stands among others."""
     [columns] = [table.columns for table in all_tables() if table.name == "events"]
-    values = ["'null'" if column == "text" else column for column in columns]
+    emptied = {"text": "'null'", "headers": "NULL"}
+    values = [emptied.get(column, column) for column in columns]
     return (
         f"INSERT OR REPLACE INTO events ({', '.join(columns)}) SELECT {', '.join(values)} FROM events "  # noqa: S608 - names of ours
         "WHERE id IN (SELECT value FROM json_each(?))"

@@ -18,8 +18,9 @@ from connector.server.site import Site
 from connector.server.views.runs import about
 
 MOST = 50
-_VERDICTS = {
-    "webhook": "its signature fits: it is from ChatForge",
+_EXACT = "it is believed, as its signature fits the body as it came"
+_REWRITTEN = "it is believed: the body was written anew on its way, and its signature fits what JavaScript makes of it"
+_SOURCES = {
     "poll": "found in a list that was polled",
     "schedule": "the clock",
     "manual": "a person made it",
@@ -173,7 +174,9 @@ class EventShown(BaseModel):
     event: EventRow
     verdict: str = Field(description="Why it was believed.")
     occurred_at: datetime | None
+    headers: Mapping[str, str] = Field(description="Of a webhook, without secrets.")
     body: Any = Field(description="As JSON; the text where it is none; null once it was removed.")
+    text: str | None = Field(description="The body as it was signed.")
     flows: Sequence[FlowChoice] = Field(description="Those that could decide it anew.")
 
 
@@ -189,15 +192,23 @@ async def read_event(site: Site, wanted: EventParams) -> EventShown | None:
     started = {start.flow for start in row.starts if start.run_id}
     return EventShown(
         event=row,
-        verdict=_VERDICTS.get(event.source, event.source),
+        verdict=_verdict(event),
+        headers=event.headers or {},
         occurred_at=event.occurred_at,
         body=_body(event.text),
+        text=event.text,
         flows=[
             FlowChoice(name=flow.name, enabled=flow.enabled)
             for flow in site.flows
             if flow.trigger is not None and flow.name not in started
         ],
     )
+
+
+def _verdict(event: records.Event) -> str:
+    if event.source == "webhook":
+        return _EXACT if event.exact else _REWRITTEN
+    return _SOURCES.get(event.source, event.source)
 
 
 def _body(text: str | None) -> Any:

@@ -107,11 +107,25 @@ class RunParams(Params):
     id: str = Field(max_length=100)
 
 
+class RequestShown(BaseModel):
+    """A request of HTTP, without secrets of the connection."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: str
+    seconds: float
+    status: int | None = Field(description="Null where no answer came.")
+    answer: str | None = Field(description="The beginning of what came back, unless the request succeeded.")
+    error: str | None = Field(description="Why no answer came.")
+
+
 class AttemptShown(BaseModel):
     number: int
     started_at: datetime
     finished_at: datetime | None
     error: str | None
+    requests: Sequence[RequestShown]
 
 
 class StepShown(BaseModel):
@@ -194,7 +208,13 @@ def _choice(view: RunView, choice: stories.Choice) -> ChoiceShown:
 
 
 def _attempt(one: records.Attempt) -> AttemptShown:
-    return AttemptShown(number=one.number, started_at=one.started_at, finished_at=one.finished_at, error=one.error)
+    return AttemptShown(
+        number=one.number,
+        started_at=one.started_at,
+        finished_at=one.finished_at,
+        error=one.error,
+        requests=[RequestShown.model_validate(request) for request in one.requests],
+    )
 
 
 def _step(run: records.Run, step: records.Step, attempts: Sequence[AttemptShown]) -> StepShown:
