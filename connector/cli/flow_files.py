@@ -123,6 +123,17 @@ def load_flows(path: Path, catalogue: Catalogue) -> list[Flow]:
     return [result.flow for _, result in checked if result.flow]
 
 
+def stamp_of(path: Path) -> object:
+    """Changes when a flow file at the path, or one beside it, is written, added or removed."""
+    folder = path if path.is_dir() else path.parent
+    found = []
+    with suppress(OSError):  # the folder is being replaced
+        for one in _flow_files(folder):
+            state = one.stat()
+            found.append((str(one), state.st_mtime_ns, state.st_size, state.st_ino))
+    return found
+
+
 def _in_folder(folder: Path) -> list[Path]:
     flows = _flow_files(folder)
     if not flows:

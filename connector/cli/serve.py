@@ -1,9 +1,10 @@
 """`chatforge serve`."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -14,15 +15,17 @@ from connector import registry
 from connector.adapter import Adapter
 from connector.cli import output
 from connector.cli.exits import UsageError
-from connector.cli.flow_files import load_flows
+from connector.cli.flow_files import check_files, flow_paths, same_names, stamp_of
 from connector.cli.loading import load_settings, pause_of, require_connections
 from connector.cli.paragraphs import write_beside
 from connector.declare import connector_of
+from connector.errors import ConnectorError, FlowError
 from connector.flows import durations
 from connector.flows.flow import Flow
 from connector.runs.listeners import find_listeners
 from connector.server import service
 from connector.server.access import LOOPBACK_NAMES, Access
+from connector.server.flow_files import FlowFile, FlowFiles, flows_of
 from connector.settings import Settings
 
 _LEFT = 10
@@ -54,7 +57,8 @@ def serve(
     settings = load_settings(flows)
     plugins = registry.load()
     adapter = Adapter(plugins, settings)
-    loaded = load_flows(flows, adapter.catalogue)
+    files = _find_files(flows, adapter)
+    loaded = flows_of(files.first)
     require_connections(adapter, loaded)
     access = _read_access(settings, host) if pages else None
     listener = service.listen(host, port)
@@ -69,9 +73,40 @@ def serve(
                     output.line(f"pages     {address}/")
 
         folder = flows if flows.is_dir() else flows.parent
-        service.serve(plugins, settings, loaded, listener, started, folder=folder, access=access)
+        service.serve(plugins, settings, loaded, listener, started, folder=folder, files=files, access=access)
     with _ALSO_UNREAD:
         output.line("stopped")
+
+
+def _find_files(path: Path, adapter: Adapter) -> FlowFiles:
+    """The flow files, which are taken over when they change. Raises FlowError where one does not check now."""
+    stamped, first = stamp_of(path), _read_files(path, adapter, lambda _: None)
+    if problems := [problem for one in first for problem in one.problems]:
+        raise FlowError("the flows have problems", problems, {one.path: one.source for one in first})
+    return FlowFiles(
+        partial(_read_files, path, adapter, partial(_fault_of, adapter)), partial(stamp_of, path), first, stamped
+    )
+
+
+def _read_files(path: Path, adapter: Adapter, fault_of: Callable[[Flow], str | None]) -> list[FlowFile]:
+    """The flow files as they are now. Raises UsageError where there are none."""
+    checked = check_files(flow_paths([path]), lambda _: adapter.catalogue)
+    twice = {problem.path: problem for problem in same_names(checked)}
+    found = []
+    for file, result in checked:
+        problems = [*result.problems, *([twice[str(file)]] if str(file) in twice else [])]
+        fault = fault_of(result.flow) if result.flow else None
+        found.append(FlowFile(str(file), result.source, None if problems or fault else result.flow, problems, fault))
+    return found
+
+
+def _fault_of(adapter: Adapter, flow: Flow) -> str | None:
+    """What the flow needs and has not got."""
+    try:
+        require_connections(adapter, [flow])
+    except ConnectorError as error:
+        return str(error)
+    return None
 
 
 def _read_access(settings: Settings, host: str) -> Access:

@@ -138,7 +138,7 @@ def is_about_the_flow(run: records.Run) -> bool:
 
 def _retry_sentence(run: records.Run) -> str:
     if is_about_the_flow(run):
-        return "Correct the flow, start the server again, then let the run go on with it."
+        return "Correct the flow, then let the run go on with it as it is now."
     if run.error is not None and run.error.kind in _WRONG_ACCOUNT:
         return (
             "Correct the key or the setting, start the server again, then let the run go on: what failed is done anew."

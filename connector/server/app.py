@@ -29,7 +29,7 @@ class Webhooks:
     """Answers deliveries: 202 once an event is stored, 200 where it was known, 503 where it cannot be stored."""
 
     adapter: Adapter
-    intake: Intake
+    intake: Callable[[], Intake]
     refusals: Refusals
     clock: Callable[[], datetime]
 
@@ -45,7 +45,7 @@ class Webhooks:
         try:
             body = await _body(request)
             delivery = self.adapter.accept_webhook(connector, connection, headers, body)
-            stored = await self.intake.accept(delivery)
+            stored = await self.intake().accept(delivery)
         except WebhookError as error:
             log.warning("refused a delivery to %a: %s", request.url.path[:100], error)
             self._keep(error, (connector, connection), headers, body)

@@ -138,7 +138,7 @@ def _flow(site: Site, name: str) -> Flow:
     for flow in site.flows:
         if flow.name == name:
             return flow
-    raise RefusedError(f"the server has no flow {name!r}; put its file into {site.folder} and start the server again")
+    raise RefusedError(f"the server has no flow {name!r}; put its file into {site.folder}")
 
 
 def _read_output(site: Site, step: records.Step, given: str | None) -> Any:

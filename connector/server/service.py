@@ -1,4 +1,4 @@
-"""Runs the server: one process, one database, one worker, one scheduler, one poller, their keepers, the webhooks."""
+"""Runs the server: one process, one database, one worker, what starts runs, their keepers, the webhooks."""
 
 import asyncio
 import gc
@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -23,20 +23,16 @@ from connector.errors import SettingsError, StoreError
 from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.runs.drifts import Keeper, keep_drifts
-from connector.runs.intake import Intake
-from connector.runs.listeners import find_listeners, find_pinned
-from connector.runs.polling.poller import Poller
-from connector.runs.polling.watches import find_watches
-from connector.runs.schedules import Scheduler
 from connector.runs.store import Store
 from connector.runs.upkeep.integrity import Integrity
-from connector.runs.upkeep.retention import Retention
 from connector.runs.worker import Worker
 from connector.server.access import Access
 from connector.server.app import Webhooks, create_app
+from connector.server.flow_files import FlowFiles
 from connector.server.live import Live
 from connector.server.readiness import Readiness
 from connector.server.refusals import Refusals
+from connector.server.serving import Maker, Serving
 from connector.server.site import Site
 from connector.server.web import Web
 from connector.settings import Settings
@@ -52,7 +48,7 @@ Started = Callable[[Mapping[str, datetime]], None]
 class _Parts:
     app: Router
     working: asyncio.Task[None]
-    """What the worker and the scheduler do."""
+    """What the worker and those who start runs do."""
     stop_working: Callable[[], None]
     upcoming: Callable[[], Mapping[str, datetime] | None]
 
@@ -100,18 +96,20 @@ def serve(
     failpoint: Failpoint | None = None,
     *,
     folder: Path = Path("flows"),
+    files: FlowFiles | None = None,
     access: Access | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError.
 
-    Without `access` there are no pages. `folder` is where the flows lie.
+    Without `access` there are no pages. `folder` is where the flows lie; with `files` they are taken over as they
+    change.
     """
 
     async def work() -> None:
         store = Store(settings.database, hold, failpoint)
         async with (
             Adapter(registry, settings) as adapter,
-            _working(adapter, store, flows, settings, folder, access) as parts,
+            _working(adapter, store, flows, settings, folder, files, access) as parts,
         ):
             server = _Server(_configure(parts.app), parts.stop_working)
             parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
@@ -142,28 +140,25 @@ def _configure(app: Router) -> uvicorn.Config:
 
 @asynccontextmanager
 async def _working(
-    adapter: Adapter, store: Store, flows: Sequence[Flow], settings: Settings, folder: Path, access: Access | None
+    adapter: Adapter,
+    store: Store,
+    flows: Sequence[Flow],
+    settings: Settings,
+    folder: Path,
+    files: FlowFiles | None,
+    access: Access | None,
 ) -> AsyncIterator[_Parts]:
     """The app, and what works behind it."""
     stopped = asyncio.Event()
     worker = Worker(adapter, store, _now)
-    listeners = find_listeners(flows)
-    listeners += store.query(find_pinned, adapter.catalogue, listeners)
-    intake = Intake(adapter, store, [*(flow for flow in flows if flow.trigger), *listeners], worker.wake)
-    watches = find_watches(adapter, intake.flows, intake.decide)
-    poller = Poller(intake, watches, _now)
-    intake = replace(intake, watches=watches, arrived=poller.arrived)
-    scheduler = Scheduler(intake, _now)
-    retention = Retention(store, settings.keep, flows, _now)
+    serving = Serving(Maker(adapter, store, settings, worker.wake, _now), flows, files)
     integrity = Integrity(settings.database)
     keeper = Keeper(store, adapter.drifts, _now)
-    working = asyncio.create_task(_work(worker, scheduler, poller, retention, integrity, keeper))
+    working = asyncio.create_task(_work(worker, serving, integrity, keeper))
 
     def stop() -> None:
         stopped.set()
-        scheduler.stop()
-        poller.stop()
-        retention.stop()
+        serving.stop()
         integrity.stop()
         worker.stop()
         keeper.stop()
@@ -174,17 +169,16 @@ async def _working(
             adapter=adapter,
             store=store,
             settings=settings,
-            intake=intake,
-            flows=flows,
+            serving=serving,
             folder=folder,
             refusals=refusals,
             wake=worker.wake,
             clock=_now,
-            upcoming=lambda: scheduler.upcoming,
         )
         pages = Web(site, access, Live(site, lambda: stopped.is_set())).routes() if access else []
-        app = create_app(Webhooks(adapter, intake, refusals, _now), Readiness(working, store, integrity).fault, pages)
-        yield _Parts(app, working, stop, lambda: scheduler.upcoming)
+        webhooks = Webhooks(adapter, lambda: serving.intake, refusals, _now)
+        app = create_app(webhooks, Readiness(working, store, integrity).fault, pages)
+        yield _Parts(app, working, stop, lambda: serving.upcoming)
     finally:
         stop()
         try:
@@ -195,7 +189,7 @@ async def _working(
             store.close()
 
 
-async def _work(*parts: Worker | Scheduler | Poller | Retention | Integrity | Keeper) -> None:
+async def _work(*parts: Worker | Serving | Integrity | Keeper) -> None:
     """Until one of them ends; then the others are stopped."""
     tasks = [asyncio.create_task(part.work()) for part in parts]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

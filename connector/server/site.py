@@ -1,7 +1,7 @@
 """What the pages reach."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +11,9 @@ from connector import engines
 from connector.adapter import Adapter
 from connector.database import Connection
 from connector.flows.flow import Flow
-from connector.runs.intake import Intake
 from connector.runs.store import Store
 from connector.server.refusals import Refusals
+from connector.server.serving import Serving
 from connector.settings import Settings
 
 Result = TypeVar("Result")
@@ -26,13 +26,15 @@ class Site:
     adapter: Adapter
     store: Store
     settings: Settings
-    intake: Intake
-    flows: Sequence[Flow]
+    serving: Serving
     folder: Path
     refusals: Refusals
     wake: Callable[[], None]
     clock: Callable[[], datetime]
-    upcoming: Callable[[], Mapping[str, datetime] | None]
+
+    @property
+    def flows(self) -> Sequence[Flow]:
+        return self.serving.flows
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Read one state of the database, on another thread: a search may take long."""

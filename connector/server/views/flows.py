@@ -45,7 +45,7 @@ def _row(site: Site, connection: Connection, flow: Flow) -> FlowRow:
         description=flow.description,
         enabled=flow.enabled,
         starts=_starts(site, flow),
-        next_at=(site.upcoming() or {}).get(flow.name),
+        next_at=(site.serving.upcoming or {}).get(flow.name),
         last=row_of(connection, last[0]) if last else None,
     )
 

@@ -75,6 +75,7 @@ async def read_home(site: Site, _wanted: Params) -> HomeShown:
             *_find_waiting(asking, failing),
             *_find_refused(site),
             *_find_off(site),
+            *_find_broken(site),
         ]
         hours = _count(connection, now)
         return HomeShown(
@@ -130,6 +131,13 @@ def _find_off(site: Site) -> Iterator[Trouble]:
     started = [flow for flow in site.flows if flow.trigger is not None]
     if started and not any(flow.enabled for flow in started):
         yield Trouble(sentence="every flow is off (enabled: false), so nothing starts", path="/flows")
+
+
+def _find_broken(site: Site) -> Iterator[Trouble]:
+    for file in site.serving.files:
+        if file.why is not None:
+            rest = "its last good revision goes on" if file.flow else "nothing of it is served"
+            yield Trouble(sentence=f"{file.path} is not taken over, {rest}: {file.why}", path="/flows")
 
 
 def _find_refused(site: Site) -> Iterator[Trouble]:
