@@ -87,7 +87,7 @@ class Account:
     def hide_secrets(self, text: str) -> str:
         """The text with `[secret]` for each secret of the connection, also for one that was cut: `cf_abc…`."""
         hidden = self.secrets.hide(text)
-        return _secrets_of(tuple(self.holder.secrets)).hide(hidden) if self.holder else hidden
+        return secrets_of(tuple(self.holder.secrets)).hide(hidden) if self.holder else hidden
 
 
 class Accounts:
@@ -209,7 +209,8 @@ def _write_base64(secret: bytes) -> Iterator[str]:
 
 
 @functools.lru_cache(maxsize=16)
-def _secrets_of(texts: Sequence[str]) -> Secrets:
+def secrets_of(texts: Sequence[str]) -> Secrets:
+    """Those of a connection that are long enough to be hidden."""
     return Secrets([text for text in texts if len(text) >= _SHORTEST_SECRET])
 
 

@@ -151,6 +151,8 @@ class Settings:
     """CHATFORGE_MCP_TOKEN, which clients of `chatforge mcp --http` send"""
     password: SecretStr | None = None
     """CHATFORGE_PASSWORD, with which people log in to the pages of `chatforge serve`"""
+    on_failure: SecretStr | None = None
+    """CHATFORGE_ON_FAILURE, the flow or the URL that is told of runs whose flow names none"""
     keep: Keep = Keep()
     config: Mapping[str, Any] = field(default_factory=dict)
     """What connections.yaml has below `config`."""
@@ -179,7 +181,7 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
     key = environment.get("CHATFORGE_API_KEY")
     secrets = (environment.get("CHATFORGE_WEBHOOK_SECRET") or "").split(",")
     public_url, token = environment.get("CHATFORGE_PUBLIC_URL"), environment.get("CHATFORGE_MCP_TOKEN")
-    password = environment.get("CHATFORGE_PASSWORD")
+    password, on_failure = environment.get("CHATFORGE_PASSWORD"), environment.get("CHATFORGE_ON_FAILURE")
     state = _state_folder(environment, folder)
     url = environment.get(_DATABASE)
     connections, config = _connections((flows or folder) / "connections.yaml", environment)
@@ -194,6 +196,7 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
         public_url=_url("CHATFORGE_PUBLIC_URL", public_url) if public_url else None,
         mcp_token=SecretStr(token) if token else None,
         password=SecretStr(password) if password else None,
+        on_failure=SecretStr(on_failure) if on_failure else None,
         keep=Keep(**{name: _time(variable, environment.get(variable), name) for name, variable in _KEEP.items()}),
         connections=connections,
         config=config,

@@ -82,7 +82,7 @@ class _Drawing:
 
     def _called(self, flow: Flow) -> None:
         for name, called in flow.calls.items():
-            if name not in self._starts:
+            if name not in self._starts and any(name == one for _, one in self._calls):
                 inner = self._group(f"flow {name}")
                 self._starts[name] = self._flow(inner, called)
                 self._called(called)

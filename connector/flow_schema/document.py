@@ -56,6 +56,7 @@ def _start(triggers: Mapping[str, Offer]) -> dict[str, Schema]:
         "dedupe": _dedupe(),
         "concurrency": _concurrency(),
         "timeout": values.duration("Limit of a whole run, without the time for which it waits or is held."),
+        "on_failure": values.constant("A flow with inputs that is started, or a URL, where a run failed or is held."),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connector.flows import document, parameters, types
+from connector.flows import document, failures, parameters, types
 from connector.flows.calls import Calls, FindFlow, NoFlow
 from connector.flows.catalogue import Catalogue
 from connector.flows.controls import Controls
@@ -27,6 +27,7 @@ FLOW_KEYS = (
     "dedupe",
     "concurrency",
     "timeout",
+    "on_failure",
     "vars",
     "steps",
     "on_error",
@@ -83,6 +84,7 @@ class _Checker:
         self._keys = Keys(source, report)
         self._slots = Slots(source, report)
         self._inputs = Inputs(source, report, self._keys, self._slots)
+        self._find_flow = find_flow
         self._calls = Calls(self._keys, self._slots, self._inputs, catalogue, find_flow)
 
     def flow(self, root: document.Mapping) -> Flow | None:
@@ -103,11 +105,14 @@ class _Checker:
         known = known.with_names({"run": RUN})
         variables, known = self._vars(root.get("vars"), known)
         steps, on_error, outputs, output = self._body(root, known)
+        on_failure, told = failures.read(keys, root.get("on_failure"), self._find_flow)
+        if told is not None:
+            self._calls.flows[told.name] = told
         if name is None or (trigger is None and "inputs" not in root.entries):
             return None
         return Flow(
             name, description, enabled, trigger, inputs, config, dedupe, concurrency, timeout, variables,
-            steps, on_error, outputs, output, self._source.text, self._calls.flows,
+            steps, on_error, outputs, output, self._source.text, self._calls.flows, on_failure,
         )  # fmt: skip
 
     def _start(

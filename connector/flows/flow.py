@@ -189,7 +189,9 @@ class Flow:
     """The type of `outputs`; null too where a `stop` may end the flow."""
     source: str
     calls: Mapping[str, "Flow"] = field(default_factory=dict)
-    """The flows that its steps call, by name."""
+    """The flows that its steps call, and the one that is told of failures, by name."""
+    on_failure: str | None = None
+    """The flow that is started, or the URL that is sent to, where a run failed or is held."""
 
     @property
     def started_by(self) -> TriggerUse:

@@ -22,6 +22,7 @@ from connector.database import Failpoint
 from connector.errors import SettingsError, StoreError
 from connector.flows.flow import Flow
 from connector.registry import Registry
+from connector.runs.alerts import Alerts
 from connector.runs.drifts import Keeper, keep_drifts
 from connector.runs.store import Store
 from connector.runs.upkeep.integrity import Integrity
@@ -154,7 +155,11 @@ async def _working(
     serving = Serving(Maker(adapter, store, settings, worker.wake, _now), flows, files)
     integrity = Integrity(settings.database)
     keeper = Keeper(store, adapter.drifts, _now)
-    working = asyncio.create_task(_work(worker, serving, integrity, keeper))
+    default = settings.on_failure.get_secret_value() if settings.on_failure else None
+    alerts = Alerts(
+        adapter, store, lambda: serving.flows, worker.wake, _now, default=default, public_url=settings.public_url
+    )
+    working = asyncio.create_task(_work(worker, serving, integrity, keeper, alerts))
 
     def stop() -> None:
         stopped.set()
@@ -162,6 +167,7 @@ async def _working(
         integrity.stop()
         worker.stop()
         keeper.stop()
+        alerts.stop()
 
     try:
         refusals = Refusals()
@@ -171,6 +177,7 @@ async def _working(
             settings=settings,
             serving=serving,
             folder=folder,
+            alerts=alerts,
             refusals=refusals,
             wake=worker.wake,
             clock=_now,
@@ -189,7 +196,7 @@ async def _working(
             store.close()
 
 
-async def _work(*parts: Worker | Serving | Integrity | Keeper) -> None:
+async def _work(*parts: Worker | Serving | Integrity | Keeper | Alerts) -> None:
     """Until one of them ends; then the others are stopped."""
     tasks = [asyncio.create_task(part.work()) for part in parts]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -11,6 +11,7 @@ from connector import engines
 from connector.adapter import Adapter
 from connector.database import Connection
 from connector.flows.flow import Flow
+from connector.runs.alerts import Alerts
 from connector.runs.store import Store
 from connector.server.refusals import Refusals
 from connector.server.serving import Serving
@@ -28,6 +29,7 @@ class Site:
     settings: Settings
     serving: Serving
     folder: Path
+    alerts: Alerts
     refusals: Refusals
     wake: Callable[[], None]
     clock: Callable[[], datetime]

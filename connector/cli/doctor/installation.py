@@ -22,6 +22,7 @@ _NAMES = (
     "CONFIG_NAME",
     "DATABASE_URL",
     "MCP_TOKEN",
+    "ON_FAILURE",
     "PASSWORD",
     "PUBLIC_URL",
     "KEEP_SUCCEEDED",

@@ -20,7 +20,7 @@ from connector.runs.journal import Journal
 from connector.runs.records import as_json, write_time
 
 _QUEUE = (
-    "UPDATE runs SET status = 'queued', error = NULL, cancelling = NULL, epoch = epoch + 1 "
+    "UPDATE runs SET status = 'queued', error = NULL, cancelling = NULL, told_at = NULL, epoch = epoch + 1 "
     "WHERE id = ? AND status = 'held'"
 )
 

@@ -19,7 +19,7 @@ from connector.runs.journal import Journal
 
 _QUEUE = (
     "UPDATE runs SET status = 'queued', revision = ?, lane_place = ?, worked = 0, finished_at = NULL, wake_at = NULL, "
-    "outputs = NULL, error = NULL, reason = NULL, cancelling = NULL, epoch = epoch + 1 "
+    "outputs = NULL, error = NULL, reason = NULL, cancelling = NULL, told_at = NULL, epoch = epoch + 1 "
     "WHERE id = ? AND status IN ('failed', 'cancelled', 'held')"
 )
 

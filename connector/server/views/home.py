@@ -76,6 +76,11 @@ async def read_home(site: Site, _wanted: Params) -> HomeShown:
             *_find_refused(site),
             *_find_off(site),
             *_find_broken(site),
+            *(
+                [Trouble(sentence=f"nobody is told of failures: {site.alerts.failing}", path="/")]
+                if site.alerts.failing
+                else []
+            ),
         ]
         hours = _count(connection, now)
         return HomeShown(
@@ -138,6 +143,11 @@ def _find_broken(site: Site) -> Iterator[Trouble]:
         if file.why is not None:
             rest = "its last good revision goes on" if file.flow else "nothing of it is served"
             yield Trouble(sentence=f"{file.path} is not taken over, {rest}: {file.why}", path="/flows")
+
+
+def _find_untold(site: Site) -> Iterator[Trouble]:
+    if site.alerts.failing is not None:
+        yield Trouble(sentence=f"nobody is told of failures: {site.alerts.failing}", path="/runs?status=failed")
 
 
 def _find_refused(site: Site) -> Iterator[Trouble]:

@@ -1,0 +1,135 @@
+"""Who is told that a run failed or is held."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+from loopback import Reply, Request, serving
+
+from connector.errors import RejectedError
+from connector.flows.flow import Flow
+from connector.runs import records
+from connector.runs.alerts import Alerts
+from connector.runs.decisions import retries
+from connector.runs.decisions.interventions import Person
+from connector.runs.decisions.retries import Retry
+
+TELL = """
+    flow: tell
+    inputs: {text: {type: str}, status: {type: str}, page: {type: "str | null"}, more: {type: int, default: 3}}
+    steps:
+      - {id: told, uses: test.say, with: {text: "${{ inputs.text }} ${{ inputs.status }} ${{ inputs.more }}"}}
+"""
+SAY = "- {id: greet, uses: test.say}"
+REFUSED = RejectedError("closed", processed="no")
+
+
+def failing(bench, rest: str = "on_failure: tell") -> Flow:
+    return bench.flow(SAY, rest, beside=[TELL])
+
+
+def told(bench, flows: Sequence[Flow], then: Callable[..., object] | None = None, **default: str) -> list[records.Run]:
+    """The runs, by their flows, once `flows[0]` has run and was looked at; `then` is done, and it is looked again."""
+
+    async def work() -> list[records.Run]:
+        async with bench.working(*flows) as (store, intake, worker):
+            alerts = Alerts(
+                intake.adapter,
+                store,
+                lambda: flows,
+                worker.wake,
+                bench.clock,
+                public_url="https://x.example",
+                **default,
+            )
+            run_id = (await intake.accept(bench.delivery())).starts[0].run_id
+            await bench.finish(store, worker, run_id)
+            for step in (None, then):
+                if step is not None:
+                    await step(store, worker, run_id)
+                await alerts.look()
+                for run in store.read(lambda journal: journal.runs(10)):
+                    if run.status == "queued":
+                        await bench.finish(store, worker, run.id)
+            return sorted(store.read(lambda journal: journal.runs(10)), key=lambda run: run.flow)
+
+    return asyncio.run(work())
+
+
+def test_flow_is_told_once_with_what_it_takes(bench):
+    bench.answers["say"] = [REFUSED]
+    runs = told(bench, [failing(bench)])
+    assert [(run.flow, run.status) for run in runs] == [("example", "failed"), ("tell", "succeeded")]
+    text = f"example failed at greet: closed (https://x.example/runs/{runs[0].id}) failed 3"
+    assert [call[1] for call in bench.calls] == ["", text]
+
+
+def test_run_that_goes_on_and_fails_again_is_told_of_again(bench):
+    bench.answers["say"] = [REFUSED, "", REFUSED]
+    flow = failing(bench)
+
+    async def retry(store, worker, run_id):
+        person = Person("ann", bench.now, None)
+        await store.write(retries.retry, run_id, Retry(flow, person), bench.adapter().catalogue, lambda _: True)
+        await bench.finish(store, worker, run_id)
+
+    assert [run.flow for run in told(bench, [flow], retry)] == ["example", "tell", "tell"]
+
+
+@pytest.mark.parametrize("own", ["", "on_failure: tell"])
+def test_default_is_told_unless_the_flow_names_another(bench, own):
+    bench.answers["say"] = [REFUSED]
+    flow = failing(bench, own)
+    other = flow.calls.get("tell") or failing(bench).calls["tell"]
+    assert [run.flow for run in told(bench, [flow, other], default="nobody" if own else "tell")] == ["example", "tell"]
+
+
+def test_default_is_not_told_that_telling_failed(bench):
+    bench.answers["say"] = [REFUSED, REFUSED]
+    other = failing(bench).calls["tell"]
+    runs = told(bench, [failing(bench, ""), other], default="tell")
+    assert [(run.flow, run.status) for run in runs] == [("example", "failed"), ("tell", "failed")]
+
+
+def test_nobody_is_told_of_what_succeeded_or_was_told_of_by_nobody(bench):
+    assert [run.flow for run in told(bench, [failing(bench)])] == ["example"]
+    bench.answers["say"] = [REFUSED]
+    assert "tell" not in [run.flow for run in told(bench, [failing(bench, "")])]
+    assert bench.look(
+        lambda opened: opened.execute("SELECT told_at FROM runs WHERE status = 'failed'").fetchone()["told_at"]
+    )
+
+
+def test_url_is_sent_the_same_until_it_answers(bench):
+    answers = [Reply(status=500), Reply(status=204)]
+
+    def answer(_request: Request) -> Reply:
+        return answers.pop(0)
+
+    async def wait(*_about: object) -> None:
+        bench.now = bench.now.replace(minute=bench.now.minute + 1)
+
+    bench.answers["say"] = [REFUSED]
+    with serving(answer) as served:
+        runs = told(bench, [failing(bench, f"on_failure: {served.url}/hook/secret?a=b")], wait)
+        first, second = served.requests
+    assert (first.target, first.json["status"], first.json["step"]) == ("/hook/secret?a=b", "failed", "greet")
+    assert (second.json, second.headers["idempotency-key"]) == (first.json, first.headers["idempotency-key"])
+    assert [run.flow for run in runs] == ["example"]
+
+
+def test_url_that_nobody_answers_is_named_without_what_may_be_secret(bench):
+    async def fail() -> str | None:
+        async with bench.working(flow) as (store, intake, worker):
+            alerts = Alerts(intake.adapter, store, lambda: [flow], worker.wake, bench.clock)
+            run_id = (await intake.accept(bench.delivery())).starts[0].run_id
+            await bench.finish(store, worker, run_id)
+            await alerts.look()
+            return alerts.failing
+
+    bench.answers["say"] = [REFUSED]
+    flow = failing(bench, "on_failure: http://127.0.0.1:9/hook/secret")
+    reason = asyncio.run(fail())
+    assert reason is not None
+    assert reason.startswith("cannot reach 127.0.0.1:9: connection refused")
+    assert "secret" not in reason
