@@ -2,32 +2,24 @@
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from connector import manifest, registry
 from connector.cli import output
 from connector.cli.exits import UsageError
 from connector.declare import connector_of
-from connector.flows import json_schema, types
 from connector.flows.problems import did_you_mean, quoted
-from connector.flows.types import ListOf, Object, Type
+from connector.flows.schema_fields import SchemaField, read_fields
+from connector.manifest import guide
 from connector.manifest.contents import group_of
 from connector.registry import Registry
 from connector.settings import REFERENCE
-from connector.validation import read, sentence
 
 Entry = Mapping[str, Any]
 
-_EFFECTS = {
-    "read": "changes nothing",
-    "idempotent": "repeating it has no further effect",
-    "once": "repeating it acts twice",
-    "destructive": "something is gone afterwards",
-}
 _WORDS = {"webhook": "webhook", "polled": "polling", "joined": "webhook, polling"}
 _GROUPS = ("webhook", "polled", "joined", "started")
 _TABLES = (
@@ -36,7 +28,6 @@ _TABLES = (
     ("connection", "", ("connection",)),
 )
 _SECOND = len(_WORDS["joined"])  # columns
-_DEEPEST = 4  # levels of fields that are shown
 
 
 def list_operations(
@@ -106,9 +97,9 @@ def show(
     elif kind == "connection":
         _show_connection(name, entry)
     elif kind == "action":
-        _show_action(name, entry)
+        _show_action(plugins, name, entry)
     else:
-        _show_trigger(plugins, name, kind, entry)
+        _show_trigger(plugins, name, entry)
 
 
 def _describe(plugins: Registry, name: str) -> tuple[str, Entry]:
@@ -132,40 +123,25 @@ def _column(row: Entry) -> str:
     return str(row.get("effect", "")) or _WORDS.get(group, row["name"] if group == "started" else "")
 
 
-def _show_action(name: str, entry: Entry) -> None:
+def _show_action(plugins: Registry, name: str, entry: Entry) -> None:
     _head(name, "action", entry)
-    _text(f"effect {entry['effect']}: {_EFFECTS[entry['effect']]}")
+    _text(f"effect {entry['effect']}: {guide.EFFECTS[entry['effect']]}")
     _fields("input", entry["input"], written=False)
     _fields("output", entry["output"], written=True)
-    step: dict[str, Any] = {"id": name.rpartition(".")[2], "uses": name}
-    if entry["example"]:
-        step["with"] = entry["example"]
-    _block("example, among the steps of a flow", [step])
+    _block("example, among the steps of a flow", guide.example_of(plugins.action(name)))
 
 
-def _show_trigger(plugins: Registry, name: str, group: str, entry: Entry) -> None:
+def _show_trigger(plugins: Registry, name: str, entry: Entry) -> None:
+    trigger = plugins.trigger(name)
     _head(name, "trigger", entry)
-    _text(_how_it_starts(name, group, entry))
+    _text(guide.how_it_starts(trigger))
     _fields("input", entry["input"], written=False)
     _fields("output", entry["output"], written=True)
     if "output" in entry["sample"]:
         _block("a sample of the output", entry["sample"]["output"])
-    _block("example, in a flow", {"trigger": {"uses": name}})
-    try:
-        read(plugins.trigger(name).input, {})
-    except ValidationError as error:
-        output.line(f"    # with: {sentence(error)}")
-
-
-def _how_it_starts(name: str, group: str, entry: Entry) -> str:
-    path = f"/webhooks/{connector_of(name)}"
-    if group == "webhook":
-        return f"starts by a webhook to {path}, or to {path}/CONNECTION for a named connection"
-    if group == "polled":
-        return "starts by polling; it needs no webhook"
-    if group == "joined":
-        return f"starts by a webhook to {path} and by polling, once for what both tell of. {entry['needs']}"
-    return "starts by the clock" if "schedule" in entry["sources"] else "starts by hand, with: chatforge run"
+    _block("example, in a flow", guide.example_of(trigger))
+    if (lacking := guide.lacks(trigger)) is not None:
+        output.line(f"    # with: {lacking}")
 
 
 def _show_connection(name: str, entry: Entry) -> None:
@@ -211,7 +187,7 @@ def _block(title: str, value: object) -> None:
 def _fields(title: str, schema: Entry, *, written: bool) -> None:
     output.line("")
     output.line(output.styled(title, "bold"))
-    rows = list(_rows(schema, schema.get("$defs", {}), written, 1))
+    rows = [_row(field) for field in read_fields(schema, written=written)]
     if not rows:
         output.line("  nothing")
     width = min(30, max((len(label) for label, _, _ in rows), default=0))
@@ -221,45 +197,15 @@ def _fields(title: str, schema: Entry, *, written: bool) -> None:
         output.line(label.ljust(width), "  ", first)
         for line in more:
             output.line(" " * (width + 4), line)
-        for line in textwrap.wrap(" ".join(description.split()), output.width(beside=width + 3)):
+        for line in textwrap.wrap(description, output.width(beside=width + 3)):
             output.line(" " * (width + 2), output.styled(line, "dim"))
 
 
-def _rows(schema: Entry, definitions: Entry, written: bool, level: int) -> Iterator[tuple[str, str, str]]:
-    """For each field its name, indented, its type and whether it is needed, and its description."""
-    required = schema.get("required", ())
-    for name, field in schema.get("properties", {}).items():
-        kind = json_schema.read({**field, "$defs": definitions}, written=written)
-        words = str(kind) if not _is_secret(field) else str(kind).replace("str", "secret")
-        if not written and name in required:
-            words += ", required"
-        if not written and field.get("default") is not None:
-            words += f", default {json.dumps(field['default'], ensure_ascii=False)}"
-        yield "  " * level + name, words, field.get("description", "")
-        inner = _object_in(field, definitions)
-        if inner is not None and level < _DEEPEST and _has_fields(kind):
-            yield from _rows(inner, definitions, written, level + 1)
-
-
-def _is_secret(field: Entry) -> bool:
-    return any(part.get("writeOnly") for part in (field, *field.get("anyOf", ())))
-
-
-def _has_fields(kind: Type) -> bool:
-    inner = types.without_null(kind)
-    for _ in range(_DEEPEST):  # a list may contain itself
-        if isinstance(inner, ListOf):
-            inner = types.without_null(inner.item)
-    return isinstance(inner, Object) and bool(inner.fields)
-
-
-def _object_in(field: Entry, definitions: Entry, level: int = 0) -> Entry | None:
-    """The schema with fields that is the field's type, that of its items, or the one beside null."""
-    if level > 2 * _DEEPEST:
-        return None
-    if "$ref" in field:
-        return _object_in(definitions.get(field["$ref"].removeprefix("#/$defs/"), {}), definitions, level + 1)
-    if "properties" in field:
-        return field
-    inner = field.get("items") or next((part for part in field.get("anyOf", ()) if part.get("type") != "null"), None)
-    return _object_in(inner, definitions, level + 1) if isinstance(inner, Mapping) else None
+def _row(field: SchemaField) -> tuple[str, str, str]:
+    """Its name, indented, its type and whether it is needed, and its description."""
+    words = field.words
+    if field.required:
+        words += ", required"
+    if field.default is not None:
+        words += f", default {json.dumps(field.default, ensure_ascii=False)}"
+    return "  " * field.level + field.name, words, field.description

@@ -107,21 +107,29 @@ def _triggers(triggers: Mapping[str, Trigger], plugins: Collection[str], *, own:
 
 def _trigger(trigger: Trigger) -> TriggerPart:
     taken, given = schemas_of(trigger)
-    joins = [f"{connector_of(trigger.name)}.{part}" for part in trigger.joins]
     return TriggerPart(
         title=trigger.title,
         description=trigger.description,
         sources=list(trigger.sources),
-        joins=joins or None,
-        needs=(
-            f"Joining {' and '.join(joins)} takes a host that remembers which events told of the same thing, as the "
-            "executor of this package does; another host uses these triggers one by one."
-            if joins
-            else None
-        ),
+        joins=_joins(trigger) or None,
+        needs=needs_of(trigger),
         input=_in_order(taken),
         output=_in_order(given),
         sample=_sample(trigger),
+    )
+
+
+def _joins(trigger: Trigger) -> list[str]:
+    return [f"{connector_of(trigger.name)}.{part}" for part in trigger.joins]
+
+
+def needs_of(trigger: Trigger) -> str | None:
+    """What a host of the trigger has to do, where that is more than to hand on its events."""
+    if not trigger.joins:
+        return None
+    return (
+        f"Joining {' and '.join(_joins(trigger))} takes a host that remembers which events told of the same thing, as "
+        "the executor of this package does; another host uses these triggers one by one."
     )
 
 
