@@ -13,6 +13,18 @@ CHOICES: Final = "x-choices"
 """The key in JSON Schema of where the values of an input are listed."""
 ABOUT_A_PERSON: Final = "x-personal"
 """The key in JSON Schema of a field that tells about a person."""
+LONG_TEXTS: Final = (
+    "content",
+    "system_prompt",
+    "knowledge_base",
+    "welcome_message",
+    "text",
+    "html",
+    "note",
+    "comment",
+    "description",
+)
+"""Inputs that a form shows with several lines."""
 
 
 def chosen_from(action: str, items: str, *, value: str = "id", label: str = "name", cursor: str | None = None) -> Any:

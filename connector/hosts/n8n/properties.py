@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connector.hosts.javascript.definitions import label_of
+from connector.marks import LONG_TEXTS
 from connector.profiles import JsonSchema
 
-_LONG = ("content", "system_prompt", "knowledge_base", "welcome_message")
-"""Inputs of several lines."""
 _PAGE = ("limit", "offset")
 _DEFAULTS: Mapping[str, Any] = {"string": "", "boolean": False, "number": 0, "dateTime": "", "options": ""}
 
@@ -97,7 +96,7 @@ def _details(name: str, part: JsonSchema, kind: str) -> Property:
         return {"options": [{"name": label_of(str(value)), "value": value} for value in part["enum"]]}
     if part.get("type") == "array":
         return {"typeOptions": {"multipleValues": True}, "default": []}
-    if name in _LONG:
+    if name in LONG_TEXTS:
         return {"typeOptions": {"rows": 4}}
     bounds = {"minValue": part.get("minimum"), "maxValue": part.get("maximum")}
     found = {bound: value for bound, value in bounds.items() if kind == "number" and value is not None}

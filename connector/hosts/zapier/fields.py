@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.hosts.javascript.definitions import label_of
+from connector.marks import LONG_TEXTS
 from connector.profiles import JsonSchema
 
 _TYPES = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
-_LONG = ("content", "system_prompt", "knowledge_base", "welcome_message")
-"""Inputs of several lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ def input_fields(schema: JsonSchema, dropdowns: Mapping[str, Dropdown]) -> list[
     return [
         {
             **_field(name, part),
-            **({"type": "text"} if name in _LONG else {}),
+            **({"type": "text"} if name in LONG_TEXTS else {}),
             "required": name in required,
             **_help(part),
             **(_dropdown(dropdowns[name]) if name in dropdowns else _choices(part)),
