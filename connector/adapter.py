@@ -289,7 +289,7 @@ class Adapter:
         wanted = {"start": "all", **input} if "start" in self.registry.trigger(trigger).input.model_fields else input
         state: Mapping[str, Any] | None = None
         for _ in range(_STEPS):
-            polled = await self.poll(trigger, wanted, state, connection=connection)
+            polled = await self._poll(trigger, wanted, state, connection, "interactive")
             for event in polled.events:
                 if (output := self.select(trigger, wanted, event, self._clock())) is not None:
                     return output
@@ -414,6 +414,16 @@ class Adapter:
 
         Raises ConnectorError; then nothing was lost, and the same state may be used again.
         """
+        return await self._poll(trigger, input, state, connection, "background")
+
+    async def _poll(
+        self,
+        trigger: str,
+        input: Mapping[str, Any],
+        state: Mapping[str, Any] | None,
+        connection: str,
+        purpose: Purpose,
+    ) -> Polled:
         declared = self.registry.trigger(trigger)
         wanted = self._read_trigger_input(trigger, input)
         asked = polling.ask(declared, wanted, state, self._clock())
@@ -422,7 +432,7 @@ class Adapter:
         action = f"{connector_of(trigger)}.{asked.request.action}"
         if self.effect(action, asked.request.input) != "read":  # the state came from outside
             raise InputError(f"a poll only reads, but the state of {trigger} asks for {action}; None begins anew")
-        page = await self._fetch(action, asked.request, connection)
+        page = await self._fetch(action, asked.request, connection, purpose)
         return polling.ask(declared, wanted, asked.polled.state, self._clock(), page).polled
 
     def watch(self, trigger: str, input: Mapping[str, Any]) -> Watching | None:
@@ -452,9 +462,9 @@ class Adapter:
         async with opened as call:
             return await call.send()
 
-    async def _fetch(self, action: str, request: PollRequest, connection: str) -> Page:
+    async def _fetch(self, action: str, request: PollRequest, connection: str, purpose: Purpose) -> Page:
         try:
-            async with self.open_call(action, request.input, connection=connection, purpose="background") as call:
+            async with self.open_call(action, request.input, connection=connection, purpose=purpose) as call:
                 return await call.send()
         except ActionError as error:
             if request.spares(error):

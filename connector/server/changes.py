@@ -22,6 +22,7 @@ from connector.runs.intake import decide_event
 from connector.runs.journal import Journal
 from connector.runs.polling.watches import find_watches
 from connector.runs.resends import Wanted
+from connector.server import trying
 from connector.server.access import Visitor
 from connector.server.pages import Change, Params
 from connector.server.site import Site
@@ -166,4 +167,5 @@ CHANGES = (
     Change("/runs/{id}/resolve", "Resolve a step", ResolveStep, resolve),
     Change("/runs/{id}/answer", "Answer an approval", AnswerApproval, answer),
     Change("/events/{id}/resend", "Decide an event anew", ResendEvent, resend),
+    *trying.CHANGES,
 )

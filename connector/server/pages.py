@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from connector.errors import ConnectorError
 from connector.server.access import Visitor
 from connector.server.site import Site
 
@@ -36,3 +37,11 @@ class Change:
     title: str
     params: type[Params]
     do: Callable[[Site, Any, Visitor], Awaitable[str]]
+
+
+class FormError(ConnectorError):
+    """What was given cannot be used, and nothing was done. A form is shown again at `path`, with the sentence."""
+
+    def __init__(self, sentence: str, path: str) -> None:
+        super().__init__(sentence)
+        self.path = path

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ from connector.runs.alerts import Alerts
 from connector.runs.store import Store
 from connector.server.refusals import Refusals
 from connector.server.serving import Serving
+from connector.server.tries import Tries
 from connector.settings import Settings
 
 Result = TypeVar("Result")
@@ -33,6 +34,7 @@ class Site:
     refusals: Refusals
     wake: Callable[[], None]
     clock: Callable[[], datetime]
+    tries: Tries = field(default_factory=Tries)
 
     @property
     def flows(self) -> Sequence[Flow]:

@@ -23,10 +23,10 @@ from connector.server.app import BODY_SECONDS
 from connector.server.changes import CHANGES
 from connector.server.live import Live
 from connector.server.openapi import describe
-from connector.server.pages import Change, Page, Params
+from connector.server.pages import Change, FormError, Page, Params
 from connector.server.rendering import STATIC, make_environment
 from connector.server.site import Site
-from connector.server.views import connections, events, flows, home, runs
+from connector.server.views import connections, events, flows, home, operations, runs
 from connector.validation import sentence
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ PAGES: tuple[Page, ...] = (
     *runs.PAGES,
     *events.PAGES,
     *flows.PAGES,
+    *operations.PAGES,
     *connections.PAGES,
 )
 _FILES = {
@@ -141,6 +142,8 @@ class Web:
         return self._error(request, error.status, str(error))
 
     def _failed(self, request: Request, error: ConnectorError | ValidationError) -> Response:
+        if isinstance(error, FormError) and not _is_for_programs(request):
+            return RedirectResponse(error.path, 303)
         if isinstance(error, ValidationError):
             return self._error(request, 422, sentence(error))
         if isinstance(error, StoreError):
