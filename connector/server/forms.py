@@ -30,7 +30,7 @@ class FormField(BaseModel):
     widget: Widget = Field(description="How a form asks for it.")
     type: str
     required: bool
-    default: str | None = Field(description="What it is where it is not given, as JSON.")
+    default: str | None = Field(description="What it is where it is not given, as it could be typed.")
     description: str
     options: list[str] = Field(description="The texts of which one is chosen.")
     example: str = Field(description="What could be typed.")
@@ -54,7 +54,7 @@ def _form_field(field: SchemaField, example: Mapping[str, Any], choices: Mapping
         widget=_widget(field.name, field.type),
         type=field.words,
         required=field.required,
-        default=None if field.default is None else json.dumps(field.default, ensure_ascii=False),
+        default=None if field.default is None else text_of(field.default),
         description=field.description,
         options=_options(field.type),
         example=text_of(example[field.name]) if example.get(field.name) is not None else "",

@@ -64,6 +64,17 @@ def _take(address: str) -> None:
         page.get_by_role("link", name="lead-to-crm").first.click()
         page.get_by_text("Nobody knows").wait_for()
         page.screenshot(path=IMAGES / "held-run.png", full_page=True)
+    with browsing(address, **DESKTOP) as (page, _):
+        page.goto("/operations/chatforge.inject_message")
+        for name in ("agent_id", "conversation_id"):
+            page.get_by_role("button", name=f"Choose {name}").click()
+            field = page.get_by_label(name, exact=True)
+            first = page.locator(f"#{field.get_attribute('list')} option").first
+            field.fill(first.get_attribute("value") or "")
+        page.get_by_label("content", exact=True).fill("Hi Ann, this is Cal jumping in.")
+        page.get_by_role("button", name="Preview").click()
+        page.get_by_text("Nothing was sent").wait_for()
+        page.screenshot(path=IMAGES / "operation.png")
     sys.stdout.write(f"{len(list(IMAGES.glob('*.png')))} pictures in {IMAGES.name}\n")
 
 

@@ -105,7 +105,9 @@ def test_everybody_can_read_and_use_every_page(server, sandbox, how):
         run = page.get_by_role("link", name="lead-to-crm").get_attribute("href")
         page.goto(run)
         event = page.get_by_role("link", name=re.compile("^evt_")).get_attribute("href")
-        for path in ("/", "/runs", run, "/events", event, "/flows", "/flows/lead-to-crm", "/connections", "/runs/none"):
+        operations = ("/operations", "/operations/http.request", "/operations/chatforge.new_lead")
+        others = ("/flows", "/flows/lead-to-crm", "/connections", "/runs/none", *operations)
+        for path in ("/", "/runs", run, "/events", event, *others):
             page.goto(path)
             found = Axe().run(page)["violations"]
             serious = [(one["id"], one["help"]) for one in found if one["impact"] in ("serious", "critical")]

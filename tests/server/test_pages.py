@@ -67,8 +67,9 @@ def held(server, sandbox) -> dict[str, Any]:
 def test_each_page_is_html_and_the_same_as_json(server, held):
     event = get(server, f"/api/runs/{held['id']}").json()["event_id"]
     names = {"/runs/{id}": held["id"], "/events/{id}": event, "/flows/{id}": "lead-to-crm"}
+    operation = "chatforge.inject_message"
     for page in PAGES:
-        path = page.path.replace("{id}", names.get(page.path, ""))
+        path = page.path.replace("{id}", names.get(page.path, operation))
         shown, plain = get(server, path), get(server, f"/api{path}" if path != "/" else "/api/home")
         assert (shown.status_code, plain.status_code) == (200, 200), path
         assert shown.headers["content-type"] == "text/html; charset=utf-8"

@@ -72,14 +72,15 @@ def _row(site: Site, connector: str, name: str, failing: str | None) -> Connecti
         name=name,
         title=declared.title if declared else connector,
         used_by=sorted({flow.name for flow in site.flows if (connector, name) in _used(flow)}),
-        fault=_fault(site, connector, name),
+        fault=find_fault(site, connector, name),
         failing=failing,
         testable=declared is not None and declared.test is not None,
         tested=None,
     )
 
 
-def _fault(site: Site, connector: str, name: str = DEFAULT) -> str | None:
+def find_fault(site: Site, connector: str, name: str = DEFAULT) -> str | None:
+    """What a connection lacks, as a sentence."""
     if connector not in site.adapter.registry.connections:
         return None
     try:

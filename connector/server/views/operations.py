@@ -24,8 +24,8 @@ from connector.server.pages import Page, Params
 from connector.server.site import Site
 from connector.server.tries import Try, new_key
 from connector.server.trying import Typed, find_operation, input_of, may_be_tried
+from connector.server.views.connections import find_fault
 
-_OF_NONE = "of no connector"
 _WORDS: Mapping[Effect, str] = {
     "read": "reads",
     "idempotent": "may be repeated",
@@ -49,7 +49,7 @@ class OperationRow(BaseModel):
 
 
 class ConnectorRow(BaseModel):
-    connector: str
+    connector: str | None = Field(description="null for what belongs to none, such as the clock.")
     title: str
     operations: Sequence[OperationRow]
 
@@ -66,7 +66,7 @@ async def read_operations(site: Site, wanted: OperationsParams) -> OperationsSho
     found.sort(key=lambda one: _connector(one) or "~")  # what belongs to none comes last
     rows = [
         ConnectorRow(
-            connector=connector or _OF_NONE,
+            connector=connector or None,
             title=registry.connections[connector].title if connector in registry.connections else connector,
             operations=[_row(one) for one in those],
         )
@@ -91,7 +91,7 @@ def _row(declared: Declared) -> OperationRow:
         title=declared.title,
         effect=declared.effect if isinstance(declared, Action) else None,
         does=_WORDS[declared.effect] if isinstance(declared, Action) else "starts flows",
-        sentence=re.split(r"(?<=[.!?:])\s", " ".join(declared.description.split()), maxsplit=1)[0],
+        sentence=re.split(r"(?<=[.!?])\s", " ".join(declared.description.split()), maxsplit=1)[0],
     )
 
 
@@ -146,6 +146,7 @@ class OperationShown(BaseModel):
     sample: Any = Field(description="Of the output of a trigger.")
     used_by: Sequence[str] = Field(description="The flows that use it.")
     connections: Sequence[str] = Field(description="Those that it can use; none where it needs none.")
+    fault: str | None = Field(description="What the first of them lacks.")
     tryable: bool
     form: Sequence[FormField]
     key: str = Field(description="A fresh idempotency key for one try.")
@@ -159,6 +160,7 @@ async def read_operation(site: Site, wanted: OperationParams) -> OperationShown 
         return None
     tried = site.tries.find(wanted.key, declared.name, site.clock()) if wanted.key else None
     taken, given = schemas_of(declared)
+    connections = _connections(site, declared)
     is_action = isinstance(declared, Action)
     return OperationShown(
         operation=_row(declared),
@@ -172,7 +174,8 @@ async def read_operation(site: Site, wanted: OperationParams) -> OperationShown 
         lacks=None if isinstance(declared, Action) else guide.lacks(declared),
         sample=None if is_action else await _sample(site, declared.name),
         used_by=[flow.name for flow in site.flows if declared.name in _used(flow)],
-        connections=_connections(site, declared),
+        connections=connections,
+        fault=find_fault(site, connector_of(declared.name), connections[0]) if connections else None,
         tryable=may_be_tried(declared),
         form=form_of(taken, declared.example if isinstance(declared, Action) else {}, _needs(site, declared)),
         key=new_key(),
@@ -211,17 +214,7 @@ def _connections(site: Site, declared: Declared) -> list[str]:
     if connector not in site.adapter.registry.connections:
         return []
     named = [name for name, one in site.settings.connections.items() if one.connector == connector]
-    if DEFAULT in named or (named and _lacks_something(site, connector)):
-        return named
-    return [DEFAULT, *named]
-
-
-def _lacks_something(site: Site, connector: str) -> bool:
-    try:
-        site.adapter.require_connection(connector)
-    except ConnectorError:
-        return True
-    return False
+    return named if DEFAULT in named or (named and find_fault(site, connector)) else [DEFAULT, *named]
 
 
 def _needs(site: Site, declared: Declared) -> dict[str, tuple[str, ...]]:
