@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -54,6 +54,8 @@ class Try:
     """Whether there was no event, so that the output is a sample."""
     preview: Preview | None = None
     failure: Failure | None = None
+    requests: Sequence[Mapping[str, Any]] = ()
+    """As `exchanges.describe` gives them."""
 
 
 def new_key() -> str:

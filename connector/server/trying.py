@@ -126,17 +126,19 @@ def _require_agreement(site: Site, asked: Asked, *, really: bool) -> None:
 
 async def _send(site: Site, asked: Asked, key: str) -> Try:
     begun, clock = _begin(site, asked), monotonic()
+    requests: list[Mapping[str, Any]] = []
     try:
         if asked.operation in site.adapter.registry.triggers:
             output, is_sample = await _fetch(site, asked)
         else:
-            output, is_sample = await _run(site, asked, key), False
+            output, is_sample = await _run(site, asked, key, requests), False
+        told = replace(begun, output=output, is_sample=is_sample)
     except ConnectorError as error:
-        return replace(begun, what="failed", failure=_failure(error), seconds=monotonic() - clock)
-    return replace(begun, what="done", output=output, is_sample=is_sample, seconds=monotonic() - clock)
+        told = replace(begun, what="failed", failure=_failure(error))
+    return replace(told, seconds=monotonic() - clock, requests=requests)
 
 
-async def _run(site: Site, asked: Asked, key: str) -> dict[str, Any]:
+async def _run(site: Site, asked: Asked, key: str, requests: list[Mapping[str, Any]]) -> dict[str, Any]:
     opened = site.adapter.open_call(
         asked.operation,
         asked.input,
@@ -145,7 +147,10 @@ async def _run(site: Site, asked: Asked, key: str) -> dict[str, Any]:
         purpose="interactive",
     )
     async with opened as call:
-        return await call.send(_SECONDS)
+        try:
+            return await call.send(_SECONDS)
+        finally:
+            requests.extend(call.requests())
 
 
 async def _fetch(site: Site, asked: Asked) -> tuple[dict[str, Any], bool]:

@@ -228,6 +228,7 @@ def test_secret_of_the_connection_is_not_shown(server, sandbox):
     order_fault(sandbox, "v1-agents", status=400, body={"error": f"bad {sandbox.api_key}"})
     found, page = submit(server, "chatforge.list_agents")
     assert "400: 'bad [" in found["tried"]["failure"]["sentence"]
+    assert [(one["method"], one["status"]) for one in found["tried"]["requests"]] == [("GET", 400)]
     assert sandbox.api_key not in page + str(found)
 
 

@@ -25,6 +25,7 @@ from connector.server.site import Site
 from connector.server.tries import Try, new_key
 from connector.server.trying import Typed, find_operation, input_of, may_be_tried
 from connector.server.views.connections import find_fault
+from connector.server.views.runs import RequestShown
 
 _WORDS: Mapping[Effect, str] = {
     "read": "reads",
@@ -131,6 +132,7 @@ class TryShown(BaseModel):
     is_sample: bool = Field(description="Whether there was no event, so that a sample is shown.")
     preview: PreviewShown | None
     failure: FailureShown | None
+    requests: Sequence[RequestShown] = Field(description="What was sent.")
 
 
 class OperationShown(BaseModel):
@@ -235,6 +237,7 @@ def _try(tried: Try) -> TryShown:
         is_sample=tried.is_sample,
         preview=PreviewShown(**asdict(tried.preview)) if tried.preview else None,
         failure=FailureShown(**asdict(tried.failure)) if tried.failure else None,
+        requests=[RequestShown.model_validate(request) for request in tried.requests],
     )
 
 
