@@ -54,7 +54,7 @@ def test_message_is_previewed_refused_without_the_checkbox_and_sent_with_it(serv
             assert look() == []
         page.get_by_label("This really does it").check()
         page.get_by_role("button", name="Run it").dblclick()
-        expect(page.get_by_text('"content": "Hello\\nfrom the <team>"')).to_be_visible()
+        expect(page.get_by_text('"content": "Hello\\nfrom the <team>"').first).to_be_visible()
         expect(page.get_by_label("content", exact=True)).to_have_value("Hello\nfrom the <team>")
         expect(page.get_by_label("This really does it")).not_to_be_checked()
         assert texts(sandbox, conversation).count("Hello\nfrom the <team>") == 1
