@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -91,11 +90,11 @@ def _list(database: Address) -> None:
 
 def _read_form(asked: Asked, changes: Sequence[str], *, approved: bool) -> dict[str, Any]:
     """The fields by their types; who rejects may leave out any. Raises UsageError."""
-    form = {name: one if approved else replace(one, required=False) for name, one in asked.form.items()}
+    form = approvals.form_of(asked, approved=approved)
     given = read_arguments(parameters.as_input("the form", form), changes, "--set")
-    if faults := parameters.refuse(form, given):
+    if (reason := approvals.refuse_form(asked, given, approved=approved)) is not None:
         fields = ", ".join(f"{name} ({one.type})" for name, one in form.items())
-        raise UsageError(f"the form of {asked.step} does not fit: {'; '.join(faults)}; its fields, by --set: {fields}")
+        raise UsageError(f"{reason}; its fields, by --set: {fields}")
     return given
 
 

@@ -1,19 +1,22 @@
 """What people change with the pages: each is a decision of the journal, as the command line makes it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from connector.errors import InputError
 from connector.flows import values
 from connector.flows.flow import Flow
 from connector.flows.json_text import read_json
+from connector.flows.parameters import as_object
 from connector.flows.samples import stand_in, with_nulls
 from connector.runs import records, resends, revisions
 from connector.runs.decisions import approvals, cancels, resolutions, retries
 from connector.runs.decisions.answers import Answer
+from connector.runs.decisions.approvals import Asked
 from connector.runs.decisions.interventions import Person, RefusedError
 from connector.runs.decisions.resolutions import Resolution
 from connector.runs.decisions.retries import Retry
@@ -24,6 +27,7 @@ from connector.runs.polling.watches import find_watches
 from connector.runs.resends import Wanted
 from connector.server import trying
 from connector.server.access import Visitor
+from connector.server.forms import read_form, typed
 from connector.server.pages import Change, Params
 from connector.server.site import Site
 
@@ -51,6 +55,13 @@ class AnswerApproval(RunChange):
     step: str = Field(max_length=500)
     answer: Literal["approve", "reject"]
     form: str | None = Field(None, max_length=100_000, description="The fields of the form, as a JSON object.")
+    texts: SkipJsonSchema[dict[str, str]] = Field({}, description="What was typed for them.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def gather(cls, given: Any) -> Any:
+        """Forms have the fields as `input.NAME`."""
+        return {**given, "texts": typed(given)} if isinstance(given, Mapping) else given
 
 
 class ResendEvent(Params):
@@ -92,13 +103,22 @@ async def answer(site: Site, wanted: AnswerApproval, visitor: Visitor) -> str:
     """Answer a step that asks a person; the first answer counts."""
     run = await _run(site, wanted.id)
     asked = await site.read(lambda connection: approvals.find(connection, site.adapter.catalogue, run.id, wanted.step))
-    form = _read_object(wanted.form, "form") if wanted.form else {}
-    given = Answer(wanted.answer == "approve", visitor.name, site.clock(), form)
+    approved = wanted.answer == "approve"
+    form = _read_object(wanted.form, "form") if wanted.form else _read_fields(asked, wanted.texts, approved=approved)
+    if (reason := approvals.refuse_form(asked, form, approved=approved)) is not None:
+        raise InputError(reason)
+    given = Answer(approved, visitor.name, site.clock(), form)
     kept = await site.store.write(approvals.answer, asked, given)
     if kept is not given:
         raise RefusedError(f"{wanted.step} of {run.id} was answered before, by {kept.by}; the first answer counts")
     site.wake()
     return f"/runs/{run.id}"
+
+
+def _read_fields(asked: Asked, texts: Mapping[str, str], *, approved: bool) -> dict[str, Any]:
+    """What was typed. A checkbox cannot say that it is not given."""
+    fields = approvals.form_of(asked, approved=approved)
+    return read_form(as_object("form", fields), texts) if texts or approved else {}
 
 
 async def resend(site: Site, wanted: ResendEvent, _visitor: Visitor) -> str:

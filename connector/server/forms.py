@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from connector.errors import InputError
 from connector.flows import types
 from connector.flows.json_text import RefusedJSONError, read_json
+from connector.flows.parameters import Parameters
 from connector.flows.problems import quoted
 from connector.flows.schema_fields import SchemaField, read_fields
 from connector.flows.types import Object, Simple, Type
@@ -61,6 +62,25 @@ def _form_field(field: SchemaField, example: Mapping[str, Any], choices: Mapping
         whole=types.without_null(field.type) == types.INT,
         choices=[*choices[field.name]] if field.name in choices else None,
     )
+
+
+def form_of_parameters(parameters: Parameters) -> list[FormField]:
+    """One for each parameter, such as those of an approval's form."""
+    return [
+        FormField(
+            name=name,
+            widget=_widget(name, one.type),
+            type=str(one.type),
+            required=one.required,
+            default=None if one.required or one.default is None else text_of(one.default),
+            description=one.description,
+            options=_options(one.type),
+            example="",
+            whole=types.without_null(one.type) == types.INT,
+            choices=None,
+        )
+        for name, one in parameters.items()
+    ]
 
 
 def _widget(name: str, kind: Type) -> Widget:

@@ -66,6 +66,8 @@ def test_person_who_is_asked_approves(page, sandbox):
     expect(page.get_by_text("Runs that ask")).to_be_visible()
     page.get_by_role("link", name="ask-first").first.click()
     expect(page.get_by_text("May the boss be greeted?").first).to_be_visible()
+    page.get_by_role("button", name="Approve").click()  # the browser asks for what is required
+    page.get_by_label("tone").select_option("formal")
     page.get_by_role("button", name="Approve").click()
     expect(page.locator("h1 .status")).to_have_text("succeeded")
 

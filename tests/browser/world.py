@@ -16,7 +16,9 @@ flow: ask-first
 trigger: {uses: chatforge.lead_captured, if: trigger.visitor_email == 'boss@example.com'}
 steps:
   - id: sure
-    approve: {title: May the boss be greeted?}
+    approve:
+      title: May the boss be greeted?
+      form: {tone: {type: "'formal' | 'casual'"}, times: {type: int, default: 1}}
 """
 
 

@@ -354,3 +354,37 @@ def test_form_of_which_only_half_comes_ends_without_a_traceback(server):
         assert server.stop() == 0
         assert last.recv(100).startswith(b"HTTP/1.1 503 ")
     assert "Traceback" not in server.log()
+
+
+ASKING = """\
+flow: ask-first
+trigger: {uses: chatforge.lead_captured, if: trigger.visitor_email != null}
+steps:
+  - id: sure
+    approve: {title: "Greet?", form: {tone: {type: "'formal' | 'casual'"}, times: {type: int, default: 1}}}
+"""
+
+
+def test_form_of_an_approval_is_read_by_its_types(make_server, sandbox, tmp_path):
+    (tmp_path / "ask.yaml").write_text(ASKING)
+    server = make_server(flows=tmp_path / "ask.yaml").start("--port", "0")
+    sandbox.webhook_url = f"{server.address}{WEBHOOK}"
+    visit(sandbox, visitor_email="ida@example.com")
+    run = wait_for_run(server, "waiting")
+    [form] = [one["form"] for one in get(server, f"/api/runs/{run['id']}").json()["choices"] if one["form"]]
+    assert [(one["name"], one["widget"], one["required"]) for one in form] == [
+        ("tone", "select", True),
+        ("times", "number", False),
+    ]
+
+    def answer(**typed: str) -> httpx.Response:
+        fields = {"token": token(server), "step": "sure", "answer": "approve", **typed}
+        return server.post(f"/runs/{run['id']}/answer", data=fields)
+
+    assert "the form of sure does not fit: tone (&#39;formal&#39; | &#39;casual&#39;) is missing" in answer().text
+    assert "times: " in answer(**{"input.tone": "formal", "input.times": "many"}).text
+    refused = answer(form='{"tone": "loud"}')
+    assert (refused.status_code, "tone: " in refused.text) == (422, True)
+    assert answer(**{"input.tone": "formal", "input.times": "2"}).status_code == 303
+    [step] = get(server, f"/api/runs/{server.ended(run['id']).id}").json()["steps"]
+    assert (step["output"]["tone"], step["output"]["times"]) == ("formal", 2)

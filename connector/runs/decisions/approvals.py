@@ -1,10 +1,12 @@
 """Finds the steps that ask for an approval, and takes the answer. Each function works in its caller's transaction."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from connector.database import Connection
 from connector.errors import ConnectorError, StoreError
+from connector.flows import parameters
 from connector.flows.catalogue import Catalogue
 from connector.flows.flow import Approve
 from connector.flows.parameters import Parameters
@@ -46,6 +48,17 @@ def find(connection: Connection, catalogue: Catalogue, run_id: str, step: str | 
         raise StoreError(f"the form of {chosen.id} cannot be read: {flow}")
     found = find_step(flow, chosen.id)
     return Asked(run_id, chosen.id, found.does.form if found and isinstance(found.does, Approve) else {})
+
+
+def form_of(asked: Asked, *, approved: bool) -> Parameters:
+    """The fields of the form, which who rejects may leave out."""
+    return {name: one if approved else replace(one, required=False) for name, one in asked.form.items()}
+
+
+def refuse_form(asked: Asked, given: Mapping[str, Any], *, approved: bool) -> str | None:
+    """Why what is given does not fit the form."""
+    faults = parameters.refuse(form_of(asked, approved=approved), given)
+    return f"the form of {asked.step} does not fit: {'; '.join(faults)}" if faults else None
 
 
 def _choose(run: records.Run, asking: Sequence[records.Step], step: str | None) -> records.Step:

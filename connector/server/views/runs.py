@@ -1,19 +1,23 @@
 """Runs: those that fit a filter, and all of one."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
 from connector.database import Connection
+from connector.errors import StoreError
 from connector.runs import records, stories
+from connector.runs.decisions import approvals
 from connector.runs.decisions.interventions import Intervention
 from connector.runs.effects import acts_once
 from connector.runs.journal import Journal
 from connector.runs.records import RunStatus, StepStatus
 from connector.runs.search import RunFilter, find_runs
 from connector.runs.waits import RunView, find_waits, read_view
+from connector.server.forms import FormField, form_of_parameters
 from connector.server.pages import Page, Params
 from connector.server.site import Site
 
@@ -149,7 +153,8 @@ class ChoiceShown(BaseModel):
     step: str | None
     sentence: str
     command: str
-    asked: Mapping[str, Any] | None = Field(description="The title and the form of an approval.")
+    title: str | None = Field(description="What an approval asks.")
+    form: Sequence[FormField] = Field(description="The fields of an approval's form.")
 
 
 class DecisionShown(BaseModel):
@@ -174,14 +179,14 @@ class RunShown(BaseModel):
 
 
 async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
-    def read(connection: Connection) -> tuple[RunView, RunRow] | None:
+    def read(connection: Connection) -> tuple[RunView, RunRow, dict[str, list[FormField]]] | None:
         view = read_view(connection, wanted.id)
-        return None if view is None else (view, row_of(connection, view.run))
+        return None if view is None else (view, row_of(connection, view.run), _forms(site, connection, view))
 
     found = await site.read(read)
     if found is None:
         return None
-    view, row = found
+    view, row, forms = found
     story = stories.tell(view, acts_once(site.adapter))
     attempts: dict[str, list[AttemptShown]] = {}
     for one in view.attempts:
@@ -190,7 +195,7 @@ async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
         run=row,
         sentence=story.sentence,
         latest=stories.is_about_the_flow(view.run),
-        choices=[_choice(view, one) for one in story.choices],
+        choices=[_choice(view, forms, one) for one in story.choices],
         event_id=view.run.event_id,
         revision=view.run.revision,
         trigger=view.run.trigger,
@@ -200,10 +205,26 @@ async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
     )
 
 
-def _choice(view: RunView, choice: stories.Choice) -> ChoiceShown:
+def _forms(site: Site, connection: Connection, view: RunView) -> dict[str, list[FormField]]:
+    """The form of each approval, as far as the flow can still be read."""
+    found = {}
+    for one in view.waiting:
+        if one.what == "approval" and one.answer is None:
+            with suppress(StoreError):
+                asked = approvals.find(connection, site.adapter.catalogue, view.run.id, one.step)
+                found[one.step] = form_of_parameters(asked.form)
+    return found
+
+
+def _choice(view: RunView, forms: Mapping[str, list[FormField]], choice: stories.Choice) -> ChoiceShown:
     asked = next((one.asked for one in view.waiting if one.step == choice.step and choice.change == "approve"), None)
     return ChoiceShown(
-        change=choice.change, step=choice.step, sentence=choice.sentence, command=choice.command, asked=asked
+        change=choice.change,
+        step=choice.step,
+        sentence=choice.sentence,
+        command=choice.command,
+        title=(asked or {}).get("title"),
+        form=forms.get(choice.step or "", []) if asked else [],
     )
 
 
