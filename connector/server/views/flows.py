@@ -5,7 +5,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from connector import flow_graph
 from connector.database import Connection
+from connector.flow_graph import Graph
 from connector.flows.durations import render
 from connector.flows.flow import Flow
 from connector.runs.records import RunStatus
@@ -67,6 +69,7 @@ class FlowShown(BaseModel):
     flow: FlowRow
     source: str
     steps: Sequence[str]
+    graph: Graph
     counts: dict[RunStatus, int] = Field(description="Of all runs that are kept.")
     recent: Sequence[RunRow]
 
@@ -84,6 +87,7 @@ async def read_flow(site: Site, wanted: FlowParams) -> FlowShown | None:
             flow=_row(site, connection, flow),
             source=flow.source,
             steps=[step.id for step in flow.walk()],
+            graph=flow_graph.draw(flow),
             counts={row["status"]: row["runs"] for row in counted},
             recent=[row_of(connection, run) for run in find_runs(connection, RunFilter(flow=flow.name), _RECENT)],
         )

@@ -6,8 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from connector import flow_graph
 from connector.database import Connection
-from connector.runs import records, stories
+from connector.flow_graph import Graph
+from connector.flows.flow import Flow
+from connector.runs import records, revisions, stories
 from connector.runs.decisions.interventions import Intervention
 from connector.runs.effects import acts_once
 from connector.runs.journal import Journal
@@ -16,6 +19,7 @@ from connector.runs.search import RunFilter, find_runs
 from connector.runs.waits import RunView, find_waits, read_view
 from connector.server.pages import Page, Params
 from connector.server.site import Site
+from connector.server.states import NodeState, find_states
 
 MOST = 50
 """Runs of a page."""
@@ -170,18 +174,24 @@ class RunShown(BaseModel):
     trigger: Any
     outputs: Any
     steps: Sequence[StepShown]
+    graph: Graph | None = Field(description="Of the flow as the run has it; null where it no longer checks.")
+    states: Mapping[str, NodeState] = Field(description="By the ids of the nodes of the graph that are steps.")
     decisions: Sequence[DecisionShown]
 
 
 async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
-    def read(connection: Connection) -> tuple[RunView, RunRow] | None:
+    def read(connection: Connection) -> tuple[RunView, RunRow, Flow | str] | None:
         view = read_view(connection, wanted.id)
-        return None if view is None else (view, row_of(connection, view.run))
+        if view is None:
+            return None
+        flow = revisions.load(connection, view.run.revision, site.adapter.catalogue)
+        return view, row_of(connection, view.run), flow
 
     found = await site.read(read)
     if found is None:
         return None
-    view, row = found
+    view, row, flow = found
+    graph = None if isinstance(flow, str) else flow_graph.draw(flow)
     story = stories.tell(view, acts_once(site.adapter))
     attempts: dict[str, list[AttemptShown]] = {}
     for one in view.attempts:
@@ -196,6 +206,8 @@ async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
         trigger=view.run.trigger,
         outputs=view.run.outputs,
         steps=[_step(view.run, step, attempts.get(step.id, ())) for step in view.steps],
+        graph=graph,
+        states={} if graph is None or isinstance(flow, str) else find_states(flow, graph, view.steps),
         decisions=[_decision(one) for one in view.interventions],
     )
 
