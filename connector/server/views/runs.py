@@ -52,6 +52,7 @@ class RunRow(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     why: str | None = Field(description="Why it did not succeed, what it left out, or what it waits for.")
+    epoch: int = Field(description="Another one whenever it goes on; what a retry sends as `seen`.")
 
 
 class RunsShown(BaseModel):
@@ -97,6 +98,7 @@ def row_of(connection: Connection, run: records.Run) -> RunRow:
         started_at=run.started_at,
         finished_at=run.finished_at,
         why=why,
+        epoch=run.epoch,
     )
 
 
