@@ -21,10 +21,10 @@ from connector.server.changes import CHANGES
 from connector.server.forms import read_form, read_object
 from connector.server.live import Live
 from connector.server.openapi import describe
-from connector.server.pages import Change, Page, Params
+from connector.server.pages import Change, Download, Page, Params
 from connector.server.rendering import STATIC, make_environment
 from connector.server.site import Site
-from connector.server.views import connections, events, flows, home, retries, runs
+from connector.server.views import connections, events, flows, home, retries, runs, tests
 from connector.validation import sentence
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ PAGES: tuple[Page, ...] = (
     *home.PAGES,
     *runs.PAGES,
     *retries.PAGES,
+    *tests.PAGES,
     *events.PAGES,
     *flows.PAGES,
     *connections.PAGES,
@@ -63,6 +64,7 @@ class Web:
 
     def routes(self) -> list[Route]:
         shown = [route for page in PAGES for route in self._page(page)]
+        loaded = [self._download(download) for download in tests.DOWNLOADS]
         changed = [route for change in CHANGES for route in self._change(change)]
         return [
             Route("/static/{name}", self._static, methods=["GET"]),
@@ -72,6 +74,7 @@ class Web:
             Route("/metrics", self._guarded(self._metrics), methods=["GET"]),
             Route("/changes", self._guarded(self._changes), methods=["GET"]),
             Route("/api/token", self._guarded(self._token), methods=["GET"]),
+            *loaded,
             *shown,
             *changed,
         ]
@@ -81,13 +84,13 @@ class Web:
             wanted = _read(page.params, request.query_params, request.path_params)
             found = await page.read(self.site, wanted)
             if found is None:
-                raise DeniedError(404, f"there is no {page.title.lower()} {request.path_params.get('id', '')!r}")
+                raise _missing(page.title, request)
             return self._html(page.template, request, visitor, shown=found, wanted=wanted, title=page.title)
 
         async def as_json(request: Request, _visitor: Visitor) -> Response:
             found = await page.read(self.site, _read(page.params, request.query_params, request.path_params))
             if found is None:
-                raise DeniedError(404, f"there is no {page.title.lower()} {request.path_params.get('id', '')!r}")
+                raise _missing(page.title, request)
             return _json(found)
 
         api = f"/api{page.path}" if page.path != "/" else "/api/home"
@@ -95,6 +98,17 @@ class Web:
             Route(page.path, self._guarded(as_html), methods=["GET"]),
             Route(api, self._guarded(as_json), methods=["GET"]),
         ]
+
+    def _download(self, download: Download) -> Route:
+        async def as_file(request: Request, _visitor: Visitor) -> Response:
+            found = await download.read(self.site, _read(download.params, request.query_params, request.path_params))
+            if found is None:
+                raise _missing(download.title, request)
+            name, text = found
+            headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+            return Response(text.encode("utf-8", "replace"), media_type=download.media_type, headers=headers)
+
+        return Route(download.path, self._guarded(as_file), methods=["GET"])
 
     def _change(self, change: Change) -> list[Route]:
         async def from_form(request: Request, visitor: Visitor) -> Response:
@@ -225,6 +239,10 @@ class Web:
 
     async def _openapi(self, _request: Request, _visitor: Visitor) -> Response:
         return JSONResponse(describe(PAGES, CHANGES))
+
+
+def _missing(title: str, request: Request) -> DeniedError:
+    return DeniedError(404, f"there is no {title.lower()} {request.path_params.get('id', '')!r}")
 
 
 def _asking(request: Request) -> Asking:

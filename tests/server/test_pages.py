@@ -70,6 +70,7 @@ def test_each_page_is_html_and_the_same_as_json(server, held):
     batch = answer.headers["location"].rpartition("/")[2]
     names = {
         "/runs/{id}": held["id"],
+        "/runs/{id}/test": held["id"],
         "/runs/retries/{id}": batch,
         "/events/{id}": event,
         "/flows/{id}": "lead-to-crm",
