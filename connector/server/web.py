@@ -24,7 +24,7 @@ from connector.server.openapi import describe
 from connector.server.pages import Change, Download, Page, Params
 from connector.server.rendering import STATIC, make_environment
 from connector.server.site import Site
-from connector.server.views import connections, events, flows, home, retries, runs, tests
+from connector.server.views import connections, events, files, flows, home, retries, runs, tests
 from connector.validation import sentence
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ PAGES: tuple[Page, ...] = (
     *retries.PAGES,
     *tests.PAGES,
     *events.PAGES,
+    *files.PAGES,
     *flows.PAGES,
     *connections.PAGES,
 )

@@ -74,6 +74,7 @@ def test_each_page_is_html_and_the_same_as_json(server, held):
         "/runs/retries/{id}": batch,
         "/events/{id}": event,
         "/flows/{id}": "lead-to-crm",
+        "/flows/files/{id}": "lead-to-crm.yaml",
     }
     for page in PAGES:
         path = page.path.replace("{id}", names.get(page.path, ""))
