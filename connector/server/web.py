@@ -106,7 +106,7 @@ class Web:
             if found is None:
                 raise _missing(download.title, request)
             name, text = found
-            headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+            headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
             return Response(text.encode("utf-8", "replace"), media_type=download.media_type, headers=headers)
 
         return Route(download.path, self._guarded(as_file), methods=["GET"])

@@ -45,21 +45,26 @@ def server(make_server, sandbox, flows):
     return started
 
 
-def passes(flows, file, text):
-    """As somebody who has copied the text from the page."""
-    path = flows / f"{file}.test.yaml"
-    path.write_text(text)
-    command = [sys.executable, "-m", "connector", "test", str(path)]
+def passes(folder, flow, *texts):
+    """As somebody who has copied each text from the page and put it beside the flow."""
+    paths = []
+    for number, text in enumerate(texts):
+        beside = folder / f"{flow}-{number}"
+        beside.mkdir()
+        (beside / f"{flow}.yaml").write_text((folder / f"{flow}.yaml").read_text())
+        (beside / f"{flow}.test.yaml").write_text(text)
+        paths.append(str(beside))
+    command = [sys.executable, "-m", "connector", "test", *paths]
     done = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.environ["PATH"]}, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def text_of(server, run, personal):
+def text_of(server, run, personal, file="leads"):
     path = f"/runs/{run['id']}/test"
     page = get(server, f"{path}?personal={personal}").text
     [shown] = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)
     answer = get(server, f"{path}.yaml?personal={personal}")
-    assert answer.headers["content-disposition"] == f'attachment; filename="{run["flow"]}.test.yaml"'
+    assert answer.headers["content-disposition"] == f"attachment; filename*=UTF-8''{file}.test.yaml"
     assert answer.headers["content-type"].startswith("text/yaml")
     assert answer.text == unescape(shown)
     return answer.text
@@ -68,12 +73,12 @@ def text_of(server, run, personal):
 def test_run_of_all_kinds_passes_as_a_test(server, sandbox, flows):
     visit(sandbox, **PERSON, visitor_phone="+1 480 555 1234")
     [run] = server.wait_for(lambda: get(server, "/api/runs?flow=kinds&status=succeeded").json()["runs"])
-    text = text_of(server, run, "kept")
+    text = text_of(server, run, "kept", "kinds")
     for written in ("Dora Miller", "Dora.Miller@firm.example", "status: succeeded", "first: Dora"):
         assert written in text, text
     passes(flows, "kinds", text)
     shown = get(server, f"/api/runs/{run['id']}/test").json()
-    assert shown["text"] == text_of(server, run, "examples")
+    assert shown["text"] == text_of(server, run, "examples", "kinds")
     assert not re.search("dora|miller|firm|1234", shown["text"].replace("480-555-1234", ""), re.IGNORECASE)
     [difference] = shown["differences"]
     assert difference.startswith('steps.only_us.status: "succeeded", but "skipped"')
@@ -86,14 +91,14 @@ def test_run_that_failed_or_is_held_passes_as_a_test(server, sandbox, flows):
     failed = wait_for_run(server, "failed")
     order_fault(sandbox, "v1-message", cut="after_effect")
     visit(sandbox, visitor_email="eve@example.com")
-    for run in (failed, wait_for_run(server, "held")):
-        assert f"status: {run['status']}" in text_of(server, run, "kept")
-        passes(flows, "leads", text_of(server, run, "kept"))
-        examples = text_of(server, run, "examples")
-        passes(flows, "leads", examples)
-        assert not re.search("dora|miller|eve@", examples, re.IGNORECASE)
-        assert "Hi John Smith, this is Cal" in examples or "Hi there, this is Cal" in examples
-        assert get(server, f"/api/runs/{run['id']}/test").json()["differences"] == []
+    runs, texts = (failed, wait_for_run(server, "held")), []
+    for run in runs:
+        texts += [text_of(server, run, "kept"), text_of(server, run, "examples")]
+        assert f"status: {run['status']}" in texts[-2]
+        assert not re.search("dora|miller|eve@", texts[-1], re.IGNORECASE)
+        assert "Hi John Smith, this is Cal" in texts[-1] or "Hi there, this is Cal" in texts[-1]
+    passes(flows, "leads", *texts)
+    assert get(server, f"/api/runs/{failed['id']}/test").json()["differences"] == []
     assert server.log().count(" of lead-to-crm is ") == 2, "nothing is said of the runs of tests"
 
 

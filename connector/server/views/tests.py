@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -47,11 +48,12 @@ async def read_test(site: Site, wanted: TestParams) -> TestShown | None:
         raise RefusedError(f"no test can be made of the run {wanted.id}: {flow}")
     saving = save(site.adapter, site.settings, flow, view, examples=wanted.personal == "examples")
     saved = await asyncio.to_thread(asyncio.run, saving)
+    files = [Path(one.path).stem for one in site.serving.files if one.flow and one.flow.name == flow.name]
     return TestShown(
         run=view.run.id,
         flow=flow.name,
         personal=wanted.personal,
-        file=f"{flow.name}.test.yaml",
+        file=f"{files[0] if files else flow.name}.test.yaml",
         text=saved.text,
         differences=[str(one) for one in saved.differences],
     )
