@@ -47,7 +47,7 @@ def test_problems_stand_under_the_lines_of_a_changed_flow(server, flows):
     number = next(number for number, line in enumerate(LEADS.split("\n"), 1) if "contact.created" in line)
     (flows / "leads.yaml").write_text(LEADS.replace("contact.created", "contact.creatd"))
     found = wait_for_file(server, "lead-to-crm", 1)
-    assert (found["first_line"], found["served"]) == (number, False)
+    assert (found["path"], found["served"]) == (f"/flows/lead-to-crm#line-{number}", False)
     page = get(server, "/flows/lead-to-crm").text
     pattern = rf'id="line-{number}">(.*?)</div>\s*<p class="fault problem">(.*?)</p>'
     [(line, fault)] = re.findall(pattern, page)

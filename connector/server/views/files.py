@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
@@ -37,7 +38,7 @@ class FileRow(BaseModel):
     served: bool = Field(description="Whether the server has this text.")
     problems: int
     warnings: int
-    first_line: int | None = Field(description="Of the first problem.")
+    path: str = Field(description="The page that shows it, at its first problem.")
 
 
 class FileShown(FileRow):
@@ -62,8 +63,13 @@ def row_of(file: FlowFile) -> FileRow:
         served=file.why is None,
         problems=len(file.problems),
         warnings=len(file.warnings),
-        first_line=min((one.line for one in file.problems), default=None),
+        path=path_of(file),
     )
+
+
+def path_of(file: FlowFile) -> str:
+    page = f"/flows/{quote(file.flow.name)}" if file.flow else f"/flows/files/{quote(Path(file.path).name)}"
+    return f"{page}#line-{file.problems[0].line}" if file.problems else page
 
 
 def lines_of_file(file: FlowFile) -> list[LineShown]:
