@@ -22,7 +22,7 @@ _PLACES = {
     "explain": "explain.explain",
     "graph": "graph.graph",
     "schema": "schema.schema",
-    "test": "flow_tests.command.run_tests",
+    "test": "flow_tests.run_tests",
     "run": "run.run",
     "serve": "serve.serve",
     "backfill": "backfill.backfill",

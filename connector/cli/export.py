@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import shlex
-from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,22 +11,20 @@ from connector import engines, registry
 from connector.adapter import Adapter
 from connector.cli import exits, output
 from connector.cli.exits import UsageError
-from connector.cli.flow_tests.exporting import make_test
-from connector.cli.flow_tests.reading import read_tests
-from connector.cli.flow_tests.running import run_case
 from connector.cli.loading import load_settings, require_config
 from connector.errors import SettingsError, StoreError
 from connector.flows.flow import Flow
-from connector.flows.yaml_text import write_yaml
 from connector.runs import revisions
+from connector.runs.flow_tests.saving import save
 from connector.runs.waits import read_view
-
-_HEAD = "# Keep it beside the flow, under its name: leads.test.yaml for leads.yaml. Run it with: chatforge test\n"
 
 
 def export(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.", show_default=False)],
     as_test: Annotated[bool, typer.Option("--as-test", help="As a test of its flow.")] = False,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="With examples in place of what tells about a person.")
+    ] = False,
 ) -> int:
     """Print a run that has ended as a test: its start, the outputs of its steps as pins, and how it went.
 
@@ -49,13 +45,11 @@ def export(
     if isinstance(flow, str):
         raise StoreError(f"the run {run_id} cannot be read: {flow}")
     _require_config(adapter, flow)
-    text = _HEAD + write_yaml(make_test(adapter, replace(flow, enabled=True), view))
-    _, [case] = read_tests(text, Path(f"{run_id}.test.yaml"), lambda _: flow, adapter.catalogue)
-    found = asyncio.run(run_case(plugins, settings, flow, case))
-    typer.echo(text, nl=False)
-    for one in found:
-        output.fail(f"the test does not pass, change it: {one.path}: {one.note or f'{one.expected}, but {one.got}'}")
-    return exits.FAILED if found else exits.DONE
+    saved = asyncio.run(save(adapter, settings, flow, view, examples=examples))
+    typer.echo(saved.text, nl=False)
+    for one in saved.differences:
+        output.fail(f"the test does not pass, change it: {one}")
+    return exits.FAILED if saved.differences else exits.DONE
 
 
 def _require_config(adapter: Adapter, flow: Flow) -> None:

@@ -98,7 +98,8 @@ def _read_files(path: Path, adapter: Adapter, fault_of: Callable[[Flow], str | N
     for file, result in checked:
         problems = [*result.problems, *([twice[str(file)]] if str(file) in twice else [])]
         fault = fault_of(result.flow) if result.flow else None
-        found.append(FlowFile(str(file), result.source, None if problems or fault else result.flow, problems, fault))
+        flow = None if problems or fault else result.flow
+        found.append(FlowFile(str(file), result.source, flow, problems, result.unchecked, fault))
     return found
 
 

@@ -26,9 +26,13 @@ _SHAPES: dict[type, Shape] = {
 
 @dataclass(frozen=True, slots=True)
 class Node:
+    """`step` is the id of the step that it stands for, in the flow with the name `flow`."""
+
     id: str
     shape: Shape
     lines: Sequence[str]
+    flow: str | None = None
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,31 +99,31 @@ class _Drawing:
     def _flow(self, graph: Graph, flow: Flow) -> str:
         start = self._node(graph, "start", start_of(flow))
         condition = flow.trigger.condition if flow.trigger else None
-        exits = self._chain(graph, flow.steps, [_Exit(start, [f"if {condition.text}"] if condition else [])])
+        exits = self._chain(graph, flow.name, flow.steps, [_Exit(start, [f"if {condition.text}"] if condition else [])])
         if flow.outputs is not None and flow.outputs.fields:
             end = self._node(graph, "end", ["outputs", ", ".join(flow.outputs.fields)])
             self._lead(exits, end)
         if flow.on_error:
             inner = self._group("on error" if graph is self._whole else f"on error of {flow.name}")
             failed = self._node(inner, "start", ["a step failed", "or is held"])
-            self._chain(inner, flow.on_error, [_Exit(failed)])
+            self._chain(inner, flow.name, flow.on_error, [_Exit(failed)])
         return start
 
-    def _node(self, graph: Graph, shape: Shape, lines: Iterable[str]) -> str:
-        node = Node(f"n{next(self._numbers)}", shape, [*lines])
+    def _node(self, graph: Graph, shape: Shape, lines: Iterable[str], owner: str = "", step: str = "") -> str:
+        node = Node(f"n{next(self._numbers)}", shape, [*lines], owner or None, step or None)
         graph.nodes.append(node)
         return node.id
 
-    def _chain(self, graph: Graph, steps: Sequence[Step], exits: list[_Exit]) -> list[_Exit]:
-        """Draw the steps after `exits`; where the line after them starts."""
+    def _chain(self, graph: Graph, owner: str, steps: Sequence[Step], exits: list[_Exit]) -> list[_Exit]:
+        """Draw the steps, which are of the flow `owner`, after `exits`; where the line after them starts."""
         for step in steps:
-            exits = self._step(graph, step, exits)
+            exits = self._step(graph, owner, step, exits)
         return exits
 
-    def _step(self, graph: Graph, step: Step, exits: list[_Exit]) -> list[_Exit]:
+    def _step(self, graph: Graph, owner: str, step: Step, exits: list[_Exit]) -> list[_Exit]:
         shape = _SHAPES[type(step.does)]
         called = step.does.flow if isinstance(step.does, Call) else None
-        node = self._node(graph, "flow" if called else shape, lines_of(step))
+        node = self._node(graph, "flow" if called else shape, lines_of(step), owner, step.id)
         conditions = [] if is_for_each(step) else [*conditions_of(step)]
         self._lead(exits, node, conditions, dotted=bool(conditions))
         match step.does:
@@ -128,16 +132,16 @@ class _Drawing:
             case Stop():
                 return [_Exit(one.node, [*one.lines, "otherwise"]) for one in exits] if conditions else []
             case Switch():
-                return self._branches(graph, step.does, node)
+                return self._branches(graph, owner, step.does, node)
             case Approve():
-                self._chain(graph, step.does.notify, [_Exit(node, ["notify"])])
+                self._chain(graph, owner, step.does.notify, [_Exit(node, ["notify"])])
         return [_Exit(node)]
 
-    def _branches(self, graph: Graph, switch: Switch, node: str) -> list[_Exit]:
+    def _branches(self, graph: Graph, owner: str, switch: Switch, node: str) -> list[_Exit]:
         exits: list[_Exit] = []
         for value, steps in switch.cases:
-            exits += self._chain(graph, steps, [_Exit(node, [json.dumps(value, ensure_ascii=False)])])
-        return exits + self._chain(graph, switch.default, [_Exit(node, ["otherwise"])])
+            exits += self._chain(graph, owner, steps, [_Exit(node, [json.dumps(value, ensure_ascii=False)])])
+        return exits + self._chain(graph, owner, switch.default, [_Exit(node, ["otherwise"])])
 
     def _lead(self, exits: Iterable[_Exit], node: str, lines: Sequence[str] = (), *, dotted: bool = False) -> None:
         self._whole.edges += [Edge(one.node, node, [*one.lines, *lines], dotted) for one in exits]

@@ -12,6 +12,12 @@ from connector.flows.problems import did_you_mean
 _NAME = re.compile(r"^[\"']?flow[\"']?\s*:\s*[\"']?([a-z][a-z0-9-]*)", re.MULTILINE)
 
 
+def find_name(text: str) -> str | None:
+    """The name that a file gives its flow, as far as it can be seen without checking it."""
+    found = _NAME.search(text)
+    return found[1] if found else None
+
+
 class Folder:
     """Checks each file once, and the flows that it calls before it. `sources` are texts by path."""
 
@@ -23,8 +29,8 @@ class Folder:
         self._paths: dict[str, str] = {}
         for path, source in sources.items():
             text = source if isinstance(source, str) else source.decode("utf-8", "replace")
-            if found := _NAME.search(text):
-                self._paths.setdefault(found[1], path)
+            if found := find_name(text):
+                self._paths.setdefault(found, path)
 
     def check(self, path: str) -> Checked:
         if path not in self._checked:

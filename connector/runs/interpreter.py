@@ -49,6 +49,8 @@ class Interpreter:
     in_flight: Counter[str] = field(default_factory=Counter)
     """The runs in a call that must not be cut off, because it cannot be repeated."""
     cancelling: Cancelling = field(default_factory=Cancelling)
+    log: logging.Logger = log
+    """Is told how runs end."""
 
     async def advance(self, claim: Claim, flow: Flow) -> None:
         """Run until the end, a wait or a decision that a person has to take. Raises StoreError."""
@@ -61,7 +63,7 @@ class Interpreter:
             await progress.finish(flow)
         except CancelRequestedError:
             await progress.write(transitions.cancel_run, self.clock())
-            log.info("the run %s of %s was cancelled", run.id, run.flow)
+            self.log.info("the run %s of %s was cancelled", run.id, run.flow)
         except Paused as paused:
             if paused.until is None:
                 await progress.write(transitions.leave_run, progress.worked())
@@ -88,7 +90,7 @@ class _Progress:
     def __init__(self, interpreter: Interpreter, claim: Claim) -> None:
         self._adapter, self._clock = interpreter.adapter, interpreter.clock
         self._stopping, self._cancelling = interpreter.stopping, interpreter.cancelling
-        self._run = claim.run
+        self._run, self._log = claim.run, interpreter.log
         self._journal = dict(claim.steps)
         self._pins = claim.pins
         self._began = self._clock()
@@ -127,7 +129,7 @@ class _Progress:
             await self._end_run("succeeded", now, outputs=outputs, reason=reason)
             return
         ended = await self._end_run("held" if end.is_held else "failed", now, error=end.failure)
-        log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, ended, end.failure.message)
+        self._log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, ended, end.failure.message)
 
     async def _end_run(self, status: records.RunStatus, now: datetime, **values: Any) -> records.RunStatus:
         return await self.write(transitions.finish_run, status, now, awaits=self._awaits, **values)

@@ -11,6 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from connector.database import Connection, Row
+from connector.flows import values
+from connector.flows.catalogue import Catalogue
+from connector.flows.flow import Approve, Flow
+from connector.flows.paths import find_step, output_type, step_paths
+from connector.flows.problems import did_you_mean
+from connector.flows.samples import with_nulls
 from connector.runs import records
 from connector.runs.journal import undamaged
 from connector.runs.records import Failure
@@ -81,3 +87,17 @@ def find_any(pins: Pins, path: str) -> Pin | None:
 def without_indexes(path: str) -> str:
     """`greet[]` for `greet[0]`."""
     return _INDEX.sub("[]", path)
+
+
+def check_pin(flow: Flow, path: str, value: Any, catalogue: Catalogue) -> Any:
+    """The output, with null for each field that is left out and may be null. Raises ValueError with a sentence."""
+    if (step := find_step(flow, path)) is None:
+        known = [one for one, _ in step_paths(flow)]
+        raise ValueError(f"the flow {flow.name!r} has no such step; {did_you_mean(path, known) or 'see its file'}")
+    kind = output_type(step, path, catalogue)
+    if kind is None:
+        raise ValueError(f"this step is a {type(step.does).__name__.lower()} and gives nothing; leave the pin out")
+    filled = value if isinstance(step.does, Approve) else with_nulls(value, kind)  # an answer has defaults
+    if (refused := values.refuse(filled, kind)) is not None:
+        raise ValueError(f"the output does not fit: {refused}")
+    return filled

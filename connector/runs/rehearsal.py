@@ -1,5 +1,6 @@
 """Runs a flow on a database of its own that is then thrown away, with pins for whatever acts; no time is waited."""
 
+import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from connector.runs.store import Store
 
 UNPINNED = "unpinned"
 """The kind of the error of a step that would act, and has no pin."""
+_silent = logging.getLogger(__name__)  # it has no run that somebody could look at
+_silent.disabled = True
 _TICK = timedelta(microseconds=1)  # the journal orders steps by when they began
 
 
@@ -57,7 +60,7 @@ async def _run(adapter: Adapter, store: Store, flow: Flow, decision: Decision, n
         clock += _TICK
         return clock
 
-    interpreter = Interpreter(adapter, store, tick, jitter=lambda: 0.0)
+    interpreter = Interpreter(adapter, store, tick, jitter=lambda: 0.0, log=_silent)
     while claimed := (await store.write(claims.take, clock, 1)).claims:
         await interpreter.advance(claimed[0], flow)
         run, steps = store.query(_look, claimed[0].run.id)

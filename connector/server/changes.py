@@ -1,5 +1,6 @@
 """What people change with the pages: each is a decision of the journal, as the command line makes it."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -7,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from connector.errors import InputError
+from connector.errors import ConnectorError, InputError, StoreError
 from connector.flows import values
 from connector.flows.flow import Flow
 from connector.flows.json_text import read_json
@@ -27,9 +28,13 @@ from connector.runs.polling.watches import find_watches
 from connector.runs.resends import Wanted
 from connector.server import trying
 from connector.server.access import Visitor
+from connector.server.batches import Outcome
 from connector.server.forms import read_form, typed
 from connector.server.pages import Change, Params
 from connector.server.site import Site
+from connector.server.views import runs
+
+log = logging.getLogger(__name__)
 
 Do = Callable[[Site, Any, Visitor], Awaitable[str]]
 
@@ -41,6 +46,15 @@ class RunChange(Params):
 
 class RetryRun(RunChange):
     latest: bool = Field(False, description="Go on with the flow as it is now.")
+    seen: int | None = Field(None, description="The `epoch` of the run as it was seen: refused where it has gone on.")
+
+
+class RetryRuns(Params):
+    runs: list[str] = Field(
+        [], max_length=runs.MOST, description="The ids of runs, or `ID@EPOCH` for a run as it was seen."
+    )
+    latest: bool = Field(False, description="Go on with the flows as they are now.")
+    reason: str | None = Field(None, max_length=1_000, description="Why; it is kept with the runs.")
 
 
 class ResolveStep(RunChange):
@@ -73,10 +87,31 @@ async def retry(site: Site, wanted: RetryRun, visitor: Visitor) -> str:
     """Let a run that failed, was cancelled or is held go on."""
     run = await _run(site, wanted.id)
     flow = _flow(site, run.flow) if wanted.latest else await _pinned(site, run)
-    asked = Retry(flow, _person(site, wanted, visitor))
+    asked = Retry(flow, _person(site, wanted, visitor), seen=wanted.seen)
     await site.store.write(retries.retry, run.id, asked, site.adapter.catalogue, acts_once(site.adapter))
     site.wake()
     return f"/runs/{run.id}"
+
+
+async def retry_all(site: Site, wanted: RetryRuns, visitor: Visitor) -> str:
+    """Let each of several runs go on, where it can."""
+    if not wanted.runs:
+        raise RefusedError("no run was chosen; tick those that shall go on")
+    outcomes = [await _try_again(site, chosen, wanted, visitor) for chosen in dict.fromkeys(wanted.runs)]
+    return f"/runs/retries/{site.batches.keep(site.clock(), outcomes).id}"
+
+
+async def _try_again(site: Site, chosen: str, wanted: RetryRuns, visitor: Visitor) -> Outcome:
+    run_id, _, epoch = chosen.partition("@")
+    seen = int(epoch) if epoch.isdecimal() and len(epoch) < 10 else -1 if epoch else None
+    try:
+        await retry(site, RetryRun(id=run_id[:100], latest=wanted.latest, reason=wanted.reason, seen=seen), visitor)
+    except StoreError:
+        raise
+    except ConnectorError as error:
+        return Outcome(run_id, str(error))
+    log.info("audit: /runs/{id}/retry %a by %s", run_id, visitor.name)
+    return Outcome(run_id, None)
 
 
 async def cancel(site: Site, wanted: RunChange, visitor: Visitor) -> str:
@@ -182,6 +217,7 @@ def _read_object(text: str, name: str) -> dict[str, Any]:
 
 
 CHANGES = (
+    Change("/runs/retry", "Let runs go on", RetryRuns, retry_all),
     Change("/runs/{id}/retry", "Let a run go on", RetryRun, retry),
     Change("/runs/{id}/cancel", "End a run", RunChange, cancel),
     Change("/runs/{id}/resolve", "Resolve a step", ResolveStep, resolve),

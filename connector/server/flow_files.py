@@ -15,6 +15,8 @@ class FlowFile:
     source: str
     flow: Flow | None
     problems: Sequence[Problem] = ()
+    warnings: Sequence[Problem] = ()
+    """Where a value of any type is looked at only when the flow runs."""
     fault: str | None = None
     """Why a flow without problems cannot be served, such as what its connection lacks."""
 

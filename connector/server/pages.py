@@ -30,6 +30,17 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Download:
+    """A page as a file. `read` gives its name and its text."""
+
+    path: str
+    title: str
+    media_type: str
+    params: type[Params]
+    read: Callable[[Site, Any], Awaitable[tuple[str, str] | None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Something that a person does. `do` gives the path of the page that shows it; raises ConnectorError."""
 

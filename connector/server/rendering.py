@@ -7,6 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from connector.server.drawing import draw_graph
+
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
 _SHORT = 160
@@ -21,6 +23,7 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"moment": moment, "ago": ago, "json": as_json, "short": short, "took": took}
+    environment.filters["drawn"] = draw_graph
     return environment
 
 

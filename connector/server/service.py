@@ -29,6 +29,7 @@ from connector.runs.upkeep.integrity import Integrity
 from connector.runs.worker import Worker
 from connector.server.access import Access
 from connector.server.app import Webhooks, create_app
+from connector.server.batches import Batches
 from connector.server.flow_files import FlowFiles
 from connector.server.live import Live
 from connector.server.readiness import Readiness
@@ -179,6 +180,7 @@ async def _working(
             folder=folder,
             alerts=alerts,
             refusals=refusals,
+            batches=Batches(),
             wake=worker.wake,
             clock=_now,
         )

@@ -13,6 +13,7 @@ from connector.database import Connection
 from connector.flows.flow import Flow
 from connector.runs.alerts import Alerts
 from connector.runs.store import Store
+from connector.server.batches import Batches
 from connector.server.refusals import Refusals
 from connector.server.serving import Serving
 from connector.server.tries import Tries
@@ -32,6 +33,7 @@ class Site:
     folder: Path
     alerts: Alerts
     refusals: Refusals
+    batches: Batches
     wake: Callable[[], None]
     clock: Callable[[], datetime]
     tries: Tries = field(default_factory=Tries)

@@ -1,32 +1,30 @@
 """The pages over HTTP: as HTML for people, as JSON below /api, and what people change with them."""
 
-import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from connector.errors import ConnectorError, StoreError
-from connector.flows.json_text import read_json
 from connector.runs.decisions.interventions import RefusedError
 from connector.server import metrics
 from connector.server.access import COOKIE, TOKEN_HEADER, Access, Asking, DeniedError, Visitor
-from connector.server.app import BODY_SECONDS
+from connector.server.bodies import read_form, read_object
 from connector.server.changes import CHANGES
 from connector.server.live import Live
 from connector.server.openapi import describe
-from connector.server.pages import Change, FormError, Page, Params
+from connector.server.pages import Change, Download, FormError, Page, Params
 from connector.server.rendering import STATIC, make_environment
 from connector.server.site import Site
-from connector.server.views import connections, events, flows, home, operations, runs
+from connector.server.views import connections, events, files, flows, home, operations, retries, runs, tests
 from connector.validation import sentence
 
 log = logging.getLogger(__name__)
@@ -34,7 +32,10 @@ log = logging.getLogger(__name__)
 PAGES: tuple[Page, ...] = (
     *home.PAGES,
     *runs.PAGES,
+    *retries.PAGES,
+    *tests.PAGES,
     *events.PAGES,
+    *files.PAGES,
     *flows.PAGES,
     *operations.PAGES,
     *connections.PAGES,
@@ -53,8 +54,6 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_MOST = 262_144
-"""Bytes of a form."""
 Answer = Callable[[Request, Visitor], Awaitable[Response]]
 
 
@@ -67,6 +66,7 @@ class Web:
 
     def routes(self) -> list[Route]:
         shown = [route for page in PAGES for route in self._page(page)]
+        loaded = [self._download(download) for download in tests.DOWNLOADS]
         changed = [route for change in CHANGES for route in self._change(change)]
         return [
             Route("/static/{name}", self._static, methods=["GET"]),
@@ -76,6 +76,7 @@ class Web:
             Route("/metrics", self._guarded(self._metrics), methods=["GET"]),
             Route("/changes", self._guarded(self._changes), methods=["GET"]),
             Route("/api/token", self._guarded(self._token), methods=["GET"]),
+            *loaded,
             *shown,
             *changed,
         ]
@@ -85,13 +86,13 @@ class Web:
             wanted = _read(page.params, request.query_params, request.path_params)
             found = await page.read(self.site, wanted)
             if found is None:
-                raise DeniedError(404, f"there is no {page.title.lower()} {request.path_params.get('id', '')!r}")
+                raise _missing(page.title, request)
             return self._html(page.template, request, visitor, shown=found, wanted=wanted, title=page.title)
 
         async def as_json(request: Request, _visitor: Visitor) -> Response:
             found = await page.read(self.site, _read(page.params, request.query_params, request.path_params))
             if found is None:
-                raise DeniedError(404, f"there is no {page.title.lower()} {request.path_params.get('id', '')!r}")
+                raise _missing(page.title, request)
             return _json(found)
 
         api = f"/api{page.path}" if page.path != "/" else "/api/home"
@@ -100,12 +101,25 @@ class Web:
             Route(api, self._guarded(as_json), methods=["GET"]),
         ]
 
+    def _download(self, download: Download) -> Route:
+        async def as_file(request: Request, _visitor: Visitor) -> Response:
+            found = await download.read(self.site, _read(download.params, request.query_params, request.path_params))
+            if found is None:
+                raise _missing(download.title, request)
+            name, text = found
+            headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+            return Response(text.encode("utf-8", "replace"), media_type=download.media_type, headers=headers)
+
+        return Route(download.path, self._guarded(as_file), methods=["GET"])
+
     def _change(self, change: Change) -> list[Route]:
         async def from_form(request: Request, visitor: Visitor) -> Response:
-            return RedirectResponse(await self._make(change, request, visitor, await _form(request)), 303)
+            return RedirectResponse(
+                await self._make(change, request, visitor, await read_form(request, change.params)), 303
+            )
 
         async def from_json(request: Request, visitor: Visitor) -> Response:
-            given = {**await _object(request), "token": request.headers.get(TOKEN_HEADER)}
+            given = {**await read_object(request), "token": request.headers.get(TOKEN_HEADER)}
             return JSONResponse({"path": await self._make(change, request, visitor, given)})
 
         return [
@@ -185,7 +199,7 @@ class Web:
             asking = _asking(request)
             self.access.check_host(asking)
             if request.method == "POST":
-                form = await _form(request)
+                form = await read_form(request)
                 session = self.access.log_in(asking, str(form.get("password", "")), self.site.clock())
                 if session is not None:
                     return self._logged_in(request, session, str(form.get("next", "/")))
@@ -211,7 +225,7 @@ class Web:
         return response
 
     async def _logout(self, request: Request, visitor: Visitor) -> Response:
-        self.access.require_token(visitor, str((await _form(request)).get("token", "")))
+        self.access.require_token(visitor, str((await read_form(request)).get("token", "")))
         self.access.log_out(request.cookies.get(COOKIE))
         return RedirectResponse("/login", 303)
 
@@ -231,6 +245,10 @@ class Web:
         return JSONResponse(describe(PAGES, CHANGES))
 
 
+def _missing(title: str, request: Request) -> DeniedError:
+    return DeniedError(404, f"there is no {title.lower()} {request.path_params.get('id', '')!r}")
+
+
 def _asking(request: Request) -> Asking:
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
@@ -241,51 +259,12 @@ def _asking(request: Request) -> Asking:
 
 def _read(params: type[Params], given: Mapping[str, Any], path: Mapping[str, Any]) -> Params:
     """Raises ValidationError or DeniedError. An empty field of a form is as not given."""
-    filled = {name: value for name, value in given.items() if value not in ("", None)} | dict(path)
+    filled = {name: value for name, value in given.items() if value not in ("", None, [])} | dict(path)
     for name, value in filled.items():
-        if isinstance(value, str) and "\0" in value:  # no text of Postgres can have one
+        texts = value if isinstance(value, list) else [value]
+        if any(isinstance(one, str) and "\0" in one for one in texts):  # no text of Postgres can have one
             raise DeniedError(422, f"{name[:60]!r} has a NUL character; leave it out")
     return params.model_validate(filled)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    text = (await _body(request)).decode("utf-8", "replace")
-    try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=50, errors="replace"))
-    except ValueError:
-        raise DeniedError(400, "the form has too many fields") from None
-
-
-async def _object(request: Request) -> dict[str, Any]:
-    try:
-        value = read_json((await _body(request)).decode() or "{}")
-    except ValueError:
-        raise DeniedError(400, "the body is no JSON, or nested too deeply; expected an object") from None
-    if not isinstance(value, dict):
-        raise DeniedError(400, "the body is no object; expected one with the fields of the change")
-    return value
-
-
-async def _body(request: Request) -> bytes:
-    """As webhooks are read: nobody keeps a connection by sending slowly."""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _read_body(request)
-    except TimeoutError:
-        raise DeniedError(408, f"the form did not come within {BODY_SECONDS} s; send it again") from None
-    except asyncio.CancelledError:  # the server stops and has waited long enough
-        raise DeniedError(503, "the server is stopping; send the form again") from None
-    except ClientDisconnect:
-        raise DeniedError(400, "the form did not come whole") from None  # nobody reads it
-
-
-async def _read_body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST:
-            raise DeniedError(413, f"the form is longer than {_MOST} bytes")
-    return bytes(body)
 
 
 def _json(found: BaseModel) -> Response:

@@ -10,8 +10,13 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 TOO_WIDE = """[...document.querySelectorAll('body *')]
-  .filter((one) => one.getBoundingClientRect().right > window.innerWidth + 1 && !one.closest('pre, .skip, thead'))
+  .filter((one) => one.getBoundingClientRect().right > window.innerWidth + 1)
+  .filter((one) => !one.closest('pre, .skip, thead') && !one.matches('.graph *, .source *'))
   .map((one) => one.outerHTML.slice(0, 80))"""
+OUT_OF_ITS_BOX = """[...document.querySelectorAll('.graph .box text')].filter((text) => {
+  const one = text.getBoundingClientRect(), box = text.closest('.box').querySelector('rect').getBoundingClientRect();
+  return one.left < box.left || one.right > box.right || one.top < box.top || one.bottom > box.bottom;
+}).map((text) => text.textContent)"""
 PHONE = {"viewport": {"width": 390, "height": 800}}
 
 
@@ -58,6 +63,41 @@ def test_failed_run_is_retried(page, sandbox):
     page.get_by_role("link", name="failed").first.click()
     page.get_by_role("button", name="Let it go on").click()
     expect(page.get_by_text("It did all its steps")).to_be_visible()
+
+
+def test_many_failed_runs_go_on_with_one_click_and_not_with_a_second(page, sandbox):
+    for name in ("fred", "flora"):
+        order_fault(sandbox, "v1-message", status=400, body={"error": "closed"})
+        visit(sandbox, visitor_email=f"{name}@example.com")
+    page.goto("/runs?status=failed")
+    expect(page.get_by_role("checkbox")).to_have_count(3)
+    page.get_by_label("Select all shown").check()
+    expect(page.get_by_label(re.compile("^lead-to-crm, fred@example.com"))).to_be_checked()
+    stale = page.context.new_page()
+    stale.goto("/runs?status=failed")
+    stale.get_by_label("Select all shown").check()
+    page.get_by_role("button", name="Let them go on").click()
+    expect(page.get_by_role("heading", name="2 of 2 runs go on")).to_be_visible()
+    expect(page.get_by_text("succeeded")).to_have_count(2)
+    assert [one["id"] for one in Axe().run(page)["violations"] if one["impact"] in ("serious", "critical")] == []
+    stale.get_by_role("button", name="Let them go on").click()
+    expect(stale.get_by_role("heading", name="0 of 2 runs go on")).to_be_visible()
+    expect(stale.get_by_text("has gone on since you looked at it")).to_have_count(2)
+
+
+def test_graph_of_a_run_leads_to_its_steps(page, sandbox):
+    visit(sandbox, visitor_email="ann@example.com")
+    find(page, "ann@")
+    page.get_by_role("link", name="succeeded").first.click()
+    graph = page.get_by_role("region", name="Graph of the flow")
+    expect(graph.get_by_role("group", name=re.compile("contact, contacts.upsert, succeeded; chat, "))).to_be_visible()
+    assert page.evaluate(OUT_OF_ITS_BOX) == []
+    graph.get_by_role("link", name="takeover: succeeded").click()
+    expect(page.locator("li:target")).to_contain_text("takeover")
+    expect(page.locator("li:target")).to_be_in_viewport()
+    page.goto("/flows/lead-to-crm")
+    expect(page.get_by_role("img", name=re.compile("contact, contacts.upsert; chat, "))).to_be_visible()
+    assert page.evaluate(OUT_OF_ITS_BOX) == []
 
 
 def test_person_who_is_asked_approves(page, sandbox):
@@ -107,9 +147,10 @@ def test_everybody_can_read_and_use_every_page(server, sandbox, how):
         run = page.get_by_role("link", name="lead-to-crm").get_attribute("href")
         page.goto(run)
         event = page.get_by_role("link", name=re.compile("^evt_")).get_attribute("href")
+        files = ("/flows", "/flows/lead-to-crm", "/flows/files/ask-first.yaml")
         operations = ("/operations", "/operations/http.request", "/operations/chatforge.new_lead")
-        others = ("/flows", "/flows/lead-to-crm", "/connections", "/runs/none", *operations)
-        for path in ("/", "/runs", run, "/events", event, *others):
+        runs = ("/runs", run, f"{run}/test", "/runs?status=held", "/runs/none")
+        for path in ("/", "/events", event, "/connections", *runs, *files, *operations):
             page.goto(path)
             found = Axe().run(page)["violations"]
             serious = [(one["id"], one["help"]) for one in found if one["impact"] in ("serious", "critical")]

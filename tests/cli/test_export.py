@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from connector.cli.flow_tests.reading import plain
 from connector.flows import document
 from connector.flows.problems import Report
 from connector.flows.yaml_text import write_yaml
+from connector.runs.flow_tests.reading import plain
 
 FLOW = """
 trigger: {uses: chatforge.event, if: trigger.event == 'lead.captured'}
@@ -92,6 +92,30 @@ def test_run_of_a_trigger_passes_as_a_test_of_the_flow_as_it_is_now(scene, flow)
     assert changed.code == 1
     assert "steps.takeover.input.content" in changed.out
     assert "visitor_email: ann@example.com" in test
+
+
+def test_examples_stand_in_place_of_what_tells_about_a_person(scene):
+    text = """
+trigger: {uses: chatforge.lead_captured, if: trigger.source == 'webhook'}
+steps:
+  - {id: kept, uses: contacts.upsert, with: {email: "${{ trigger.visitor_email ?? '' }}", name: OUT}}
+  - {id: found, uses: contacts.find, with: {email: "${{ trigger.visitor_email ?? '' }}"}}
+  - {id: cal, if: trigger.conversation_summary == 'Cal', uses: contacts.list}
+outputs: {text: "${{ trigger.visitor_name ?? '' }} of ${{ (trigger.visitor_email ?? '').upper() }}"}
+"""
+    scene.write_flow(text.replace("OUT", "\"${{ (trigger.visitor_name ?? '').lower() }} <ann@work.example>\""), "keeps")
+    person = {"visitor_name": "Ann O'Hara", "visitor_email": "ann@firm.example", "conversation_summary": "Cal"}
+    event = {"agent_id": "a", "captured_at": "2026-03-25T10:30:00Z", "source": "webhook", **person}
+    run = json.loads(scene("run", "flows/keeps.yaml", "--json", "--input", json.dumps(event)).out)
+    assert run["status"] == "succeeded", run
+    result = scene("runs", "export", run["id"], "--as-test", "--examples")
+    assert (result.code, result.error) == (0, "")
+    assert "ann" not in result.out.lower().replace("ann@work.example", "")
+    assert "text: John Smith of JOHN@EXAMPLE.COM" in result.out
+    assert 'name: "john smith <ann@work.example>"' in result.out, "the flow itself names the address"
+    assert "conversation_summary: Cal" in result.out, "the flow itself names the word"
+    (scene.folder / "flows" / "keeps.test.yaml").write_text(result.out)
+    assert scene("test", "flows/keeps.test.yaml").code == 0
 
 
 def test_secret_is_not_in_the_test(scene):

@@ -4,7 +4,7 @@ from textwrap import dedent
 
 import pytest
 
-from connector.cli.flow_tests.running import differences
+from connector.runs.flow_tests.running import differences
 
 FLOW = """
 flow: refund

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.cli.flow_tests.reading import CASE_KEYS, ERROR_KEYS, EXPECT_KEYS, RUN_WORDS, STEP_KEYS, STEP_WORDS
+from connector.runs.flow_tests.reading import CASE_KEYS, ERROR_KEYS, EXPECT_KEYS, RUN_WORDS, STEP_KEYS, STEP_WORDS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

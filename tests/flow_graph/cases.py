@@ -15,10 +15,10 @@ SHOWN = ("caller", "kinds", "odd")
 
 def graphs() -> dict[str, str]:
     """The Mermaid text of each sound flow of tests/flows and of those here, by name."""
-    return {name: flow_graph.render(flow_graph.draw(flow)) for name, flow in _flows().items()}
+    return {name: flow_graph.render(flow_graph.draw(flow)) for name, flow in flows().items()}
 
 
-def _flows() -> dict[str, Flow]:
+def flows() -> dict[str, Flow]:
     paths = sorted([*(HERE / "flows").glob("*.yaml"), *(HERE.parent / "flows" / "ok").glob("*.yaml")])
     folder = Folder({str(path): path.read_bytes() for path in paths}, CATALOGUE)
     checked = {path.stem: folder.check(str(path)) for path in paths}

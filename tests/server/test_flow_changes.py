@@ -67,7 +67,10 @@ def test_broken_file_keeps_its_last_good_revision(served, sandbox):
     (served.flows / "new.yaml").write_text("flow: new\ntrigger: {uses: schedule, with: {every: 1h}}\nsteps: 3\n")
     wait_for_log(served, "one.yaml is not taken over, its last good revision is served: line 6: ")
     wait_for_log(served, "new.yaml is not taken over, nothing of it is served: line 3: ")
-    assert [one["path"] for one in get(served, "/api/home").json()["troubles"]] == ["/flows", "/flows"]
+    assert [one["path"] for one in get(served, "/api/home").json()["troubles"]] == [
+        "/flows/files/new.yaml#line-3",
+        "/flows/one#line-6",
+    ]
     assert send(served, sandbox, "lead.captured", 1) == ["first@example.com"]
     one.write_text(text("one", email="third@example.com"))
     wait_for_log(served, "flow one: its file was taken over")

@@ -66,8 +66,17 @@ def held(server, sandbox) -> dict[str, Any]:
 
 def test_each_page_is_html_and_the_same_as_json(server, held):
     event = get(server, f"/api/runs/{held['id']}").json()["event_id"]
-    names = {"/runs/{id}": held["id"], "/events/{id}": event, "/flows/{id}": "lead-to-crm"}
+    answer = server.post("/runs/retry", data={"token": token(server), "runs": held["id"]})
+    batch = answer.headers["location"].rpartition("/")[2]
     operation = "chatforge.inject_message"
+    names = {
+        "/runs/{id}": held["id"],
+        "/runs/{id}/test": held["id"],
+        "/runs/retries/{id}": batch,
+        "/events/{id}": event,
+        "/flows/{id}": "lead-to-crm",
+        "/flows/files/{id}": "lead-to-crm.yaml",
+    }
     for page in PAGES:
         path = page.path.replace("{id}", names.get(page.path, operation))
         shown, plain = get(server, path), get(server, f"/api{path}" if path != "/" else "/api/home")

@@ -26,16 +26,20 @@ _QUEUE = (
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """What a person wants: the text that the run goes on with, and the paths of steps to do once more."""
+    """What a person wants: the text that the run goes on with, and the paths of steps to do once more.
+
+    `seen` is the epoch of the run that the person has looked at: a second click does not retry it twice.
+    """
 
     flow: Flow
     person: Person
     repeats: Sequence[str] = ()
+    seen: int | None = None
 
 
 def retry(connection: Connection, run_id: str, wanted: Retry, catalogue: Catalogue, acts_once: ActsOnce) -> None:
     """Queue the run again; what failed is done anew. Raises RefusedError where that cannot be."""
-    run = _require_ended(connection, run_id)
+    run = _require_ended(connection, run_id, wanted.seen)
     steps = Journal(connection).steps(run_id)
     _require_no_doubt(run_id, steps, acts_once)
     _require_finished(run_id, steps, wanted.repeats)
@@ -62,10 +66,14 @@ def _reopen(run: records.Run, steps: Steps, wanted: Retry, catalogue: Catalogue,
     return reopening
 
 
-def _require_ended(connection: Connection, run_id: str) -> records.Run:
+def _require_ended(connection: Connection, run_id: str, seen: int | None) -> records.Run:
     run = Journal(connection).run(run_id)
     if run is None:
         raise RefusedError(f"there is no run {run_id!r}")
+    if seen is not None and run.epoch != seen:
+        raise RefusedError(
+            f"the run {run_id} has gone on since you looked at it, and is {run.status} now; look at it again"
+        )
     if run.status not in ("failed", "cancelled", "held"):
         raise RefusedError(
             f"the run {run_id} is {run.status}; only one that failed, was cancelled or is held can be retried"

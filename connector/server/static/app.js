@@ -11,5 +11,22 @@ changes.addEventListener('changed', () => {
 const isBusy = () => {
   const focused = document.activeElement;
   const writes = focused && focused.closest('#live') && ['INPUT', 'TEXTAREA', 'SELECT'].includes(focused.tagName);
-  return Boolean(writes || document.querySelector('#live details[open]'));
+  return Boolean(writes || document.querySelector('#live details[open], #live input:checked'));
 };
+
+// A box that ticks all others with a name.
+document.addEventListener('change', (event) => {
+  const name = event.target.dataset.ticks;
+  if (name) event.target.form.querySelectorAll(`[name=${name}]`).forEach((one) => { one.checked = event.target.checked; });
+});
+
+// The graph of a run stays where somebody has moved it.
+let moved = null;
+document.addEventListener('htmx:beforeSwap', () => {
+  const graph = document.querySelector('.graph');
+  moved = graph && [graph.scrollLeft, graph.scrollTop];
+});
+document.addEventListener('htmx:afterSwap', () => {
+  const graph = document.querySelector('.graph');
+  if (graph && moved) graph.scrollTo(...moved);
+});

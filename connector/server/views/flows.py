@@ -5,13 +5,18 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from connector import flow_graph
 from connector.database import Connection
+from connector.flow_graph import Graph
 from connector.flows.durations import render
 from connector.flows.flow import Flow
 from connector.runs.records import RunStatus
 from connector.runs.search import RunFilter, find_runs
+from connector.server.flow_files import FlowFile
 from connector.server.pages import Page, Params
 from connector.server.site import Site
+from connector.server.views import files
+from connector.server.views.files import FileRow, LineShown
 from connector.server.views.runs import RunRow, row_of
 
 _RECENT = 10
@@ -24,21 +29,27 @@ class FlowRow(BaseModel):
     starts: str = Field(description="What starts it.")
     next_at: datetime | None = Field(description="When the clock starts it next.")
     last: RunRow | None
+    file: FileRow = Field(description="Its file, as it is now.")
 
 
 class FlowsShown(BaseModel):
     flows: Sequence[FlowRow]
+    files: Sequence[FileRow] = Field(description="Others, of which nothing is served.")
     folder: str
 
 
 async def read_flows(site: Site, _wanted: Params) -> FlowsShown:
+    now = site.serving.files
+
     def read(connection: Connection) -> list[FlowRow]:
-        return [_row(site, connection, flow) for flow in sorted(site.flows, key=lambda flow: flow.name)]
+        rows = [_row(site, connection, file.flow, file) for file in now if file.flow]
+        return sorted(rows, key=lambda row: row.name)
 
-    return FlowsShown(flows=await site.read(read), folder=str(site.folder))
+    others = [files.row_of(file) for file in now if file.flow is None]
+    return FlowsShown(flows=await site.read(read), files=others, folder=str(site.folder))
 
 
-def _row(site: Site, connection: Connection, flow: Flow) -> FlowRow:
+def _row(site: Site, connection: Connection, flow: Flow, file: FlowFile) -> FlowRow:
     last = find_runs(connection, RunFilter(flow=flow.name), 1)
     return FlowRow(
         name=flow.name,
@@ -47,6 +58,7 @@ def _row(site: Site, connection: Connection, flow: Flow) -> FlowRow:
         starts=_starts(site, flow),
         next_at=(site.serving.upcoming or {}).get(flow.name),
         last=row_of(connection, last[0]) if last else None,
+        file=files.row_of(file),
     )
 
 
@@ -65,25 +77,30 @@ class FlowParams(Params):
 
 class FlowShown(BaseModel):
     flow: FlowRow
-    source: str
+    source: str = Field(description="As it is served.")
+    lines: Sequence[LineShown] = Field(description="Of its file as it is now.")
     steps: Sequence[str]
+    graph: Graph
     counts: dict[RunStatus, int] = Field(description="Of all runs that are kept.")
     recent: Sequence[RunRow]
 
 
 async def read_flow(site: Site, wanted: FlowParams) -> FlowShown | None:
-    flow = next((one for one in site.flows if one.name == wanted.id), None)
-    if flow is None:
+    file = next((one for one in site.serving.files if one.flow and one.flow.name == wanted.id), None)
+    if file is None or file.flow is None:
         return None
+    flow = file.flow
 
     def read(connection: Connection) -> FlowShown:
         counted = connection.execute(
             "SELECT status, count(*) AS runs FROM runs WHERE flow = ? GROUP BY status", (flow.name,)
         )
         return FlowShown(
-            flow=_row(site, connection, flow),
+            flow=_row(site, connection, flow, file),
             source=flow.source,
+            lines=files.lines_of_file(file),
             steps=[step.id for step in flow.walk()],
+            graph=flow_graph.draw(flow),
             counts={row["status"]: row["runs"] for row in counted},
             recent=[row_of(connection, run) for run in find_runs(connection, RunFilter(flow=flow.name), _RECENT)],
         )

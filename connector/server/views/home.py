@@ -13,6 +13,7 @@ from connector.runs.records import RunStatus, first_id, read_time
 from connector.runs.search import EventFilter, RunFilter
 from connector.server.pages import Page, Params
 from connector.server.site import Site
+from connector.server.views.files import path_of
 from connector.server.views.runs import RunRow, row_of
 
 _HOURS = 24
@@ -142,7 +143,7 @@ def _find_broken(site: Site) -> Iterator[Trouble]:
     for file in site.serving.files:
         if file.why is not None:
             rest = "its last good revision goes on" if file.flow else "nothing of it is served"
-            yield Trouble(sentence=f"{file.path} is not taken over, {rest}: {file.why}", path="/flows")
+            yield Trouble(sentence=f"{file.path} is not taken over, {rest}: {file.why}", path=path_of(file))
 
 
 def _find_untold(site: Site) -> Iterator[Trouble]:

@@ -7,9 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from connector import flow_graph
 from connector.database import Connection
 from connector.errors import StoreError
-from connector.runs import records, stories
+from connector.flow_graph import Graph
+from connector.flows.flow import Flow
+from connector.runs import records, revisions, stories
 from connector.runs.decisions import approvals
 from connector.runs.decisions.interventions import Intervention
 from connector.runs.effects import acts_once
@@ -20,6 +23,7 @@ from connector.runs.waits import RunView, find_waits, read_view
 from connector.server.forms import FormField, form_of_parameters
 from connector.server.pages import Page, Params
 from connector.server.site import Site
+from connector.server.states import NodeState, find_states
 
 MOST = 50
 """Runs of a page."""
@@ -52,6 +56,7 @@ class RunRow(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     why: str | None = Field(description="Why it did not succeed, what it left out, or what it waits for.")
+    epoch: int = Field(description="Another one whenever it goes on; what a retry sends as `seen`.")
 
 
 class RunsShown(BaseModel):
@@ -97,6 +102,7 @@ def row_of(connection: Connection, run: records.Run) -> RunRow:
         started_at=run.started_at,
         finished_at=run.finished_at,
         why=why,
+        epoch=run.epoch,
     )
 
 
@@ -175,18 +181,24 @@ class RunShown(BaseModel):
     trigger: Any
     outputs: Any
     steps: Sequence[StepShown]
+    graph: Graph | None = Field(description="Of the flow as the run has it; null where it no longer checks.")
+    states: Mapping[str, NodeState] = Field(description="By the ids of the nodes of the graph that are steps.")
     decisions: Sequence[DecisionShown]
 
 
 async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
-    def read(connection: Connection) -> tuple[RunView, RunRow, dict[str, list[FormField]]] | None:
+    def read(connection: Connection) -> tuple[RunView, RunRow, Flow | str, dict[str, list[FormField]]] | None:
         view = read_view(connection, wanted.id)
-        return None if view is None else (view, row_of(connection, view.run), _forms(site, connection, view))
+        if view is None:
+            return None
+        flow = revisions.load(connection, view.run.revision, site.adapter.catalogue)
+        return view, row_of(connection, view.run), flow, _forms(site, connection, view)
 
     found = await site.read(read)
     if found is None:
         return None
-    view, row, forms = found
+    view, row, flow, forms = found
+    graph = None if isinstance(flow, str) else flow_graph.draw(flow)
     story = stories.tell(view, acts_once(site.adapter))
     attempts: dict[str, list[AttemptShown]] = {}
     for one in view.attempts:
@@ -201,6 +213,8 @@ async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
         trigger=view.run.trigger,
         outputs=view.run.outputs,
         steps=[_step(view.run, step, attempts.get(step.id, ())) for step in view.steps],
+        graph=graph,
+        states={} if graph is None or isinstance(flow, str) else find_states(flow, graph, view.steps),
         decisions=[_decision(one) for one in view.interventions],
     )
 

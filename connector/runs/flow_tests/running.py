@@ -1,17 +1,17 @@
 """Runs tests, and says what differs from what they expect."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from connector.adapter import Adapter
-from connector.cli.flow_tests.cases import Case, Expectation
 from connector.flows.flow import Approve, Flow
 from connector.flows.paths import find_step, output_type
 from connector.flows.samples import sample
 from connector.registry import Registry
 from connector.runs.events import Decision
+from connector.runs.flow_tests.cases import Case, Expectation
 from connector.runs.intake import decide_trigger
 from connector.runs.pins import without_indexes
 from connector.runs.rehearsal import UNPINNED, Outcome, rehearse
@@ -30,16 +30,27 @@ class Difference:
     got: str = ""
     note: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.path}: {self.note or f'{self.expected}, but {self.got}'}"
 
-async def run_case(registry: Registry, settings: Settings, flow: Flow, case: Case) -> list[Difference]:
-    """What is not as expected. Nothing of the environment reaches the flow, and nothing is called."""
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How a test went, and what was not as expected."""
+
+    outcome: Outcome
+    differences: Sequence[Difference]
+
+
+async def run_case(registry: Registry, settings: Settings, flow: Flow, case: Case) -> Trial:
+    """How the test goes. Nothing of the environment reaches the flow, and nothing is called."""
     closed = replace(settings, config=case.config, environment=Environment(()))
     async with Adapter(registry, closed, lambda: case.now) as adapter:
         decision = Decision(flow.name, flow, case.given)
         if flow.trigger is not None:
             decision = decide_trigger(adapter, flow, dict(case.given), case.now)
         outcome = await rehearse(adapter, flow, decision, case.pins, case.now)
-        return list(_unpinned(adapter, flow, outcome)) or list(_compare(case.expect, outcome))
+        return Trial(outcome, [*_unpinned(adapter, flow, outcome)] or [*_compare(case.expect, outcome)])
 
 
 def _unpinned(adapter: Adapter, flow: Flow, outcome: Outcome) -> Iterator[Difference]:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.adapter import Adapter
-from connector.cli.exits import UsageError
 from connector.declare import connector_of
 from connector.errors import SettingsError
 from connector.flows.expressions.functions import from_time
 from connector.flows.flow import Approve, Call, Flow, Step, WaitFor
 from connector.flows.paths import find_step
 from connector.runs import records
+from connector.runs.decisions.interventions import RefusedError
 from connector.runs.waits import RunView
 
 _OUTSIDE = "a test shows what steps do, and this run ended for another reason: "
@@ -20,10 +20,10 @@ def make_test(adapter: Adapter, flow: Flow, view: RunView) -> dict[str, Any]:
     """The content of a test file, without the secrets of the accounts that the flow uses. Raises ConnectorError."""
     run = view.run
     if run.status not in records.ENDED or run.status == "cancelled":
-        raise UsageError(f"the run {run.id} is {run.status}; a test is made of a run that has ended")
+        raise RefusedError(f"the run {run.id} is {run.status}; a test is made of a run that has ended")
     known = {step.id for step in view.steps}
     if run.error and run.error.step not in known and run.error.kind != "expression":
-        raise UsageError(f"{_OUTSIDE}{run.error.message}")
+        raise RefusedError(f"{_OUTSIDE}{run.error.message}")
     owners = (flow, *(owner for owner, _ in flow.all_steps()))
     case = {
         "name": f"as in {run.id}",
@@ -32,7 +32,7 @@ def make_test(adapter: Adapter, flow: Flow, view: RunView) -> dict[str, Any]:
         "config": {name: value for owner in owners for name, value in adapter.config(owner.config).items()},
         "pins": {step.id: step.output for step in view.steps if _is_given(flow, step, view.steps)},
         "errors": {step.id: _error(step, step.error) for step in view.steps if step.error and _has_failed(flow, step)},
-        "expect": _expect(flow, run, view.steps),
+        "expect": expect(flow, run, view.steps),
     }
     test = {"tests": [{name: value for name, value in case.items() if value or name == "inputs"}]}
     hidden: dict[str, Any] = _hidden(adapter, flow, test)
@@ -64,16 +64,18 @@ def _error(step: records.Step, failure: records.Failure) -> dict[str, Any]:
     return {"kind": failure.kind, "message": failure.message, **held}
 
 
-def _expect(flow: Flow, run: records.Run, steps: Sequence[records.Step]) -> dict[str, Any]:
+def expect(flow: Flow, run: records.Run, steps: Sequence[records.Step]) -> dict[str, Any]:
+    """What happened, as what is expected."""
     found = {step.id: _step(found, step) for step in steps if (found := find_step(flow, step.id)) is not None}
-    expect = {
+    expected = {
         "status": run.status,
         "reason": run.reason,
         "error": run.error.message if run.error else None,
         "steps": found,
         "outputs": run.outputs,
     }
-    without_id: dict[str, Any] = _without(run.id, {name: value for name, value in expect.items() if value is not None})
+    given = {name: value for name, value in expected.items() if value is not None}
+    without_id: dict[str, Any] = _without(run.id, given)
     return without_id
 
 

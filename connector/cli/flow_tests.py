@@ -14,13 +14,13 @@ from connector.adapter import Adapter
 from connector.cli import exits, output
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows, require_file
-from connector.cli.flow_tests.cases import Case
-from connector.cli.flow_tests.reading import read_tests
-from connector.cli.flow_tests.running import Difference, run_case
 from connector.cli.input_files import quoted_path, read_start
 from connector.flows import document
 from connector.flows.flow import Flow
 from connector.registry import Registry
+from connector.runs.flow_tests.cases import Case
+from connector.runs.flow_tests.reading import read_tests
+from connector.runs.flow_tests.running import Difference, run_case
 from connector.settings import Settings
 
 _SUFFIXES = (".test.yaml", ".test.yml")
@@ -44,7 +44,7 @@ def run_tests(
     for suite in suites:
         output.line(str(suite.path))
         for case in suite.cases:
-            found = asyncio.run(run_case(plugins, suite.settings, suite.flow, case))
+            found = asyncio.run(run_case(plugins, suite.settings, suite.flow, case)).differences
             _show(suite.path, case, found)
             number, failed = number + 1, failed + bool(found)
     output.line(f"{number} test{'' if number == 1 else 's'}, {failed or 'none'} failed")

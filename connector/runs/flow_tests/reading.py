@@ -17,9 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from connector.cli.exits import UsageError
-from connector.cli.flow_tests.cases import Case, Expectation, RunWord, StepExpectation, StepWord
-from connector.cli.pin_options import check_pin
 from connector.errors import FlowError
 from connector.flows import document, parameters, values
 from connector.flows.catalogue import Catalogue
@@ -31,7 +28,8 @@ from connector.flows.keys import Keys
 from connector.flows.paths import find_step, step_paths
 from connector.flows.problems import Report, TooManyProblems, did_you_mean, quoted
 from connector.flows.samples import with_nulls
-from connector.runs.pins import Pin
+from connector.runs.flow_tests.cases import Case, Expectation, RunWord, StepExpectation, StepWord
+from connector.runs.pins import Pin, check_pin
 
 NOON = datetime(2026, 3, 25, 12, 0, tzinfo=UTC)
 FILE_KEYS = ("flow", "tests")
@@ -52,8 +50,9 @@ def read_tests(
     report = Report(str(path))
     source = document.decode(content, report)
     root = None if report.problems() else document.parse(source, report, "a test file", "tests:")
-    if root is not None:
-        flow = find(_flow_of(path, root, Keys(source, report)))
+    file = None if root is None else _flow_of(path, root, Keys(source, report))
+    if root is not None and file is not None:
+        flow = find(file)
         cases: list[Case] = []
         try:
             cases = _Reader(source, report, flow, catalogue).cases(root)
@@ -64,11 +63,13 @@ def read_tests(
     raise FlowError("the test file has problems", report.problems(), {str(path): source.text})
 
 
-def _flow_of(path: Path, root: document.Mapping, keys: Keys) -> Path:
-    """The file of the flow that the test file names, or the one beside it."""
-    named = keys.text(root.get("flow"), "flow")
-    if named and Path(named).name != named:
-        raise UsageError(f"{path}: `flow` is the name of a file in the same folder, not {quoted(named)}")
+def _flow_of(path: Path, root: document.Mapping, keys: Keys) -> Path | None:
+    """The file of the flow that the test file names, or the one beside it; None where it names none that can be."""
+    node = root.get("flow")
+    named = keys.text(node, "flow")
+    if node is not None and named and Path(named).name != named:
+        keys.complain(node, "type", f"`flow` is the name of a file in the same folder, not {quoted(named)}")
+        return None
     return path.with_name(named) if named else path.with_name(path.name.replace(".test.", "."))
 
 
