@@ -208,6 +208,11 @@ def test_refused_delivery_is_shown_with_its_reason_and_without_what_may_be_a_sec
     assert "&lt;i&gt;eve@example.com" in page
     assert "whsec" not in page
     assert get(server, "/api/events?text=other").json()["refused"] == []
+    good = '{"event":"lead.captured","agent_id":"a","data":{}}'
+    assert (
+        server.post(WEBHOOK, content=good, headers={SIGNATURE_HEADER: sign(good, "whsec_sandbox")}).status_code == 202
+    )
+    assert "1 delivery was refused" not in get(server, "/").text
 
 
 def test_times_without_a_zone_are_utc(make_server, sandbox):

@@ -74,14 +74,10 @@ async def read_home(site: Site, _wanted: Params) -> HomeShown:
         troubles = [
             *_find_troubles(connection, polls, urgent),
             *_find_waiting(asking, failing),
-            *_find_refused(site),
+            *_find_refused(site, last_webhook(connection), now),
             *_find_off(site),
             *_find_broken(site),
-            *(
-                [Trouble(sentence=f"nobody is told of failures: {site.alerts.failing}", path="/")]
-                if site.alerts.failing
-                else []
-            ),
+            *_find_untold(site),
         ]
         hours = _count(connection, now)
         return HomeShown(
@@ -146,16 +142,19 @@ def _find_broken(site: Site) -> Iterator[Trouble]:
             yield Trouble(sentence=f"{file.path} is not taken over, {rest}: {file.why}", path=path_of(file))
 
 
+def _find_refused(site: Site, accepted: datetime | None, now: datetime) -> Iterator[Trouble]:
+    """Those of the last day, unless a delivery was accepted since: anybody can send one that is refused."""
+    day = now - timedelta(hours=_HOURS)
+    since = max(accepted, day) if accepted else day
+    found = [one for one in site.refusals if one.at > since]
+    if found:
+        word = "1 delivery was" if len(found) == 1 else f"{len(found)} deliveries were"
+        yield Trouble(sentence=f"{word} refused, the last one: {found[0].reason}", path="/events")
+
+
 def _find_untold(site: Site) -> Iterator[Trouble]:
     if site.alerts.failing is not None:
         yield Trouble(sentence=f"nobody is told of failures: {site.alerts.failing}", path="/runs?status=failed")
-
-
-def _find_refused(site: Site) -> Iterator[Trouble]:
-    if site.refusals.count:
-        newest = next(iter(site.refusals))
-        word = "delivery was" if site.refusals.count == 1 else "deliveries were"
-        yield Trouble(sentence=f"{site.refusals.count} {word} refused, the last one: {newest.reason}", path="/events")
 
 
 def _count(connection: Connection, now: datetime) -> list[Hour]:
