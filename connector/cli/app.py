@@ -30,6 +30,7 @@ _PLACES = {
     "events": "events.app",
     "polls": "polls.polls",
     "drift": "drift.drift",
+    "forget": "forget.forget",
     "db": "db.app",
     "list": "operations.list_operations",
     "show": "operations.show",

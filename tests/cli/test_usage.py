@@ -139,8 +139,8 @@ def test_every_command_has_help_in_the_order_of_the_overview(capsys):
     listed = re.findall(r"^  ([a-z-]+)  ", capsys.readouterr().out.partition("Commands:")[2], re.MULTILINE)
     assert listed == [
         *("demo", "init", "check", "explain", "graph", "schema", "test", "run", "serve", "backfill", "runs"),
-        *("events", "polls", "drift", "db", "list", "show", "call", "agents", "manifest", "export", "mcp"),
-        *("new-plugin", "doctor", "send-event", "sandbox"),
+        *("events", "polls", "drift", "forget", "db", "list", "show", "call", "agents", "manifest", "export"),
+        *("mcp", "new-plugin", "doctor", "send-event", "sandbox"),
     ]
     inner = ("runs list", "runs show", "runs approve", "runs export", "events list", "events show", "events resend")
     inner += ("agents pull", "agents apply")
