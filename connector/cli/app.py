@@ -25,6 +25,7 @@ _PLACES = {
     "test": "flow_tests.command.run_tests",
     "run": "run.run",
     "serve": "serve.serve",
+    "listen": "listen.listen",
     "backfill": "backfill.backfill",
     "runs": "runs.app",
     "events": "events.app",

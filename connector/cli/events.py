@@ -69,7 +69,8 @@ def show(
     output.line(f"received {output.moment(event.received_at)} by {event.connector}/{event.connection}")
     output.line("")
     if event.text is None:
-        output.line("its content was removed, as it was kept long enough or its person was erased; it is still known when it comes again")
+        why = "as it was kept long enough or its person was erased"
+        output.line(f"its content was removed, {why}; it is still known when it comes again")
     else:
         output.console.print(_pretty(event.text), markup=False)
     output.line("")

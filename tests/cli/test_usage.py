@@ -138,7 +138,7 @@ def test_every_command_has_help_in_the_order_of_the_overview(capsys):
     assert ended([]) == 0
     listed = re.findall(r"^  ([a-z-]+)  ", capsys.readouterr().out.partition("Commands:")[2], re.MULTILINE)
     assert listed == [
-        *("demo", "init", "check", "explain", "graph", "schema", "test", "run", "serve", "backfill", "runs"),
+        *("demo", "init", "check", "explain", "graph", "schema", "test", "run", "serve", "listen", "backfill", "runs"),
         *("events", "polls", "drift", "forget", "db", "list", "show", "call", "agents", "manifest", "export"),
         *("mcp", "new-plugin", "doctor", "send-event", "sandbox"),
     ]
