@@ -4,29 +4,35 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich.live import Live
+from rich.spinner import Spinner
+
 from connector.cli import output
 
 SHOW_AFTER = 1.0
 """Seconds."""
 Say = Callable[[str], None]
+"""Is told what is waited for."""
 
 
 @contextmanager
-def working(text: str, *, quiet: bool = False) -> Iterator[Say]:
-    """Show `text`, and what is said meanwhile, on the standard error output, where that is a terminal.
+def working(text: str = "", *, quiet: bool = False) -> Iterator[Say]:
+    """Show `text`, and what is said meanwhile, where the standard error output is a terminal.
 
-    For what prints its lines afterwards. `quiet` is for those who read JSON.
+    What is printed meanwhile stands above it. `quiet` is for those who read JSON.
     """
     if quiet or not output.errors.is_terminal:
         yield lambda _text: None
         return
-    shown = output.errors.status(output.printable(text))
-    beginning = threading.Timer(SHOW_AFTER, shown.start)
+    spinner = Spinner("dots", output.printable(text), style="green")
+    shown = output.console if output.console.is_terminal else output.errors
+    live = Live(spinner, console=shown, transient=True, redirect_stdout=shown is output.console)
+    beginning = threading.Timer(SHOW_AFTER, live.start)
     beginning.daemon = True
     beginning.start()
     try:
-        yield lambda said: shown.update(output.printable(said))
+        yield lambda said: spinner.update(text=output.printable(said))
     finally:
         beginning.cancel()
         beginning.join()
-        shown.stop()
+        live.stop()

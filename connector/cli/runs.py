@@ -73,7 +73,10 @@ def show(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Show one run: its steps, what went in and what came out."""
+    """Show one run: its steps, what went in and what came out.
+
+    Example: chatforge runs show run_019af1e2b3c4d5e6f7a8
+    """
     found = engines.read(load_settings().database, lambda connection: read_view(connection, run_id))
     if found is None:
         raise UsageError(f"there is no run {run_id!r}: it was removed, or never was there; see: chatforge runs list")
