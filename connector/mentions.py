@@ -18,8 +18,8 @@ class Address:
 
     text: str
     pattern: re.Pattern[str]
-    part: str
-    """Of ASCII, in lower case: whatever mentions the address has it. Empty where nothing of it is sure."""
+    like: str
+    """A pattern for LIKE that the lower-case form of whatever mentions the address fits, and little else."""
 
     def is_in(self, text: str) -> bool:
         """Whether the text has it, as it is or within JSON and URLs."""
@@ -35,14 +35,13 @@ def read_address(text: str) -> Address | None:
     if len(address) > _LONGEST or not _ADDRESS.fullmatch(address):
         return None
     pattern = re.compile(rf"(?<!{_WITHIN}){re.escape(address)}(?![\w-]|\.\w)")
-    return Address(address, pattern, _find_part(address))
+    return Address(address, pattern, _find_like(address))
 
 
-def _find_part(address: str) -> str:
-    """The longest run of letters and digits, rather of the part before the @: many have the same behind it."""
-    local, _, domain = address.partition("@")
-    runs = [max(re.findall("[a-z0-9]+", part), key=len, default="") for part in (local, domain)]
-    return runs[0] if len(runs[0]) > 2 else max(runs, key=len)
+def _find_like(address: str) -> str:
+    """The longest runs of letters and digits before and behind the @, which no escape changes."""
+    runs = [max(re.findall("[a-z0-9]+", part), key=len, default="") for part in address.split("@")]
+    return f"%{'%'.join(run for run in runs if run)}%"
 
 
 def _unescape(text: str) -> str:

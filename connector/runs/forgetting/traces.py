@@ -82,8 +82,8 @@ def _find_mentions(connection: Connection, table: Table, address: Address) -> It
     if not wanted:
         return
     columns = ", ".join(dict.fromkeys((*table.key, *table.texts)))
-    tests = " OR ".join(f"lower({column}) LIKE :part" for column in wanted)
-    rows = connection.execute(f"SELECT {columns} FROM {table.name} WHERE {tests}", {"part": f"%{address.part}%"})  # noqa: S608 - names of ours
+    tests = " OR ".join(f"lower({column}) LIKE :like" for column in wanted)
+    rows = connection.execute(f"SELECT {columns} FROM {table.name} WHERE {tests}", {"like": address.like})  # noqa: S608 - names of ours
     for row in rows:
         found = {column for column in wanted if row[column] is not None and address.is_in(row[column])}
         if found:
