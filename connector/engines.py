@@ -90,6 +90,14 @@ def rewrite(address: Address) -> bool:
     return isinstance(address, Path) and upkeep.rewrite(address)
 
 
+def expunge(address: Address) -> bool:
+    """Write it anew without what was removed from it; whether all could be. Raises StoreError."""
+    if isinstance(address, Path):
+        return upkeep.expunge(address)
+    _postgres().expunge(address)
+    return True
+
+
 def exclusive(address: Address) -> AbstractContextManager[Any]:
     """Hold the right to execute the database. Raises StoreLockedError where another process has it."""
     if isinstance(address, Path):

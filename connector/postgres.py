@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg import errors, sql
@@ -108,11 +108,16 @@ class Database(database.Database):
         return False
 
 
-def _vacuum(url: PostgresUrl) -> None:
+def expunge(url: PostgresUrl) -> None:
+    """Write the tables anew, without what was removed from them. Who wants to use one waits. Raises StoreError."""
+    _vacuum(url, "VACUUM FULL {}")
+
+
+def _vacuum(url: PostgresUrl, statement: LiteralString = "VACUUM {}") -> None:
     with explained(url), closing(_connect(url)) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()
         for table in tables:
-            connection.execute(sql.SQL("VACUUM {}").format(sql.Identifier(table["tablename"])))
+            connection.execute(sql.SQL(statement).format(sql.Identifier(table["tablename"])))
 
 
 def read(url: PostgresUrl, work: Callable[[Any], Result]) -> Result:

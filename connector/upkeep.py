@@ -2,13 +2,14 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from connector.errors import StoreError
-from connector.sqlite import SHRINKING, code_of, connect, explained, require_regular, shrinks, transaction
+from connector.sqlite import PATIENCE, SHRINKING, code_of, connect, explained, require_regular, shrinks, transaction
 
 Result = TypeVar("Result")
 
@@ -72,3 +73,17 @@ def rewrite(path: Path) -> bool:
         connection.execute(SHRINKING)
         connection.execute("VACUUM")
         return True
+
+
+def expunge(path: Path) -> bool:
+    """Write a file anew, so that nothing is left in it of what was removed, and empty its log; beside a server too.
+
+    Needs as much room on the disk as the file has; who wants to write meanwhile waits. False where somebody reads so
+    long that the log could not be emptied. Raises StoreError.
+    """
+    with explained(path), closing(connect(path)) as connection:
+        connection.execute("VACUUM")
+        end = time.monotonic() + PATIENCE
+        while (busy := connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]) and time.monotonic() < end:
+            time.sleep(0.05)
+        return not busy

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "connector"
 LAYERS = [
     line.split()
     for line in """
-    errors files
+    errors files mentions
     validation
     database
     settings

@@ -21,6 +21,7 @@ from connector.cli import agents_report, exits, output
 from connector.cli.exits import UsageError
 from connector.cli.input_files import quoted_path
 from connector.cli.loading import load_adapter
+from connector.cli.progress import working
 from connector.errors import ConnectorError
 
 app = typer.Typer(help="Keep agents as files: settings, prompt and knowledge base.", rich_markup_mode=None)
@@ -32,6 +33,7 @@ Connection = Annotated[
 ]
 
 
+_COMPARES = "compares with the agents of the account"
 Planning = Callable[[Account], Awaitable[Plan]]
 
 
@@ -53,7 +55,8 @@ def pull(
     """
     adapter = load_adapter()
     known = state.load(root, connection, DEFAULT)
-    outcome = asyncio.run(_pull(adapter, root, known, force=force))
+    with working("reads the agents"):
+        outcome = asyncio.run(_pull(adapter, root, known, force=force))
     agents_report.show_pull(outcome)
     return exits.FAILED if outcome.conflicts else exits.DONE
 
@@ -92,7 +95,7 @@ def apply(
     known = state.load(root, connection, DEFAULT)
     planning = partial(_plan, root=root, known=known, delete=delete, force=force)
     if dry_run:
-        plan = asyncio.run(_look(adapter, known, planning))
+        plan = asyncio.run(_look(adapter, known, planning, quiet=as_json))
         if as_json:
             output.write_json(agents_report.plan_as_json(plan))
         else:
@@ -101,21 +104,24 @@ def apply(
     return asyncio.run(_apply(adapter, root, known, planning, ask=not yes))
 
 
-async def _look(adapter: Adapter, known: State, planning: Planning) -> Plan:
+async def _look(adapter: Adapter, known: State, planning: Planning, *, quiet: bool) -> Plan:
     async with adapter:
-        return await planning(Account(adapter, known.connection))
+        with working(_COMPARES, quiet=quiet):
+            return await planning(Account(adapter, known.connection))
 
 
 async def _apply(adapter: Adapter, root: Path, known: State, planning: Planning, *, ask: bool) -> int:
     async with adapter:
         account = Account(adapter, known.connection)
-        plan = await planning(account)
+        with working(_COMPARES):
+            plan = await planning(account)
         agents_report.show_plan(plan)
         if plan.refusals or plan.is_empty:
             return exits.FAILED if plan.refusals else exits.DONE
         if ask:
             _ask()
-        await Applying(account, root, known, agents_report.tell).run(plan)
+        with working("sends what was edited"):
+            await Applying(account, root, known, agents_report.tell).run(plan)
     return exits.DONE
 
 

@@ -3,7 +3,7 @@
 import importlib
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from connector.cli import exits, output
+from connector.cli import completion, exits, output
 from connector.errors import ConnectorError, FlowError
 
 _LONGEST = 400  # characters of a complaint that quotes an argument
@@ -25,11 +25,13 @@ _PLACES = {
     "test": "flow_tests.run_tests",
     "run": "run.run",
     "serve": "serve.serve",
+    "listen": "listen.listen",
     "backfill": "backfill.backfill",
     "runs": "runs.app",
     "events": "events.app",
     "polls": "polls.polls",
     "drift": "drift.drift",
+    "forget": "forget.forget",
     "db": "db.app",
     "list": "operations.list_operations",
     "show": "operations.show",
@@ -68,12 +70,27 @@ class _Group(TyperGroup):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "commands": _Commands()})
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        stand_in = completion.find_stand_in(args, self._find) if ctx.resilient_parsing else None
+        return stand_in or super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Names alone: what the commands are for stands where they are, and all would be imported."""
+        named = [completion.Item(name) for name in _PLACES if name.startswith(incomplete)]
+        return named or super().shell_complete(ctx, incomplete)
+
+    def _find(self, words: Sequence[str]) -> Any:
+        found: Any = self
+        for word in words:
+            found = found.commands[word]
+        return found
+
 
 app = typer.Typer(
     name="chatforge",
     cls=_Group,
     help="Triggers and actions for ChatForge, and typed YAML flows that use them.",
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

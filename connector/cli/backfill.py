@@ -22,6 +22,7 @@ from connector.cli.exits import UsageError
 from connector.cli.flow_files import check_files, load_flows, require_file
 from connector.cli.loading import load_adapter, load_settings, require_steps
 from connector.cli.paragraphs import write_wrapped
+from connector.cli.progress import working
 from connector.declare import Effect, connector_of
 from connector.engines import Address
 from connector.errors import FlowError, StoreError, StoreLockedError
@@ -170,7 +171,8 @@ def _reading(database: Address) -> Iterator[Query]:
 
 async def _preview(adapter: Adapter, selection: Selection, query: Query, limit: int | None) -> None:
     async with adapter:
-        await preview(selection, query, limit)
+        with working("reads the list"):
+            await preview(selection, query, limit)
 
 
 async def _work(

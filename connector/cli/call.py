@@ -15,6 +15,7 @@ from connector.cli.arguments import read_arguments
 from connector.cli.exits import UsageError
 from connector.cli.input_files import read_input, read_object
 from connector.cli.loading import load_adapter
+from connector.cli.progress import working
 from connector.errors import ConnectorError, InputError
 
 
@@ -54,7 +55,9 @@ def call(
         raise UsageError(f"{error}; see: chatforge show {name}") from error
     if adapter.effect(name, given) == "destructive" and not yes:
         _ask(name, adapter.registry.action(name).title, given)
-    output.write_json(asyncio.run(_send(adapter, name, given, connection)))
+    with working(f"waits for {name}"):
+        found = asyncio.run(_send(adapter, name, given, connection))
+    output.write_json(found)
     return exits.DONE
 
 

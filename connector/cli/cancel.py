@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from connector import engines
+from connector.adapter import Adapter
 from connector.cli import execution, exits, output, timeline
 from connector.cli.loading import load_adapter, load_settings
 from connector.cli.persons import By, Reason, read_person
@@ -33,10 +34,7 @@ def cancel(
     """
     adapter, database = load_adapter(), load_settings().database
     read_run(database, run_id)
-    status = asyncio.run(_cancel(database, run_id, read_person(by, reason)))
-    if status == "running":
-        execution.follow(adapter, database, run_id, quiet=as_json)
-    run = read_run(database, run_id)
+    run = end(adapter, database, run_id, read_person(by, reason), quiet=as_json)
     if as_json:
         output.write_json(timeline.as_json(run))
     elif run.status == "cancelled":
@@ -47,6 +45,13 @@ def cancel(
     if run.status != "cancelled":
         raise RefusedError(f"the run {run_id} has {run.status} before it could be cancelled")
     return exits.DONE
+
+
+def end(adapter: Adapter, database: Address, run_id: str, person: Person, *, quiet: bool) -> records.Run:
+    """Cancel the run, and wait until it has ended. Raises RefusedError where it has before."""
+    if asyncio.run(_cancel(database, run_id, person)) == "running":
+        execution.follow(adapter, database, run_id, quiet=quiet)
+    return read_run(database, run_id)
 
 
 async def _cancel(database: Address, run_id: str, person: Person) -> records.RunStatus:

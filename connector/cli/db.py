@@ -12,6 +12,7 @@ from connector.cli import exits, output
 from connector.cli.exits import UsageError
 from connector.cli.loading import load_settings
 from connector.cli.paragraphs import write_beside
+from connector.cli.progress import working
 from connector.database import Connection
 from connector.engines import Address
 from connector.errors import StoreError
@@ -34,9 +35,11 @@ def upgrade() -> None:
     """Bring the database up to this version of chatforge.
 
     The server and chatforge run do it too when they open the database.
+
+    Example: chatforge db upgrade
     """
     address = load_settings().database
-    with engines.exclusive(_require(address)) as hold:
+    with engines.exclusive(_require(address)) as hold, working("upgrades the database"):
         found = engines.write(address, lambda opened: upgrade_tables(address, opened), hold)
         rewritten = engines.rewrite(address)
     if found == VERSION:
@@ -52,10 +55,13 @@ def check() -> int:
     """Look whether the database is sound and all that it holds can be read. Changes nothing.
 
     Beside a server too. Reads the whole database, which takes a while where it is large.
+
+    Example: chatforge db check
     """
     address = _require(load_settings().database)
     read = upkeep.read_untouched if isinstance(address, Path) else engines.read
-    faulty = read(address, lambda opened: [found for found in _look(address, opened) if not _show(found)])  # type: ignore[arg-type] # each takes its kind of address
+    with working("reads the whole database"):
+        faulty = read(address, lambda opened: [found for found in _look(address, opened) if not _show(found)])  # type: ignore[arg-type] # each takes its kind of address
     return exits.FAILED if faulty else exits.DONE
 
 
@@ -75,7 +81,7 @@ def copy(
     copying = Copying(read_address(source, Path.cwd(), "FROM"), read_address(target, Path.cwd(), "TO"))
     if engines.is_same(_require(copying.source), copying.target):
         raise UsageError(f"FROM and TO are the same database, {copying.source}; name another one to copy to")
-    with engines.exclusive(copying.source), engines.exclusive(copying.target) as hold:
+    with engines.exclusive(copying.source), engines.exclusive(copying.target) as hold, working("copies the rows"):
         copied = copying.copy(hold)
     output.table(("table", "rows"), [(table, f"{number:,}") for table, number in copied.items() if number])
     output.line(f"{sum(copied.values()):,} rows copied to {copying.target}")

@@ -93,7 +93,10 @@ class Stage:
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Stay up at the end, until Ctrl-C.")] = False,
 ) -> int:
-    """Show the whole chain on this machine: a lead, a CRM contact, a takeover message. Needs no account."""
+    """Show the whole chain on this machine: a lead, a CRM contact, a takeover message. Needs no account.
+
+    Example: chatforge demo --keep
+    """
     with _stage() as stage:
         output.line(output.styled("ChatForge sandbox  ", "bold"), stage.sandbox.url)
         output.line(output.styled("Connector          ", "bold"), stage.address)

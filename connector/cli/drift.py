@@ -25,6 +25,8 @@ def drift(
 
     By operation and place: fields that no model knows, documented ones that did not come, and those of another type,
     which fail their step. What is unknown or missing breaks nothing; it tells that the other side has changed.
+
+    Example: chatforge drift
     """
     known = engines.read(load_settings().database, read_drifts)
     if as_json:

@@ -22,7 +22,10 @@ def list_events(
     held: Annotated[bool, typer.Option("--held", help="Only events that are held.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """List events, newest first."""
+    """List events, newest first.
+
+    Example: chatforge events list --held
+    """
     events = engines.read(load_settings().database, lambda connection: Journal(connection).events(limit, held=held))
     if as_json:
         output.write_json([_as_json(event) for event in events])
@@ -49,7 +52,10 @@ def show(
     event_id: Annotated[str, typer.Argument(metavar="EVENT", help="The id of an event.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Show one event: its body, and what each flow made of it."""
+    """Show one event: its body, and what each flow made of it.
+
+    Example: chatforge events show evt_019af1e2b3c4d5e6f7a8
+    """
     event, starts, waiting = engines.read(
         load_settings().database,
         lambda connection: (
@@ -69,7 +75,8 @@ def show(
     output.line(f"received {output.moment(event.received_at)} by {event.connector}/{event.connection}")
     output.line("")
     if event.text is None:
-        output.line("its content was removed, as it was kept long enough; it is still known when it comes again")
+        why = "as it was kept long enough or its person was erased"
+        output.line(f"its content was removed, {why}; it is still known when it comes again")
     else:
         output.console.print(_pretty(event.text), markup=False)
     output.line("")

@@ -58,6 +58,8 @@ def polls(
 
     When each list was seen, also when it was seen whole; what fails, since when; what is late, and why; which webhooks
     wait for their entry.
+
+    Example: chatforge polls
     """
     path = load_settings().database
     executed = engines.is_executed(path)

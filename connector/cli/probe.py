@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from connector.chatforge.probe.fields import FULL_AGENT_ONLY, agent_facts, analy
 from connector.chatforge.probe.lists import list_facts
 from connector.cli import exits, output
 from connector.cli.paragraphs import write_beside
+from connector.cli.progress import Say
 from connector.errors import ActionError, NetworkError, RateLimitError
 from connector.settings import DEFAULT_BASE_URL
 
@@ -33,8 +34,6 @@ _LEFT = 24
 WRONG_KEY = "cf_this_key_is_wrong_on_purpose"
 
 Result = TypeVar("Result")
-Say = Callable[[str], None]
-"""Told what is waited for."""
 
 
 @dataclass(slots=True)

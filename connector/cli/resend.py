@@ -11,6 +11,7 @@ import typer
 from connector import engines
 from connector.adapter import Adapter
 from connector.cli import execution, exits, output, timeline
+from connector.cli.completion import FLOWS
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows
 from connector.cli.input_files import quoted_path
@@ -33,7 +34,10 @@ class NothingHeldError(ConnectorError):
 
 def resend(
     event_id: Annotated[str, typer.Argument(metavar="EVENT", help="The id of an event.", show_default=False)],
-    name: Annotated[str | None, typer.Option("--flow", help="Decide it anew for this flow, also if not held.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--flow", help="Decide it anew for this flow, also if not held.", autocompletion=FLOWS),
+    ] = None,
     flows: Annotated[Path, typer.Option(help="A folder of flow files, or one file.")] = Path("flows"),
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> int:

@@ -11,6 +11,7 @@ from connector import engines
 from connector.cli import decisions, output, timeline, waits
 from connector.cli.approve import approve
 from connector.cli.cancel import cancel
+from connector.cli.completion import FLOWS
 from connector.cli.exits import UsageError
 from connector.cli.export import export
 from connector.cli.loading import load_adapter, load_settings
@@ -28,7 +29,7 @@ app = typer.Typer(help="Look at runs, answer what they ask, and decide about the
 @app.command("list")
 def list_runs(
     limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=10_000)] = 20,
-    flow: Annotated[str | None, typer.Option(help="Only runs of this flow.")] = None,
+    flow: Annotated[str | None, typer.Option(help="Only runs of this flow.", autocompletion=FLOWS)] = None,
     status: Annotated[RunStatus | None, typer.Option(help="Only runs with this status.")] = None,
     text: Annotated[
         str | None, typer.Option(help="Only runs about this part of an e-mail, a name or a message.")
@@ -72,7 +73,10 @@ def show(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Show one run: its steps, what went in and what came out."""
+    """Show one run: its steps, what went in and what came out.
+
+    Example: chatforge runs show run_019af1e2b3c4d5e6f7a8
+    """
     found = engines.read(load_settings().database, lambda connection: read_view(connection, run_id))
     if found is None:
         raise UsageError(f"there is no run {run_id!r}: it was removed, or never was there; see: chatforge runs list")

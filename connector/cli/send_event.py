@@ -15,6 +15,7 @@ from connector.chatforge.webhooks import SIGNATURE_HEADER, sign
 from connector.cli import exits, output
 from connector.cli.exits import UsageError
 from connector.cli.loading import load_adapter
+from connector.cli.progress import working
 from connector.transport import HttpOptions, open_client, open_transport
 
 
@@ -37,7 +38,8 @@ def send_event(
     now = datetime.now(UTC)
     secret = WEBHOOK.secrets(adapter.connection("chatforge"), now)[0]
     body = javascript.write(sample(samples.EVENT, now, event, changes or [])).encode()
-    status, answer = asyncio.run(_post(to, body, sign(body, secret)))
+    with working("waits for the answer"):
+        status, answer = asyncio.run(_post(to, body, sign(body, secret)))
     output.line(f"{status} ", answer)
     if status == 401:
         return exits.AUTHENTICATION

@@ -37,7 +37,8 @@ def read_delivery(adapter: Adapter, stored: records.Event) -> Delivery:
     """The event as it came in. Raises WebhookError or EventError."""
     if stored.text is None:
         raise EventError(
-            f"the content of {stored.id} was removed, as it was kept long enough; nothing can be decided on it any more"
+            f"the content of {stored.id} was removed, as it was kept long enough or its person was erased; "
+            "nothing can be decided on it any more"
         )
     if stored.source == "webhook":
         event = replace(adapter.read_webhook(stored.connector, stored.text), identity=stored.identity)

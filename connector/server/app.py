@@ -41,9 +41,9 @@ class Webhooks:
     async def _receive(self, request: Request) -> Response:
         connector = request.path_params["connector"]
         connection = request.path_params.get("connection", DEFAULT)
-        headers, body = _headers(request), b""
+        headers, body = read_headers(request), b""
         try:
-            body = await _body(request)
+            body = await read_body(request)
             delivery = self.adapter.accept_webhook(connector, connection, headers, body)
             stored = await self.intake().accept(delivery)
         except WebhookError as error:
@@ -90,7 +90,7 @@ def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]], p
     )
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
     """The raw body; refused as soon as it is longer than allowed, whatever its header says."""
     body = bytearray()
     try:
@@ -104,7 +104,7 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _headers(request: Request) -> Mapping[str, str]:
+def read_headers(request: Request) -> Mapping[str, str]:
     """A header that came twice is joined with a comma, as HTTP has it; the verifier then refuses a signature."""
     headers: dict[str, str] = {}
     for name, value in request.headers.items():

@@ -15,6 +15,7 @@ from types import FrameType
 import uvicorn
 import uvloop
 from starlette.routing import Router
+from starlette.types import ASGIApp
 
 from connector import engines
 from connector.adapter import Adapter
@@ -55,7 +56,9 @@ class _Parts:
     upcoming: Callable[[], Mapping[str, datetime] | None]
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
+    """Ends by SIGINT or SIGTERM, and calls `stop_working` at once."""
+
     def __init__(self, config: uvicorn.Config, stop_working: Callable[[], None]) -> None:
         super().__init__(config)
         self._stop_working = stop_working
@@ -113,7 +116,7 @@ def serve(
             Adapter(registry, settings) as adapter,
             _working(adapter, store, flows, settings, folder, files, access) as parts,
         ):
-            server = _Server(_configure(parts.app), parts.stop_working)
+            server = Server(configure(parts.app), parts.stop_working)
             parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
             announcing = asyncio.create_task(_announce(server, parts, started))
             await server.serve(sockets=[listener])
@@ -127,7 +130,7 @@ def serve(
         runner.run(work())
 
 
-def _configure(app: Router) -> uvicorn.Config:
+def configure(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,

@@ -5,12 +5,14 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
-from connector.cli.app import run
+from connector.cli.app import app, run
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import check_files
 from connector.flows.catalogue import Catalogue
@@ -138,15 +140,29 @@ def test_every_command_has_help_in_the_order_of_the_overview(capsys):
     assert ended([]) == 0
     listed = re.findall(r"^  ([a-z-]+)  ", capsys.readouterr().out.partition("Commands:")[2], re.MULTILINE)
     assert listed == [
-        *("demo", "init", "check", "explain", "graph", "schema", "test", "run", "serve", "backfill", "runs"),
-        *("events", "polls", "drift", "db", "list", "show", "call", "agents", "manifest", "export", "mcp"),
-        *("new-plugin", "doctor", "send-event", "sandbox"),
+        *("demo", "init", "check", "explain", "graph", "schema", "test", "run", "serve", "listen", "backfill", "runs"),
+        *("events", "polls", "drift", "forget", "db", "list", "show", "call", "agents", "manifest", "export"),
+        *("mcp", "new-plugin", "doctor", "send-event", "sandbox"),
     ]
     inner = ("runs list", "runs show", "runs approve", "runs export", "events list", "events show", "events resend")
     inner += ("agents pull", "agents apply")
     for command in (*listed, *inner):
         assert ended([*command.split(), "--help"]) == 0
         assert f"Usage: chatforge {command} " in capsys.readouterr().out
+
+
+def walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """All commands below it, by the words that call them."""
+    for word, inner in getattr(command, "commands", {}).items():
+        yield from walk(inner, f"{name} {word}")
+    if not hasattr(command, "commands"):
+        yield name, command
+
+
+def test_help_of_every_command_has_an_example_of_it():
+    commands = dict(walk(get_command(app), "chatforge"))
+    assert len(commands) > 30
+    assert [name for name, command in commands.items() if f"\nExample: {name}" not in command.help] == []
 
 
 @pytest.mark.parametrize(

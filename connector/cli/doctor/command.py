@@ -1,8 +1,7 @@
 """The command: runs the checks, shows what they find, and ends with the code of the first failure."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -22,8 +21,8 @@ from connector.cli.doctor.machine import check_flows, check_port, check_public_u
 from connector.cli.exits import UsageError
 from connector.cli.loading import load_settings
 from connector.cli.paragraphs import write_beside
-from connector.cli.probe import Say
 from connector.cli.probe import probe as run_probe
+from connector.cli.progress import Say, working
 
 _LEFT = 18
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "red bold", "skip": "dim"}
@@ -50,8 +49,8 @@ def doctor(
     if probe:
         settings = load_settings(flows)
         adapter = Adapter(registries.load(), settings)
-        return run_probe(adapter, agent, as_json, count_events(settings.database), _progress(as_json))
-    with _progress(as_json) as say:
+        return run_probe(adapter, agent, as_json, count_events(settings.database), working(quiet=as_json))
+    with working(quiet=as_json) as say:
         findings = examine(flows, port, datetime.now(UTC), say)
         found = list(findings if as_json else _show_each(findings))
     if as_json:
@@ -76,16 +75,6 @@ def examine(flows: Path | None, port: int, now: datetime, say: Say) -> Findings:
     yield asyncio.run(check_port(port))
     if flows is not None:
         yield check_flows(flows, plugins, settings) if settings else skip("flows", lacking)
-
-
-@contextmanager
-def _progress(as_json: bool) -> Iterator[Say]:
-    console = output.console if output.console.is_terminal and not as_json else output.errors
-    if not console.is_terminal:
-        yield lambda _text: None
-        return
-    with console.status("") as shown:
-        yield lambda text: shown.update(output.printable(text))
 
 
 def _show_each(findings: Findings) -> Findings:

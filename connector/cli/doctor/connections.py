@@ -26,7 +26,8 @@ from connector.cli.doctor.findings import (
     warn,
 )
 from connector.cli.doctor.reach import SOON, check_reach
-from connector.cli.probe import Say, within
+from connector.cli.probe import within
+from connector.cli.progress import Say
 from connector.declare import ConnectionType, Webhook
 from connector.errors import AuthenticationError, ConnectorError, InputError, PlanError, RateLimitError
 from connector.flows.problems import did_you_mean

@@ -30,7 +30,7 @@ from connector.cli.doctor.findings import (
     skip_after_failure,
     warn,
 )
-from connector.cli.probe import Say
+from connector.cli.progress import Say
 from connector.declare import ConnectionType
 from connector.errors import ConnectorError, NetworkError, SettingsError
 from connector.reach import Reach

@@ -7,6 +7,7 @@ from typing import Any
 
 from connector.database import Connection, Row
 from connector.declare import Join
+from connector.runs.polling.sealing import unseal
 from connector.runs.polling.watches import Watch
 from connector.runs.records import write_time
 
@@ -37,4 +38,7 @@ def read_facts(text: str) -> Mapping[str, Any] | None:
 
 
 def measure(watch: Watch, webhook: Mapping[str, Any] | None, entry: Mapping[str, Any] | None) -> float | None:
-    return None if webhook is None or entry is None else join_of(watch).distance(webhook, entry)
+    """Seconds between the two, or None where they are not the same. Those of an erased person are sealed."""
+    if webhook is None or entry is None:
+        return None
+    return join_of(watch).distance(unseal(webhook, entry), unseal(entry, webhook))

@@ -12,6 +12,7 @@ from typing import Any
 
 from connector.database import Connection, Row
 from connector.declare import Event, Item
+from connector.runs.polling.matching import measure
 from connector.runs.polling.watches import Watch
 from connector.runs.records import read_time, write_time
 
@@ -83,7 +84,7 @@ def find_entry(
         found = _read_entry(watch, row)
         if found is None or known not in (None, found[0]) or _is_bound(connection, watch, *found):
             continue
-        if found[1].facts is not None and join.distance(facts, found[1].facts) is not None:
+        if measure(watch, facts, found[1].facts) is not None:
             return Twin(row["id"], row["run_id"])
     return removed
 
@@ -120,7 +121,7 @@ def _unbound_webhook(
         },
     )
     for row in rows.fetchall():
-        if join.distance(json.loads(row["facts"]), item.facts) is not None:
+        if measure(watch, json.loads(row["facts"]), item.facts) is not None:
             return Twin(row["event_id"], row["run_id"])
     return None
 

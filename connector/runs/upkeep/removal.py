@@ -18,7 +18,7 @@ Each function works in its caller's transaction, on a few rows.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -53,12 +53,17 @@ def remove_runs(connection: Connection, status: RunStatus, before: datetime, lim
         "ORDER BY finished_at LIMIT ?",
         (status, write_time(before), limit),
     ).fetchall()
-    ids = json.dumps([row["id"] for row in rows])
+    delete_runs(connection, [row["id"] for row in rows])
+    return len(rows)
+
+
+def delete_runs(connection: Connection, run_ids: Sequence[str]) -> None:
+    """Remove runs with all that has their ids, but for what says that they were started."""
+    ids = json.dumps(list(run_ids))
     for table in reversed(all_tables()):  # what refers to others goes first
         if "run_id" in table.columns and table.name not in _STAY:
             _delete(connection, table.name, "run_id", ids)
     _delete(connection, "runs", "id", ids)
-    return len(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ def pass_events(connection: Connection, after: str, now: datetime, age: timedelt
     rows = connection.execute(_EVENTS, (after, first_id("evt", before), limit)).fetchall()
     free = [row for row in rows if not row["needed"]]
     _remove_events(connection, [row["id"] for row in free if _is_over(row, now)])
-    _empty_events(connection, [row["id"] for row in free if not _is_over(row, now)])
+    empty_events(connection, [row["id"] for row in free if not _is_over(row, now)])
     return Passed(rows[-1]["id"] if len(rows) == limit else None, len(free))
 
 
@@ -100,8 +105,9 @@ def _remove_events(connection: Connection, event_ids: list[str]) -> None:
     _delete(connection, "events", "id", ids)
 
 
-def _empty_events(connection: Connection, event_ids: list[str]) -> None:
-    ids = (json.dumps(event_ids),)
+def empty_events(connection: Connection, event_ids: Sequence[str]) -> None:
+    """Remove the texts of events."""
+    ids = (json.dumps(list(event_ids)),)
     connection.execute(_empty_on_sqlite() if is_connection(connection) else _EMPTY, ids)
     connection.execute(
         "UPDATE arrivals SET facts = '{}' WHERE item IS NOT NULL AND event_id IN (SELECT value FROM json_each(?))", ids

@@ -20,6 +20,8 @@ class Table:
     key: tuple[str, ...]
     numbers_itself: bool
     """Whether the database gives the next number as the key."""
+    texts: tuple[str, ...]
+    """The columns that hold texts."""
 
 
 @cache
@@ -38,7 +40,8 @@ def _table(empty: Connection, name: str) -> Table:
     key = sorted((column["pk"], column["name"]) for column in columns if column["pk"])
     numbers = [column["name"] for column in columns if column["pk"] and column["type"] == "INTEGER"]
     names = tuple(column["name"] for column in columns)
-    return Table(name, names, tuple(column for _, column in key), numbers == [column for _, column in key])
+    texts = tuple(column["name"] for column in columns if column["type"] == "TEXT")
+    return Table(name, names, tuple(column for _, column in key), numbers == [column for _, column in key], texts)
 
 
 def find_missing(columns: Columns) -> list[str]:
