@@ -23,6 +23,7 @@ from connector.errors import SettingsError, StoreError
 from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.runs.drifts import Keeper, keep_drifts
+from connector.runs.sampling import Sampler, find_connections
 from connector.runs.store import Store
 from connector.runs.upkeep.integrity import Integrity
 from connector.runs.worker import Worker
@@ -154,7 +155,8 @@ async def _working(
     serving = Serving(Maker(adapter, store, settings, worker.wake, _now), flows, files)
     integrity = Integrity(settings.database)
     keeper = Keeper(store, adapter.drifts, _now)
-    working = asyncio.create_task(_work(worker, serving, integrity, keeper))
+    sampler = Sampler(adapter, find_connections(adapter, settings), _now)
+    working = asyncio.create_task(_work(worker, serving, integrity, keeper, sampler))
 
     def stop() -> None:
         stopped.set()
@@ -162,6 +164,7 @@ async def _working(
         integrity.stop()
         worker.stop()
         keeper.stop()
+        sampler.stop()
 
     try:
         refusals = Refusals()
@@ -174,6 +177,7 @@ async def _working(
             refusals=refusals,
             wake=worker.wake,
             clock=_now,
+            sampler=sampler,
         )
         pages = Web(site, access, Live(site, lambda: stopped.is_set())).routes() if access else []
         webhooks = Webhooks(adapter, lambda: serving.intake, refusals, _now)
@@ -189,7 +193,7 @@ async def _working(
             store.close()
 
 
-async def _work(*parts: Worker | Serving | Integrity | Keeper) -> None:
+async def _work(*parts: Worker | Serving | Integrity | Keeper | Sampler) -> None:
     """Until one of them ends; then the others are stopped."""
     tasks = [asyncio.create_task(part.work()) for part in parts]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -11,6 +11,7 @@ from connector import engines
 from connector.adapter import Adapter
 from connector.database import Connection
 from connector.flows.flow import Flow
+from connector.runs.sampling import Sampler
 from connector.runs.store import Store
 from connector.server.refusals import Refusals
 from connector.server.serving import Serving
@@ -31,6 +32,7 @@ class Site:
     refusals: Refusals
     wake: Callable[[], None]
     clock: Callable[[], datetime]
+    sampler: Sampler
 
     @property
     def flows(self) -> Sequence[Flow]:
