@@ -26,7 +26,7 @@ from connector.server.openapi import describe
 from connector.server.pages import Change, Page, Params
 from connector.server.rendering import STATIC, make_environment
 from connector.server.site import Site
-from connector.server.views import connections, events, flows, home, runs
+from connector.server.views import analytics, connections, events, flows, home, runs
 from connector.validation import sentence
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ PAGES: tuple[Page, ...] = (
     *runs.PAGES,
     *events.PAGES,
     *flows.PAGES,
+    *analytics.PAGES,
     *connections.PAGES,
 )
 _FILES = {
