@@ -2,7 +2,8 @@
 
 They are numbered in the order in which they were taken. Of two that come within the same minute and month the second
 replaces the first. Of those older than 400 days the last one of each day is kept, which is also the last one of its
-month; that is looked after when an agent gets a new sample. Ids are kept as ASCII-escaped JSON, whatever is in them.
+month; that is looked after when an agent gets a new sample. Times are seconds since 1970. Ids are kept as ASCII-escaped
+JSON, whatever is in them.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ CREATE TABLE IF NOT EXISTS samples (
     number INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
     agent TEXT NOT NULL,
-    at INTEGER NOT NULL, -- seconds since 1970
+    at INTEGER NOT NULL,
     month TEXT NOT NULL,
     conversations INTEGER,
     leads INTEGER,
