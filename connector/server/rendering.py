@@ -60,7 +60,7 @@ def number(value: float | None, percent: bool = False) -> str:
 
 def part_of(value: datetime, unit: str) -> str:
     """The hour, the day or the month that begins then."""
-    return value.strftime({"hour": "%d %b %H:00", "day": "%a %d %b", "month": "%B %Y"}[unit])
+    return value.strftime({"hour": "%d %b %H:00", "day": "%a %d %b", "month": "%b %Y"}[unit])
 
 
 def as_json(value: Any) -> str:
