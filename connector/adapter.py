@@ -353,7 +353,7 @@ class Adapter:
         declared, values = self.registry.action(action), self.read_input(action, input)
         account = self._accounts.get(connector_of(action), connection)
         reads = declared.effect_of(input) == "read"
-        return self._open(declared, values, account, idempotency_key, purpose, keeping, reads=reads)
+        return self._open(declared, values, account, idempotency_key, purpose, keeping, reads=reads, name=connection)
 
     @asynccontextmanager
     async def _open(
@@ -366,6 +366,7 @@ class Adapter:
         keeping: Keeping | None = None,
         *,
         reads: bool,
+        name: str,
     ) -> AsyncIterator[Call]:
         """With a client that may send its first request at once; its further ones wait for the budget."""
         purpose = purpose or declared.purpose
@@ -373,7 +374,7 @@ class Adapter:
         budget = pausing if account.budget else None
         made: deque[Exchange] = deque(maxlen=exchanges.MOST)
         async with account.turn(declared, values):
-            slot = await account.budget.take(purpose) if account.budget else None
+            slot = await account.budget.take(purpose) if account.budget and not declared.local else None
             async with open_client(
                 account.options, account.transport, budget, purpose, slot, reads=reads, told=made.append
             ) as client:
@@ -387,6 +388,7 @@ class Adapter:
                     account.memory,
                     keeping or Keeping(),
                     partial(self._count_drift, account, declared.name),
+                    name,
                 )
                 yield Call(declared, values, context, account, pausing, made)
 
@@ -457,7 +459,13 @@ class Adapter:
         action = replace(polled.reads[request.action], name=f"{connector}.{request.action}")
         account = self._accounts.get(connector, connection)
         opened = self._open(
-            action, read(action.input, request.input), account, "", "background", reads=action.effect == "read"
+            action,
+            read(action.input, request.input),
+            account,
+            "",
+            "background",
+            reads=action.effect == "read",
+            name=connection,
         )
         async with opened as call:
             return await call.send()

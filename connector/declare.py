@@ -84,6 +84,8 @@ class ActionContext(Generic[Connection]):
     keeping: Keeping = field(default_factory=Keeping, repr=False)
     count_drift: Callable[[Iterable[Drift]], None] = field(default=lambda _found: None, repr=False)
     """Is told how an answer differs from what the plugin's models declare, as `connector.drift.find` finds it."""
+    connection_name: str = "default"
+    """What the connection is called in connections.yaml."""
 
     async def kept(self, name: str, find: Callable[[], Awaitable[Found]]) -> Found:
         """What `find` gave at the first attempt of this step: plain JSON without secrets.
@@ -132,6 +134,12 @@ class Action:
     one_at_a_time: Callable[[Any], str] | None = None
     """Of its input: calls of one connection for which it gives the same text wait for each other."""
     by_constants: ByConstants | None = None
+    local: bool = False
+    """Whether it answers from what is kept on this machine, and asks the other side now and then only.
+
+    It runs without a place in the rate limit, for which a request of it waits. Packages that are exported for hosts
+    that keep nothing leave it out.
+    """
 
     def effect_of(self, input: Mapping[str, Any]) -> Effect:
         """What repeating the action with that input, plain JSON, does."""
@@ -150,6 +158,7 @@ def action(
     purpose: Purpose = "action",
     one_at_a_time: Callable[[Any], str] | None = None,
     by_constants: ByConstants | None = None,
+    local: bool = False,
 ) -> Callable[[ActionFunction], Action]:
     """Declare an async function as an action.
 
@@ -179,6 +188,7 @@ def action(
             run=function,
             one_at_a_time=one_at_a_time,
             by_constants=by_constants,
+            local=local,
         )
 
     return declare

@@ -58,7 +58,14 @@ FORBIDDEN = {
 # Library → the modules that may import it. The sandbox, which is a program of its own, is not asked.
 PLACES = {
     "yaml": {"flows/document.py", "flows/yaml_faults.py", "manifest/document.py", "settings.py"},
-    "sqlite3": {"sqlite.py", "upkeep.py", "runs/polling/fall_backs.py", "plugins/contacts.py", "chatforge/budget/"},
+    "sqlite3": {
+        "sqlite.py",
+        "upkeep.py",
+        "runs/polling/fall_backs.py",
+        "plugins/contacts.py",
+        "chatforge/analytics/store.py",
+        "chatforge/budget/",
+    },
     "prefect": {"hosts/prefect/"},
     "psycopg": {"postgres.py"},
     "hmac": {"chatforge/webhooks.py"},

@@ -39,6 +39,9 @@ class ChatForgeConnection(BaseModel):
     budget_file: Path | None = Field(
         None, description="CHATFORGE_BUDGET_FILE; without it, requests of other processes are not counted"
     )
+    analytics_file: Path | None = Field(
+        None, description="where samples of analytics are kept; analytics.sqlite beside the database of the runs"
+    )
 
     @field_validator("base_url")
     @classmethod
@@ -61,7 +64,12 @@ def _has_value(secret: object) -> bool:
 
 
 def _common(settings: Settings) -> Mapping[str, Any]:
-    return {"base_url": settings.base_url, "rate_limit": settings.rate_limit, "budget_file": settings.budget_file}
+    return {
+        "base_url": settings.base_url,
+        "rate_limit": settings.rate_limit,
+        "budget_file": settings.budget_file,
+        "analytics_file": settings.beside_database("analytics.sqlite"),
+    }
 
 
 def _from_settings(settings: Settings) -> Mapping[str, Any]:

@@ -16,7 +16,9 @@ ConversationId = Annotated[
 MaxPages = Annotated[int, Field(ge=1, le=100, description="How many pages of 50 to look at, at most.")]
 
 
-class _Input(BaseModel):
+class StrictInput(BaseModel):
+    """What all inputs of this plugin are: nothing unknown, nothing converted."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
@@ -25,17 +27,17 @@ def is_given(text: str | None) -> bool:
     return bool(text and text.strip())
 
 
-class ListAgents(_Input):
+class ListAgents(StrictInput):
     """Nothing to choose."""
 
 
-class OneAgentId(_Input):
+class OneAgentId(StrictInput):
     """Which agent."""
 
     agent_id: AgentId
 
 
-class _AgentFields(_Input):
+class _AgentFields(StrictInput):
     welcome_message: str | None = Field(None, description="The first words that a visitor sees.")
     system_prompt: str | None = Field(None, description="How the agent should behave.")
     knowledge_base: str | None = Field(None, description="What the agent knows.")
@@ -82,7 +84,7 @@ class DeletedAgent(BaseModel):
     deleted: bool
 
 
-class _ListPage(_Input):
+class _ListPage(StrictInput):
     agent_id: AgentId
     limit: int = Field(50, ge=1, description="How many to ask for; ChatForge may send fewer.")
     offset: int = Field(0, ge=0, description="How many to skip; pass the next_offset of the page before.")
@@ -110,7 +112,7 @@ class ListedLeads(BaseModel):
     next_offset: int | None = Field(description="The offset of the next page; null after an empty page.")
 
 
-class Find(_Input):
+class Find(StrictInput):
     """What both searches take."""
 
     agent_id: AgentId
@@ -176,7 +178,7 @@ class FoundLead(BaseModel):
     complete: bool = Field(description="False when newer matches may be on pages that were not looked at.")
 
 
-class InjectMessage(_Input):
+class InjectMessage(StrictInput):
     """A message to the visitor of an active conversation, as the assistant."""
 
     agent_id: AgentId

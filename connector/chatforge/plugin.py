@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from connector.chatforge import actions, triggers
+from connector.chatforge.analytics.action import analytics_change
 from connector.chatforge.connection import CONNECTION
 from connector.declare import Action, ConnectionType, Trigger
 from connector.hookspecs import hookimpl
@@ -27,6 +28,7 @@ def register_actions(register: Callable[[Action], None]) -> None:
         actions.list_leads,
         actions.find_lead,
         actions.get_analytics,
+        analytics_change,
         actions.inject_message,
     ):
         register(declared)

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from connector.server import charts
 from connector.server.drawing import draw_graph
 
 _HERE = Path(__file__).parent
@@ -24,6 +25,8 @@ def make_environment() -> Environment:
     )
     environment.filters |= {"moment": moment, "ago": ago, "json": as_json, "short": short, "took": took}
     environment.filters["drawn"] = draw_graph
+    environment.filters |= {"number": number, "part_of": part_of}
+    environment.globals |= {"make_scale": charts.scale, "label": charts.label}
     return environment
 
 
@@ -48,6 +51,18 @@ def took(start: datetime | None, end: datetime | None) -> str:
         return ""
     seconds = (end - start).total_seconds()
     return f"{seconds:.2f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
+
+
+def number(value: float | None, percent: bool = False) -> str:
+    """`1,204`, `12.5 %`; a dash where it is not known."""
+    if value is None:
+        return "–"
+    return f"{value:.1%}".replace("%", " %") if percent else f"{value:,}"
+
+
+def part_of(value: datetime, unit: str) -> str:
+    """The hour, the day or the month that begins then."""
+    return value.strftime({"hour": "%d %b %H:00", "day": "%a %d %b", "month": "%b %Y"}[unit])
 
 
 def as_json(value: Any) -> str:

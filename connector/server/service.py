@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 import uvloop
@@ -25,6 +26,7 @@ from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.runs.alerts import Alerts
 from connector.runs.drifts import Keeper, keep_drifts
+from connector.runs.sampling import Sampler, find_connections
 from connector.runs.store import Store
 from connector.runs.upkeep.integrity import Integrity
 from connector.runs.worker import Worker
@@ -45,6 +47,14 @@ GRACE_SECONDS = 3
 
 Started = Callable[[Mapping[str, datetime]], None]
 """Is told when each flow that the clock starts does so next."""
+
+
+class _Part(Protocol):
+    """Something that works until it is told to stop."""
+
+    async def work(self) -> None: ...
+
+    def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +173,14 @@ async def _working(
     alerts = Alerts(
         adapter, store, lambda: serving.flows, worker.wake, _now, default=default, public_url=settings.public_url
     )
-    working = asyncio.create_task(_work(worker, serving, integrity, keeper, alerts))
+    sampler = Sampler(adapter, find_connections(adapter, settings), _now)
+    parts = (serving, worker, integrity, keeper, alerts, sampler)
+    working = asyncio.create_task(_work(*parts))
 
     def stop() -> None:
         stopped.set()
-        serving.stop()
-        integrity.stop()
-        worker.stop()
-        keeper.stop()
-        alerts.stop()
+        for part in parts:
+            part.stop()
 
     try:
         refusals = Refusals()
@@ -186,6 +195,7 @@ async def _working(
             batches=Batches(),
             wake=worker.wake,
             clock=_now,
+            sampler=sampler,
         )
         pages = Web(site, access, Live(site, lambda: stopped.is_set())).routes() if access else []
         webhooks = Webhooks(adapter, lambda: serving.intake, refusals, _now)
@@ -201,7 +211,7 @@ async def _working(
             store.close()
 
 
-async def _work(*parts: Worker | Serving | Integrity | Keeper | Alerts) -> None:
+async def _work(*parts: _Part) -> None:
     """Until one of them ends; then the others are stopped."""
     tasks = [asyncio.create_task(part.work()) for part in parts]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -12,6 +12,7 @@ from connector.adapter import Adapter
 from connector.database import Connection
 from connector.flows.flow import Flow
 from connector.runs.alerts import Alerts
+from connector.runs.sampling import Sampler
 from connector.runs.store import Store
 from connector.server.batches import Batches
 from connector.server.refusals import Refusals
@@ -36,6 +37,7 @@ class Site:
     batches: Batches
     wake: Callable[[], None]
     clock: Callable[[], datetime]
+    sampler: Sampler
     tries: Tries = field(default_factory=Tries)
 
     @property

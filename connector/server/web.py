@@ -24,7 +24,7 @@ from connector.server.openapi import describe
 from connector.server.pages import Change, Download, FormError, Page, Params
 from connector.server.rendering import STATIC, make_environment
 from connector.server.site import Site
-from connector.server.views import connections, events, files, flows, home, operations, retries, runs, tests
+from connector.server.views import analytics, connections, events, files, flows, home, operations, retries, runs, tests
 from connector.validation import sentence
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ PAGES: tuple[Page, ...] = (
     *files.PAGES,
     *flows.PAGES,
     *operations.PAGES,
+    *analytics.PAGES,
     *connections.PAGES,
 )
 _FILES = {

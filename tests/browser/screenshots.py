@@ -4,9 +4,10 @@ import os
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
-from browser.world import browsing, order_fault, visit, write_flows
+from browser.world import browsing, fill_analytics, order_fault, visit, write_flows
 from server.conftest import FLOW, Server
 
 from connector.sandbox import Sandbox
@@ -26,6 +27,7 @@ def main() -> None:
             "CHATFORGE_WEBHOOK_SECRET": sandbox.webhook_secret,
             "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite",
         }
+        fill_analytics(Path(folder) / "runs.sqlite", sandbox.agent_id, datetime.now(UTC))
         server = Server(Path(folder), environment, write_flows(Path(folder) / "flows", FLOW)).start("--port", "0")
         sandbox.webhook_url = f"{server.address}/webhooks/chatforge"
         try:
@@ -75,6 +77,12 @@ def _take(address: str) -> None:
         page.get_by_role("button", name="Preview").click()
         page.get_by_text("Nothing was sent").wait_for()
         page.screenshot(path=IMAGES / "operation.png")
+        page.goto("/analytics")
+        while page.get_by_text("not known yet").count():
+            page.reload()
+        page.get_by_label("Time").select_option("30 days")
+        page.get_by_role("button", name="Show").click()
+        page.screenshot(path=IMAGES / "analytics.png", full_page=True)
     sys.stdout.write(f"{len(list(IMAGES.glob('*.png')))} pictures in {IMAGES.name}\n")
 
 

@@ -1,10 +1,11 @@
 """What a person does with the pages, in Chromium."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from axe_core_python.sync_playwright import Axe
-from browser.world import browsing, order_fault, visit
+from browser.world import browsing, fill_analytics, order_fault, visit
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -141,6 +142,8 @@ def test_everybody_can_read_and_use_every_page(server, sandbox, how):
     order_fault(sandbox, "v1-message", cut="after_effect")
     visit(sandbox, visitor_email="a.very.long.address.of.somebody@department.of.something.example.com")
     visit(sandbox, visitor_email="boss@example.com")
+    fill_analytics(server.database, sandbox.agent_id, datetime.now(UTC))
+    months = f"/analytics?agent=default/{sandbox.agent_id}&period=12m"
     with browsing(server.address, **how) as (page, said):
         page.goto("/")
         expect(page.get_by_text("1 run held")).to_be_visible()
@@ -150,14 +153,26 @@ def test_everybody_can_read_and_use_every_page(server, sandbox, how):
         files = ("/flows", "/flows/lead-to-crm", "/flows/files/ask-first.yaml")
         operations = ("/operations", "/operations/http.request", "/operations/chatforge.new_lead")
         runs = ("/runs", run, f"{run}/test", "/runs?status=held", "/runs/none")
-        for path in ("/", "/events", event, "/connections", *runs, *files, *operations):
+        for path in ("/", "/events", event, "/connections", "/analytics", months, *runs, *files, *operations):
             page.goto(path)
+            if path == months:
+                page.get_by_text("The numbers as a table").click()
             found = Axe().run(page)["violations"]
             serious = [(one["id"], one["help"]) for one in found if one["impact"] in ("serious", "critical")]
             assert serious == [], path
             wide = page.evaluate(TOO_WIDE)
             assert wide == [], path
         assert [line for line in said if "404" not in line] == []
+
+
+def test_agent_and_time_of_the_numbers_are_chosen(page, server, sandbox):
+    fill_analytics(server.database, sandbox.agent_id, datetime.now(UTC))
+    page.goto(f"/analytics?agent=default/{sandbox.agent_id}")
+    page.get_by_label("Time").select_option("12 months")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("img", name="Leads for each month")).to_be_visible()
+    page.get_by_text("The numbers as a table").click()
+    expect(page.get_by_role("row")).to_have_count(14)
 
 
 def test_keyboard_reaches_what_can_be_decided(page, sandbox):

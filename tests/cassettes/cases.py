@@ -190,6 +190,12 @@ CASES = (
         live=lambda account: account.agent_with_lead(),
     ),
     Case(operation="get_analytics", input=_ONE, sandbox=_four_visitors, live=lambda account: account.agent()),
+    Case(
+        operation="analytics_change",
+        input=_ONE | {"since": "2026-03-01T00:00:00Z", "by": "month"},
+        sandbox=_four_visitors,
+        live=lambda account: account.agent(),
+    ),
     Case(operation="inject_message", input=_MESSAGE, sandbox=_four_visitors),
     Case(
         operation="create_agent",

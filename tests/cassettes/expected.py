@@ -144,11 +144,20 @@ REQUESTS: Mapping[str, Callable[[Replay], None]] = {
     "list_leads": _check_pages("v1-leads", "leads"),
     "find_lead": _check_search("v1-leads", "leads"),
     "get_analytics": _requests(("GET", "v1-analytics")),
+    "analytics_change": _requests(("GET", "v1-analytics")),
     "inject_message": _requests(("POST", "v1-message")),
     "new_lead": _check_sweep("v1-leads", "leads"),
     "new_conversation": _check_sweep("v1-conversations", "conversations"),
     "conversation_updated": _check_sweep("v1-conversations", "conversations"),
 }
+
+
+def _check_sampled(done: Replay) -> None:
+    """The first sample of a month tells what came since it began; of a month before NOW, nothing."""
+    [output], [answer] = done.outputs, done.answers
+    told = (answer["conversations"]["this_month"], answer["leads"]["this_month"], answer["messages_this_month"])
+    assert (output["conversations"], output["leads"], output["messages"]) == told
+    assert output["complete"] == (answer["month"] == f"{NOW:%Y-%m}")
 
 
 def _check_kept(done: Replay) -> None:
@@ -228,6 +237,7 @@ OUTPUTS: Mapping[str, Callable[[Replay], None]] = {
     "list_leads": _check_listed("leads"),
     "find_lead": _check_found_lead,
     "get_analytics": _check_kept,
+    "analytics_change": _check_sampled,
     "inject_message": _check_kept,
     "new_lead": _check_new("leads", "lead", "lead_id"),
     "new_conversation": _check_new("conversations", "conversation", "conversation_id"),

@@ -14,6 +14,7 @@ REST = ("credential test", "webhook", "poll", "sample", "errors")
 NOTHING_LIKE_IT = {
     **{("mcp", cell): "–" for cell in ("credential test", "webhook", "poll", "sample")},
     **{(host, "webhook"): "–" for host in ("airflow", "prefect", "zapier")},
+    **{(host, "action:analytics_change"): "–" for host in ("n8n", "zapier")},
 }
 _BEGIN, _END = "<!-- table -->\n", "<!-- end of the table -->\n"
 

@@ -41,6 +41,7 @@ class TestChatForge(PluginContract):
         polled = {"start": "all"}
         return {
             **dict.fromkeys(("get_agent", "delete_agent", "get_analytics", "list_leads", "list_conversations"), agent),
+            "analytics_change": {**agent, "since": "7d", "by": "day"},
             "update_agent": {**agent, "name": "Sales Agent"},
             "find_lead": {**agent, **email},
             "find_conversation": {**agent, **email},

@@ -41,7 +41,13 @@ def key_of(declared: Action | Trigger) -> str:
 
 
 def actions_of(registry: Registry, connector: str) -> list[Action]:
-    return [action for name, action in registry.actions.items() if name.startswith(f"{connector}.")]
+    """Those that need nothing but the account: a local one answers from what this package keeps."""
+    declared = [action for name, action in registry.actions.items() if name.startswith(f"{connector}.")]
+    return [action for action in declared if not action.local]
+
+
+def local_actions(registry: Registry, connector: str) -> list[str]:
+    return [name for name, one in registry.actions.items() if name.startswith(f"{connector}.") and one.local]
 
 
 def polled_triggers(registry: Registry, connector: str) -> list[Trigger]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from connector.declare import connector_of
 from connector.hosts.exports import Export
-from connector.hosts.javascript.definitions import library, polled_triggers, write_json
+from connector.hosts.javascript.definitions import library, local_actions, polled_triggers, write_json
 from connector.hosts.n8n.definitions import define
 from connector.registry import Registry
 
@@ -35,6 +35,7 @@ def _left_out(registry: Registry, plugins: Collection[str]) -> dict[str, str]:
         for name in others
         if connector_of(name) != _OWN and connector_of(name) in plugins
     }
+    found |= dict.fromkeys(local_actions(registry, _OWN), "it answers from samples, and the nodes keep none")
     polled = [trigger.name for trigger in polled_triggers(registry, _OWN)]
     for name, trigger in registry.triggers.items():
         if connector_of(name) == _OWN and name not in polled and "webhook" not in trigger.sources:

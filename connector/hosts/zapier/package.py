@@ -6,7 +6,7 @@ from pathlib import Path
 
 from connector.declare import connector_of
 from connector.hosts.exports import Export
-from connector.hosts.javascript.definitions import library, polled_triggers, write_json
+from connector.hosts.javascript.definitions import library, local_actions, polled_triggers, write_json
 from connector.hosts.zapier.definitions import define
 from connector.registry import Registry
 
@@ -27,6 +27,7 @@ def build(registry: Registry, plugins: Collection[str]) -> Export:
 def _left_out(registry: Registry, plugins: Collection[str]) -> dict[str, str]:
     others = [*registry.actions, *registry.triggers]
     found = {name: "an app of Zapier is for one service" for name in others if _is_other(name, plugins)}
+    found |= dict.fromkeys(local_actions(registry, _OWN), "it answers from samples, and an app of Zapier keeps none")
     polled = [trigger.name for trigger in polled_triggers(registry, _OWN)]
     for name, trigger in registry.triggers.items():
         if connector_of(name) == _OWN and name not in polled:
