@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 import yaml
@@ -39,6 +39,7 @@ _KEEP = {
     "failed": "CHATFORGE_KEEP_FAILED",
     "cancelled": "CHATFORGE_KEEP_CANCELLED",
 }
+LogFormat = Literal["text", "json"]
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
@@ -154,6 +155,8 @@ class Settings:
     on_failure: SecretStr | None = None
     """CHATFORGE_ON_FAILURE, the flow or the URL that is told of runs whose flow names none"""
     keep: Keep = Keep()
+    log_format: LogFormat = "text"
+    """CHATFORGE_LOG_FORMAT, how the lines of the log are written: text or json"""
     config: Mapping[str, Any] = field(default_factory=dict)
     """What connections.yaml has below `config`."""
     environment: Environment = field(default=Environment(()), repr=False, compare=False)
@@ -198,6 +201,7 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
         password=SecretStr(password) if password else None,
         on_failure=SecretStr(on_failure) if on_failure else None,
         keep=Keep(**{name: _time(variable, environment.get(variable), name) for name, variable in _KEEP.items()}),
+        log_format=_log_format(environment.get("CHATFORGE_LOG_FORMAT") or "text"),
         connections=connections,
         config=config,
         environment=environment,
@@ -244,6 +248,13 @@ def _time(variable: str, value: str | None, status: str) -> timedelta | None:
     if match is None:
         raise SettingsError(f"{variable} is {value!r}: expected a time such as 30d, 12h or 90m, or forever")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def _log_format(value: str) -> LogFormat:
+    for known in get_args(LogFormat):
+        if value == known:
+            return cast("LogFormat", known)
+    raise SettingsError(f"CHATFORGE_LOG_FORMAT is {value!r}: expected text or json")
 
 
 def _rate_limit(value: str | None) -> int:

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "connector"
 LAYERS = [
     line.split()
     for line in """
-    errors files
+    errors files whereabouts
     validation
     database
     settings
@@ -71,6 +71,7 @@ PLACES = {
     "jinja2": {"server/rendering.py", "server/web.py"},
     "mcp": {"hosts/mcp/", "cli/mcp.py"},
     "prometheus_client": {"server/metrics.py"},
+    "structlog": {"cli/"},
     "starlette": {"server/", "hosts/mcp/"},
     "uvicorn": {"server/", "cli/mcp.py"},
     "uvloop": {"server/"},

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from connector import whereabouts
 from connector.adapter import Adapter
 from connector.errors import InputError, SettingsError, StoreError
 from connector.flows import parameters
@@ -157,7 +158,8 @@ class _Progress:
             if record is None or record.status not in records.FINISHED:
                 if record is None and (late := self._is_late(path, "begun")):
                     return End("failed", Failure(path, "", late, "timeout", 0))
-                record = self._journal[path] = await self._do(step, frame, record)
+                with whereabouts.at(step=path):
+                    record = self._journal[path] = await self._do(step, frame, record)
             frame.keep(step, record, self._journal)
             if (end := self._end(step, record, frame)) is not None:
                 return end
@@ -310,7 +312,8 @@ class _Progress:
             self._require_going_on(record)
             inside = replace(frame, scope={**frame.scope, "item": item, "index": index})
             try:
-                done = await self._one(step, call, path, inside, record)
+                with whereabouts.at(step=path):
+                    done = await self._one(step, call, path, inside, record)
             except (EvaluationError, SettingsError) as error:
                 done = await self._writer.fail(path, call.uses, str(error), _kind_of(error))
         self._journal[path] = done

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Concatenate, ParamSpec, TypeVar
 
+from connector import whereabouts
 from connector.adapter import Adapter
 from connector.database import Connection
 from connector.errors import StoreError
@@ -157,6 +158,10 @@ class Worker:
             return
 
     async def _advance(self, claim: Claim) -> None:
+        with whereabouts.at(flow=claim.run.flow, run=claim.run.id):
+            await self._advance_here(claim)
+
+    async def _advance_here(self, claim: Claim) -> None:
         run, broken = claim.run, False
         try:
             await self._interpret(claim)
