@@ -29,6 +29,10 @@ P = ParamSpec("P")
 
 BACKFILL_SHARE = 0.2
 """The part of the runs at work that backfills may be: what is new must not wait for them."""
+LEAVE_SECONDS = 10.0
+"""For calls that must not be cut off, when the process ends."""
+CANCEL_SECONDS = 2.0
+"""For what ends in a task that was cancelled."""
 LOOK_EVERY = 1.0  # seconds; other processes leave runs in the database without a word
 
 
@@ -84,10 +88,20 @@ class Worker:
         for run_id, task in self._active.items():
             if run_id not in self._interpreter.in_flight:
                 task.cancel()  # it waits, or does what can be repeated
-        if self._active:
-            await asyncio.wait(self._active.values())
+        await self._wait_for_active()
         with suppress(StoreError):  # the next process gives them back otherwise
             await self._store.write(claims.requeue)
+
+    async def _wait_for_active(self) -> None:
+        """For a while. A call that is under way then stays in `sending`, so the next process says that it is held."""
+        if not self._active:
+            return
+        _, late = await asyncio.wait(self._active.values(), timeout=LEAVE_SECONDS)
+        for task in late:
+            log.warning("the run %s is left in a call that has not ended within %.0f s", task.get_name(), LEAVE_SECONDS)
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=CANCEL_SECONDS)
 
     def stop(self) -> None:
         """Let the calls that cannot be repeated finish, and leave the rest to the next process."""

@@ -29,6 +29,7 @@ from connector.runs.upkeep.integrity import Integrity
 from connector.runs.worker import Worker
 from connector.server.access import Access
 from connector.server.app import Webhooks, create_app
+from connector.server.deadline import Deadline
 from connector.server.flow_files import FlowFiles
 from connector.server.live import Live
 from connector.server.readiness import Readiness
@@ -55,12 +56,14 @@ class _Parts:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, stop_working: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, stop_working: Callable[[], None], deadline: Deadline) -> None:
         super().__init__(config)
         self._stop_working = stop_working
+        self._deadline = deadline
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
         """No new step starts from now on, even while uvicorn waits for slow clients."""
+        self._deadline.begin()
         self._stop_working()
         super().handle_exit(number, frame)
 
@@ -68,8 +71,12 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """uvicorn raises the signal again when it ends, which would end the process before its last writes."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+
+        def told(number: int) -> None:
+            with suppress(RuntimeError):  # the loop is closed already
+                loop.call_soon_threadsafe(self.handle_exit, number, None)
+
+        self._deadline.watch_signals(told)
         yield
 
 
@@ -112,18 +119,24 @@ def serve(
             Adapter(registry, settings) as adapter,
             _working(adapter, store, flows, settings, folder, files, access) as parts,
         ):
-            server = _Server(_configure(parts.app), parts.stop_working)
+            server = _Server(_configure(parts.app), parts.stop_working, deadline)
             parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
             announcing = asyncio.create_task(_announce(server, parts, started))
             await server.serve(sockets=[listener])
             await announcing
 
+    deadline = Deadline()
     load_engine()
     # What is there now stays; what runs make is gone before it would be looked for.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    with engines.exclusive(settings.database) as hold, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        deadline,
+        engines.exclusive(settings.database) as hold,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         runner.run(work())
+        deadline.worked()
 
 
 def _configure(app: Router) -> uvicorn.Config:
