@@ -33,6 +33,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _CONNECTION = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _CONFIG = "CHATFORGE_CONFIG_NAME"
 _DEFAULT_ACCOUNT = ("default", "chatforge")
+_COLLECTOR = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _DATABASE = "CHATFORGE_DATABASE_URL"
 _KEEP = {
     "succeeded": "CHATFORGE_KEEP_SUCCEEDED",
@@ -216,6 +217,21 @@ def with_account(found: Settings, api_key: str, base_url: str, place: str) -> Se
     named = {name: entry for name, entry in found.connections.items() if (name, entry.connector) != _DEFAULT_ACCOUNT}
     address = _url(place, base_url) if base_url else found.base_url
     return replace(found, api_key=SecretStr(api_key), base_url=address, connections=named)
+
+
+def find_collector(folder: Path) -> str | None:
+    """Where the SDK of OpenTelemetry sends traces, if anywhere.
+
+    It reads its variables from the environment of the process by itself; those of `.env` are put there for it.
+    """
+    process, file = Environment.of(os.environ, folder).layers
+    found = None
+    for name in _COLLECTOR:
+        found = found or process.get(name) or file.get(name)
+    for name, value in file.items() if found else ():
+        if name.startswith("OTEL_"):
+            os.environ.setdefault(name, value)
+    return found
 
 
 def variables(folder: Path, environ: Mapping[str, str] | None = None) -> frozenset[str]:

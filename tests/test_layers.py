@@ -39,7 +39,7 @@ LAYERS = [
     blocking
     manifest flow_schema flow_graph agents
     runs
-    server hosts
+    server hosts spans
     sandbox
     testing
     cli
@@ -59,6 +59,7 @@ FORBIDDEN = {
 PLACES = {
     "yaml": {"flows/document.py", "flows/yaml_faults.py", "manifest/document.py", "settings.py"},
     "sqlite3": {"sqlite.py", "upkeep.py", "runs/polling/fall_backs.py", "plugins/contacts.py", "chatforge/budget/"},
+    "opentelemetry": {"spans.py"},
     "prefect": {"hosts/prefect/"},
     "psycopg": {"postgres.py"},
     "hmac": {"chatforge/webhooks.py"},
@@ -70,7 +71,7 @@ PLACES = {
     "httpx_aiohttp": {"transport.py"},
     "jinja2": {"server/rendering.py", "server/web.py"},
     "mcp": {"hosts/mcp/", "cli/mcp.py"},
-    "prometheus_client": {"server/metrics.py"},
+    "prometheus_client": {"server/metrics.py", "server/meter.py"},
     "structlog": {"cli/"},
     "starlette": {"server/", "hosts/mcp/"},
     "uvicorn": {"server/", "cli/mcp.py"},

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import random
+import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -19,6 +21,7 @@ from connector.runs.claims import Claim
 from connector.runs.decisions import cancels
 from connector.runs.interpreter import Interpreter
 from connector.runs.journal import DamagedRowError
+from connector.runs.observers import Observer
 from connector.runs.records import Failure
 from connector.runs.store import Store
 from connector.runs.transitions import StaleRunError
@@ -47,12 +50,18 @@ class Worker:
         *,
         jitter: Callable[[], float] = random.random,
         parallel: int = 100,
+        observers: Sequence[Observer] = (),
+        traced: bool = False,
     ) -> None:
         self._adapter = adapter
         self._store = store
         self._clock = clock
         self._parallel = parallel
-        self._interpreter = Interpreter(adapter, store, clock, jitter, stopping=lambda: self._stopping)
+        self._traced = traced
+        """Whether each run gets an id for its trace, where it has none."""
+        self._interpreter = Interpreter(
+            adapter, store, clock, jitter, stopping=lambda: self._stopping, observers=observers
+        )
         self._flows: dict[str, Flow | str] = {}
         self._active: dict[str, asyncio.Task[None]] = {}
         self._backfills: set[str] = set()
@@ -193,6 +202,8 @@ class Worker:
 
     async def _interpret(self, claim: Claim) -> None:
         """Let the interpreter work on the run; hold it where that is not possible."""
+        if self._traced and claim.run.trace is None:
+            claim = replace(claim, run=replace(claim.run, trace=secrets.token_hex(16)))  # as W3C Trace Context has it
         run = claim.run
         try:
             flow = self._flow(run)
@@ -209,7 +220,8 @@ class Worker:
             reason = f"a fault of this program, {type(error).__name__}: {error}; report it with the log"
             failure = Failure("", "", reason, "internal", 0)
         log.warning("the run %s of %s is held: %a", run.id, run.flow, failure.message)
-        await self._store.write(transitions.finish_run, run, "held", self._clock(), error=failure)
+        status = await self._store.write(transitions.finish_run, run, "held", self._clock(), error=failure)
+        self._interpreter.observe(claim).end_run(status, failure)
 
     def _flow(self, run: records.Run) -> Flow | str:
         """The flow that the run is pinned to, or why it cannot run."""

@@ -24,6 +24,7 @@ from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.runs.alerts import Alerts
 from connector.runs.drifts import Keeper, keep_drifts
+from connector.runs.observers import Observer
 from connector.runs.store import Store
 from connector.runs.upkeep.integrity import Integrity
 from connector.runs.worker import Worker
@@ -32,6 +33,7 @@ from connector.server.app import Webhooks, create_app
 from connector.server.deadline import Deadline
 from connector.server.flow_files import FlowFiles
 from connector.server.live import Live
+from connector.server.meter import Meter
 from connector.server.readiness import Readiness
 from connector.server.refusals import Refusals
 from connector.server.serving import Maker, Serving
@@ -106,18 +108,19 @@ def serve(
     folder: Path = Path("flows"),
     files: FlowFiles | None = None,
     access: Access | None = None,
+    tracers: Sequence[Observer] = (),
 ) -> None:
     """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError.
 
     Without `access` there are no pages. `folder` is where the flows lie; with `files` they are taken over as they
-    change.
+    change. `tracers` are told how runs go on.
     """
 
     async def work() -> None:
         store = Store(settings.database, hold, failpoint)
         async with (
             Adapter(registry, settings) as adapter,
-            _working(adapter, store, flows, settings, folder, files, access) as parts,
+            _working(adapter, store, flows, settings, folder, files, access, tracers) as parts,
         ):
             server = _Server(_configure(parts.app), parts.stop_working, deadline)
             parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
@@ -161,10 +164,12 @@ async def _working(
     folder: Path,
     files: FlowFiles | None,
     access: Access | None,
+    tracers: Sequence[Observer],
 ) -> AsyncIterator[_Parts]:
     """The app, and what works behind it."""
     stopped = asyncio.Event()
-    worker = Worker(adapter, store, _now)
+    meter = Meter()
+    worker = Worker(adapter, store, _now, observers=(meter, *tracers), traced=bool(tracers))
     serving = Serving(Maker(adapter, store, settings, worker.wake, _now), flows, files)
     integrity = Integrity(settings.database)
     keeper = Keeper(store, adapter.drifts, _now)
@@ -194,9 +199,10 @@ async def _working(
             refusals=refusals,
             wake=worker.wake,
             clock=_now,
+            meter=meter,
         )
         pages = Web(site, access, Live(site, lambda: stopped.is_set())).routes() if access else []
-        webhooks = Webhooks(adapter, lambda: serving.intake, refusals, _now)
+        webhooks = Webhooks(adapter, lambda: serving.intake, refusals, _now, meter)
         app = create_app(webhooks, Readiness(working, store, integrity).fault, pages)
         yield _Parts(app, working, stop, lambda: serving.upcoming)
     finally:

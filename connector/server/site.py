@@ -13,6 +13,7 @@ from connector.database import Connection
 from connector.flows.flow import Flow
 from connector.runs.alerts import Alerts
 from connector.runs.store import Store
+from connector.server.meter import Meter
 from connector.server.refusals import Refusals
 from connector.server.serving import Serving
 from connector.server.tries import Tries
@@ -34,6 +35,7 @@ class Site:
     refusals: Refusals
     wake: Callable[[], None]
     clock: Callable[[], datetime]
+    meter: Meter
     tries: Tries = field(default_factory=Tries)
 
     @property
