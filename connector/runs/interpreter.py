@@ -139,7 +139,8 @@ class _Progress:
             await self._end_run("succeeded", now, outputs=outputs, reason=reason)
             return
         ended = await self._end_run("held" if end.is_held else "failed", now, error=end.failure)
-        log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, ended, end.failure.message)
+        with whereabouts.at(**({"step": end.failure.step} if end.failure.step else {})):
+            log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, ended, end.failure.message)
 
     async def cancel(self) -> None:
         """As a person has asked for it."""

@@ -56,7 +56,7 @@ def test_line_of_an_action_says_its_flow_run_and_step(bench, places):
     [(_, traced)] = [(text, place) for text, place in places.found if text.startswith("Traceback")]
     assert traced == {**own, "step": "last"}
     [(_, ended)] = [(text, place) for text, place in places.found if text.startswith("the run ")]
-    assert ended == own
+    assert ended == {**own, "step": "last"}
 
 
 def test_line_about_a_held_event_says_which_one(bench, places):
