@@ -43,7 +43,14 @@ with Deadline(0.3) as deadline:
 
 
 @pytest.fixture
-def stubborn(make_server: Callable[..., Any], tmp_path: Path) -> Any:
+def silent() -> Iterator[str]:
+    """The address of a server that takes requests and answers none."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+@pytest.fixture
+def stubborn(make_server: Callable[..., Any], tmp_path: Path, silent: str) -> Any:
     """A server with flows that start by an event of their name, and do not end."""
     flows, plugin = tmp_path / "flows", tmp_path / "stubborn-1.0.dist-info"
     flows.mkdir()
@@ -53,7 +60,11 @@ def stubborn(make_server: Callable[..., Any], tmp_path: Path) -> Any:
     (flows / "connections.yaml").write_text("slow: {connector: chatforge, api_key: {env: SLOW_KEY}, rate_limit: 1}\n")
     for name, uses in ACTIONS.items():
         (flows / f"{name}.yaml").write_text(FLOW.format(name=name, uses=uses))
-    environment = {"PYTHONPATH": f"{TESTS}:{tmp_path}", "SLOW_KEY": "cf_slow_0123456789"}
+    environment = {
+        "PYTHONPATH": f"{TESTS}:{tmp_path}",
+        "SLOW_KEY": "cf_slow_0123456789",
+        "CHATFORGE_ON_FAILURE": silent,
+    }
     return make_server(flows=flows, environment=environment).start("--port", "0")
 
 
