@@ -3,7 +3,7 @@
 import importlib.util
 import sys
 
-NEEDED = ("typer", "rich", "starlette", "uvicorn", "uvloop", "jinja2", "prometheus_client")
+NEEDED = ("typer", "rich", "starlette", "uvicorn", "uvloop", "jinja2", "prometheus_client", "structlog")
 
 
 def main() -> None:

@@ -100,6 +100,14 @@ class Watching:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """Requests of the last minute, of all processes that share the account, and how many there may be."""
+
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Schemas:
     """JSON Schemas of an operation: of the input as it is given, and of the output."""
 
@@ -205,6 +213,14 @@ class Adapter:
         """
         budget = self._accounts.get(connector, connection).budget
         return budget.limit if budget is not None else None
+
+    async def budget_use(self, connector: str, connection: str = DEFAULT) -> BudgetUse | None:
+        """How much of its rate limit the connection uses now; None where it has none.
+
+        Raises SettingsError or UnknownOperationError.
+        """
+        budget = self._accounts.get(connector, connection).budget
+        return BudgetUse(await budget.used(), budget.limit) if budget is not None else None
 
     def may_wait(self, action: str, connection: str = DEFAULT) -> bool:
         """Whether a call may have to wait before it sends: for the rate limit, or for another call.

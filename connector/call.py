@@ -96,6 +96,9 @@ class PausingBudget:
     def limit(self) -> int:
         return self._inner.limit
 
+    async def used(self) -> int:
+        return await self._inner.used()
+
     @property
     def _inner(self) -> Budget:
         assert self.budget is not None  # noqa: S101 - it is handed on only where there is one

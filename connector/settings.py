@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 import yaml
@@ -33,12 +33,14 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _CONNECTION = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _CONFIG = "CHATFORGE_CONFIG_NAME"
 _DEFAULT_ACCOUNT = ("default", "chatforge")
+_COLLECTOR = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _DATABASE = "CHATFORGE_DATABASE_URL"
 _KEEP = {
     "succeeded": "CHATFORGE_KEEP_SUCCEEDED",
     "failed": "CHATFORGE_KEEP_FAILED",
     "cancelled": "CHATFORGE_KEEP_CANCELLED",
 }
+LogFormat = Literal["text", "json"]
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
@@ -154,6 +156,8 @@ class Settings:
     on_failure: SecretStr | None = None
     """CHATFORGE_ON_FAILURE, the flow or the URL that is told of runs whose flow names none"""
     keep: Keep = Keep()
+    log_format: LogFormat = "text"
+    """CHATFORGE_LOG_FORMAT, how the lines of the log are written: text or json"""
     config: Mapping[str, Any] = field(default_factory=dict)
     """What connections.yaml has below `config`."""
     environment: Environment = field(default=Environment(()), repr=False, compare=False)
@@ -198,6 +202,7 @@ def load(folder: Path, flows: Path | None = None, environ: Mapping[str, str] | N
         password=SecretStr(password) if password else None,
         on_failure=SecretStr(on_failure) if on_failure else None,
         keep=Keep(**{name: _time(variable, environment.get(variable), name) for name, variable in _KEEP.items()}),
+        log_format=_log_format(environment.get("CHATFORGE_LOG_FORMAT") or "text"),
         connections=connections,
         config=config,
         environment=environment,
@@ -212,6 +217,21 @@ def with_account(found: Settings, api_key: str, base_url: str, place: str) -> Se
     named = {name: entry for name, entry in found.connections.items() if (name, entry.connector) != _DEFAULT_ACCOUNT}
     address = _url(place, base_url) if base_url else found.base_url
     return replace(found, api_key=SecretStr(api_key), base_url=address, connections=named)
+
+
+def find_collector(folder: Path) -> str | None:
+    """Where the SDK of OpenTelemetry sends traces, if anywhere.
+
+    It reads its variables from the environment of the process by itself; those of `.env` are put there for it.
+    """
+    process, file = Environment.of(os.environ, folder).layers
+    found = None
+    for name in _COLLECTOR:
+        found = found or process.get(name) or file.get(name)
+    for name, value in file.items() if found else ():
+        if name.startswith("OTEL_"):
+            os.environ.setdefault(name, value)
+    return found
 
 
 def variables(folder: Path, environ: Mapping[str, str] | None = None) -> frozenset[str]:
@@ -244,6 +264,13 @@ def _time(variable: str, value: str | None, status: str) -> timedelta | None:
     if match is None:
         raise SettingsError(f"{variable} is {value!r}: expected a time such as 30d, 12h or 90m, or forever")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def _log_format(value: str) -> LogFormat:
+    for known in get_args(LogFormat):
+        if value == known:
+            return cast("LogFormat", known)
+    raise SettingsError(f"CHATFORGE_LOG_FORMAT is {value!r}: expected text or json")
 
 
 def _rate_limit(value: str | None) -> int:

@@ -132,6 +132,9 @@ class Budget(Protocol):
     def limit(self) -> int:
         """Requests a minute, as far as it is known now."""
 
+    async def used(self) -> int:
+        """Requests that count now, of all who use the account, as far as they are known: those of the last minute."""
+
     async def take(self, purpose: Purpose) -> Slot:
         """Wait until one more request may be sent."""
 

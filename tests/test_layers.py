@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "connector"
 LAYERS = [
     line.split()
     for line in """
-    errors files mentions
+    errors files mentions whereabouts
     validation
     database
     settings
@@ -39,7 +39,7 @@ LAYERS = [
     blocking
     manifest flow_schema flow_graph agents
     runs
-    server hosts
+    server hosts spans
     sandbox
     testing
     cli
@@ -66,6 +66,7 @@ PLACES = {
         "chatforge/analytics/store.py",
         "chatforge/budget/",
     },
+    "opentelemetry": {"spans.py"},
     "prefect": {"hosts/prefect/"},
     "psycopg": {"postgres.py"},
     "hmac": {"chatforge/webhooks.py"},
@@ -77,7 +78,8 @@ PLACES = {
     "httpx_aiohttp": {"transport.py"},
     "jinja2": {"server/rendering.py", "server/web.py"},
     "mcp": {"hosts/mcp/", "cli/mcp.py"},
-    "prometheus_client": {"server/metrics.py"},
+    "prometheus_client": {"server/metrics.py", "server/meter.py"},
+    "structlog": {"cli/"},
     "starlette": {"server/", "hosts/mcp/"},
     "uvicorn": {"server/", "cli/mcp.py"},
     "uvloop": {"server/"},

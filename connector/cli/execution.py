@@ -1,14 +1,14 @@
 """Has runs done and shows them: in this process, or by the one that executes the database."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from connector import engines
 from connector.adapter import Adapter
-from connector.cli import exits, output, timeline
+from connector.cli import exits, output, timeline, traces
 from connector.engines import Address
 from connector.errors import StoreError, StoreLockedError
 from connector.runs import records
@@ -46,8 +46,7 @@ def code_of(runs: Sequence[records.Run]) -> int:
 async def _execute(adapter: Adapter, database: Address, hold: Any, queue: Queue, *, quiet: bool) -> Sequence[str]:
     store = Store(database, hold)
     try:
-        async with adapter:
-            worker = Worker(adapter, store, _now)
+        async with _working(adapter, store) as worker:
             run_ids = await queue(store)
             showing = asyncio.create_task(_show(database, () if quiet else run_ids))
             try:
@@ -59,6 +58,13 @@ async def _execute(adapter: Adapter, database: Address, hold: Any, queue: Queue,
             return run_ids
     finally:
         store.close()
+
+
+@asynccontextmanager
+async def _working(adapter: Adapter, store: Store) -> AsyncIterator[Worker]:
+    with traces.follow() as observers:
+        async with adapter:
+            yield Worker(adapter, store, _now, observers=observers, traced=bool(observers))
 
 
 async def _leave(database: Address, queue: Queue) -> Sequence[str]:
@@ -89,8 +95,8 @@ def follow(adapter: Adapter, database: Address, run_id: str, *, quiet: bool) -> 
 
 async def _finish_left(adapter: Adapter, store: Store, run_id: str) -> None:
     try:
-        async with adapter:
-            await Worker(adapter, store, _now).finish([run_id])
+        async with _working(adapter, store) as worker:
+            await worker.finish([run_id])
             await keep_drifts(store, adapter.drifts, _now())
     finally:
         store.close()

@@ -1,5 +1,6 @@
 """`chatforge run`."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from connector.adapter import Adapter
-from connector.cli import execution, output, timeline
+from connector.cli import execution, log_lines, output, timeline
 from connector.cli.dry_run import EVENT_IS_SAMPLE, dry_run
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import load_flows, require_file
@@ -61,7 +62,9 @@ def run(
     Example: chatforge run docs/flows/lead-to-crm.yaml --set agent_id=ID
     """
     require_file(file)
-    adapter, database = load_adapter(file), load_settings(file).database
+    settings = load_settings(file)
+    log_lines.configure(settings.log_format, logging.WARNING)
+    adapter, database = load_adapter(file), settings.database
     [flow] = load_flows(file, adapter.catalogue)
     flow = replace(flow, enabled=True)  # who names it wants it
     pins = read_pins(flow, pinned or (), adapter.catalogue)

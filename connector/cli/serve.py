@@ -13,7 +13,7 @@ import typer
 
 from connector import registry
 from connector.adapter import Adapter
-from connector.cli import output
+from connector.cli import log_lines, output, traces
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import check_files, flow_paths, same_names, stamp_of
 from connector.cli.loading import load_settings, pause_of, require_connections
@@ -52,10 +52,8 @@ def serve(
 
     Example: chatforge serve --flows flows --port 8080
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    for library in ("httpx", "uvicorn"):
-        logging.getLogger(library).setLevel(logging.WARNING)
     settings = load_settings(flows)
+    log_lines.configure(settings.log_format, logging.INFO)
     plugins = registry.load()
     adapter = Adapter(plugins, settings)
     files = _find_files(flows, adapter)
@@ -75,7 +73,18 @@ def serve(
                     output.line(f"pages     {address}/")
 
         folder = flows if flows.is_dir() else flows.parent
-        service.serve(plugins, settings, loaded, listener, started, folder=folder, files=files, access=access)
+        with traces.follow() as tracers:
+            service.serve(
+                plugins,
+                settings,
+                loaded,
+                listener,
+                started,
+                folder=folder,
+                files=files,
+                access=access,
+                tracers=tracers,
+            )
     with _ALSO_UNREAD:
         output.line("stopped")
 

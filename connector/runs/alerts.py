@@ -76,19 +76,21 @@ class Alerts:
         self._stopping.set()
 
     async def work(self) -> None:
-        """Look now and then until `stop`."""
-        while not self._stopping.is_set():
+        """Look now and then until `stop`. A URL that has not answered then is sent the same by the next process."""
+        looking = asyncio.create_task(self._look_again_and_again())
+        await self._stopping.wait()
+        looking.cancel()
+        await asyncio.wait((looking,))
+
+    async def _look_again_and_again(self) -> None:
+        while True:
             try:
                 await self.look()
             except StoreError as error:
                 log.debug("who is told of failures is told later: %s", error)
             except Exception:
                 log.exception("nobody is told of failures, after a fault of this program; it is tried again")
-            try:
-                async with asyncio.timeout(self._every):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
+            await asyncio.sleep(self._every)
 
     async def look(self) -> None:
         """Tell of all that is due. Raises StoreError."""

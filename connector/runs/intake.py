@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from connector import whereabouts
 from connector.adapter import Adapter, Delivery
 from connector.database import Connection
 from connector.declare import connector_of
@@ -60,7 +61,8 @@ class Intake:
             self.arrived(watch)
         for start in stored.starts if stored.new else ():
             if start.held:
-                log.warning("%s holds the event %s: %a", start.flow, stored.event_id, start.reason)
+                with whereabouts.at(flow=start.flow, event=stored.event_id):
+                    log.warning("%s holds the event %s: %a", start.flow, stored.event_id, start.reason)
         if stored.new and any(start.run_id for start in stored.starts):
             self.wake()
         return stored

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from connector import whereabouts
 from connector.adapter import Adapter
 from connector.errors import InputError, SettingsError, StoreError
 from connector.flows import parameters
@@ -27,6 +28,7 @@ from connector.runs.cancelling import Cancelling
 from connector.runs.claims import Claim
 from connector.runs.effects import ONCE
 from connector.runs.frames import End, Frame, action_of
+from connector.runs.observers import Observation, Observer, Part
 from connector.runs.pausing import Paused, Pausing
 from connector.runs.pins import Pin
 from connector.runs.records import Failure
@@ -51,6 +53,13 @@ class Interpreter:
     cancelling: Cancelling = field(default_factory=Cancelling)
     log: logging.Logger = log
     """Is told how runs end."""
+    observers: Sequence[Observer] = ()
+
+    def observe(self, claim: Claim) -> Observation:
+        """The run, for those who are told how it goes on."""
+        past = claim.past
+        part = Part(claim.run, past.decisions, past.last_at or claim.run.created_at)
+        return Observation(part, self.clock, self.observers)
 
     async def advance(self, claim: Claim, flow: Flow) -> None:
         """Run until the end, a wait or a decision that a person has to take. Raises StoreError."""
@@ -62,7 +71,7 @@ class Interpreter:
         try:
             await progress.finish(flow)
         except CancelRequestedError:
-            await progress.write(transitions.cancel_run, self.clock())
+            await progress.cancel()
             self.log.info("the run %s of %s was cancelled", run.id, run.flow)
         except Paused as paused:
             if paused.until is None:
@@ -96,7 +105,10 @@ class _Progress:
         self._began = self._clock()
         self._limit: float | None = None
         """Seconds for which the run may work, also in steps that stand inside others; none in `on_error`."""
-        self._writer = RunWriter(interpreter.store, self._run, self._clock)
+        self._observation = interpreter.observe(claim)
+        self._writer = RunWriter(interpreter.store, self._run, self._clock, self._observation)
+        if self._run.trace is not None:
+            self._writer.keep_trace()
         self.write = self._writer.write
         self._caller = Caller(
             self._adapter,
@@ -129,10 +141,20 @@ class _Progress:
             await self._end_run("succeeded", now, outputs=outputs, reason=reason)
             return
         ended = await self._end_run("held" if end.is_held else "failed", now, error=end.failure)
-        self._log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, ended, end.failure.message)
+        with whereabouts.at(**({"step": end.failure.step} if end.failure.step else {})):
+            self._log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, ended, end.failure.message)
 
-    async def _end_run(self, status: records.RunStatus, now: datetime, **values: Any) -> records.RunStatus:
-        return await self.write(transitions.finish_run, status, now, awaits=self._awaits, **values)
+    async def cancel(self) -> None:
+        """As a person has asked for it."""
+        await self.write(transitions.cancel_run, self._clock())
+        self._observation.end_run("cancelled", None)
+
+    async def _end_run(
+        self, status: records.RunStatus, now: datetime, error: Failure | None = None, **values: Any
+    ) -> records.RunStatus:
+        ended = await self.write(transitions.finish_run, status, now, awaits=self._awaits, error=error, **values)
+        self._observation.end_run(ended, error)
+        return ended
 
     async def _whole(self, frame: Frame) -> tuple[End | None, Any]:
         """The steps of a flow, what it does after a failure, and its outputs."""
@@ -159,7 +181,8 @@ class _Progress:
             if record is None or record.status not in records.FINISHED:
                 if record is None and (late := self._is_late(path, "begun")):
                     return End("failed", Failure(path, "", late, "timeout", 0))
-                record = self._journal[path] = await self._do(step, frame, record)
+                with whereabouts.at(step=path):
+                    record = self._journal[path] = await self._do(step, frame, record)
             frame.keep(step, record, self._journal)
             if (end := self._end(step, record, frame)) is not None:
                 return end
@@ -312,7 +335,8 @@ class _Progress:
             self._require_going_on(record)
             inside = replace(frame, scope={**frame.scope, "item": item, "index": index})
             try:
-                done = await self._one(step, call, path, inside, record)
+                with whereabouts.at(step=path):
+                    done = await self._one(step, call, path, inside, record)
             except (EvaluationError, SettingsError) as error:
                 done = await self._writer.fail(path, call.uses, str(error), _kind_of(error))
         self._journal[path] = done

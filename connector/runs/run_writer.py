@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from connector.database import Connection
 from connector.runs import records, transitions
 from connector.runs.awaited import Awaited
+from connector.runs.observers import Observation
 from connector.runs.records import Failure
 from connector.runs.store import Store
 from connector.runs.transitions import Requests
@@ -27,6 +28,7 @@ class RunWriter:
     store: Store
     run: records.Run
     clock: Callable[[], datetime]
+    observation: Observation | None = None
     _ended: list[Write] = field(default_factory=list)
     """How steps ended, not written yet."""
 
@@ -47,6 +49,10 @@ class RunWriter:
             self._ended = ended + self._ended  # it may be tried with another write; a second time changes nothing
             raise
 
+    def keep_trace(self) -> None:
+        """With what is written next."""
+        self._ended.append(transitions.keep_trace)
+
     async def settle(self) -> None:
         """Write how steps ended where nothing may come next for long."""
         if self._ended:
@@ -56,6 +62,8 @@ class RunWriter:
         """An attempt has its input; where it is `sending`, nobody knows whether it takes effect until it has ended."""
         now = self.clock()
         await self.write(transitions.begin_attempt, path, action, given, number, now, sending=sending)
+        if self.observation is not None:
+            self.observation.begin(path, number, sending=sending)
 
     async def keep(self, path: str, kept: Mapping[str, Any]) -> None:
         """What an attempt has found out, for later ones."""
@@ -76,6 +84,8 @@ class RunWriter:
     ) -> None:
         """The step goes on at `until`; where it has not begun, with this input."""
         await self.write(transitions.pause_step, path, action, given, until, self.clock(), error, requests)
+        if self.observation is not None and error is not None:
+            self.observation.end(path, action, "waiting", error)
 
     async def await_event(self, place: Awaited, action: str, until: datetime, given: Any) -> None:
         """The step waits for an event, until then at most."""
@@ -122,6 +132,8 @@ class RunWriter:
             requests=requests,
         )
         self._ended.append(ending)
+        if self.observation is not None:
+            self.observation.end(path, action, status, error)
         return records.Step(path, action, status, None, output, reason, error, 0, now, now)
 
     async def fail(self, path: str, action: str, message: str, kind: str, attempts: int = 0) -> records.Step:

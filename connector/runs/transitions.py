@@ -176,6 +176,12 @@ def finish_step(
         require_ours(connection, run)
 
 
+def keep_trace(connection: Connection, run: records.Run) -> None:
+    """The id of the run's trace, unless it has one."""
+    statement = f"UPDATE runs SET trace = :trace WHERE {_OURS} AND trace IS NULL"
+    connection.execute(statement, {"run": run.id, "epoch": run.epoch, "trace": run.trace})
+
+
 def leave_run(connection: Connection, run: records.Run, worked: float) -> None:
     """The process ends while it works on the run; the next one goes on."""
     _update(connection, run, "worked = :worked", worked=worked)

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import random
+import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Concatenate, ParamSpec, TypeVar
 
+from connector import whereabouts
 from connector.adapter import Adapter
 from connector.database import Connection
 from connector.errors import StoreError
@@ -18,6 +21,7 @@ from connector.runs.claims import Claim
 from connector.runs.decisions import cancels
 from connector.runs.interpreter import Interpreter
 from connector.runs.journal import DamagedRowError
+from connector.runs.observers import Observer
 from connector.runs.records import Failure
 from connector.runs.store import Store
 from connector.runs.transitions import StaleRunError
@@ -28,6 +32,10 @@ P = ParamSpec("P")
 
 BACKFILL_SHARE = 0.2
 """The part of the runs at work that backfills may be: what is new must not wait for them."""
+LEAVE_SECONDS = 10.0
+"""For calls that must not be cut off, when the process ends."""
+CANCEL_SECONDS = 2.0
+"""For what ends in a task that was cancelled."""
 LOOK_EVERY = 1.0  # seconds; other processes leave runs in the database without a word
 
 
@@ -42,12 +50,18 @@ class Worker:
         *,
         jitter: Callable[[], float] = random.random,
         parallel: int = 100,
+        observers: Sequence[Observer] = (),
+        traced: bool = False,
     ) -> None:
         self._adapter = adapter
         self._store = store
         self._clock = clock
         self._parallel = parallel
-        self._interpreter = Interpreter(adapter, store, clock, jitter, stopping=lambda: self._stopping)
+        self._traced = traced
+        """Whether each run gets an id for its trace, where it has none."""
+        self._interpreter = Interpreter(
+            adapter, store, clock, jitter, stopping=lambda: self._stopping, observers=observers
+        )
         self._flows: dict[str, Flow | str] = {}
         self._active: dict[str, asyncio.Task[None]] = {}
         self._backfills: set[str] = set()
@@ -83,10 +97,20 @@ class Worker:
         for run_id, task in self._active.items():
             if run_id not in self._interpreter.in_flight:
                 task.cancel()  # it waits, or does what can be repeated
-        if self._active:
-            await asyncio.wait(self._active.values())
+        await self._wait_for_active()
         with suppress(StoreError):  # the next process gives them back otherwise
             await self._store.write(claims.requeue)
+
+    async def _wait_for_active(self) -> None:
+        """For a while. A call that is under way then stays in `sending`, so the next process says that it is held."""
+        if not self._active:
+            return
+        _, late = await asyncio.wait(self._active.values(), timeout=LEAVE_SECONDS)
+        for task in late:
+            log.warning("the run %s is left in a call that has not ended within %.0f s", task.get_name(), LEAVE_SECONDS)
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=CANCEL_SECONDS)
 
     def stop(self) -> None:
         """Let the calls that cannot be repeated finish, and leave the rest to the next process."""
@@ -157,6 +181,10 @@ class Worker:
             return
 
     async def _advance(self, claim: Claim) -> None:
+        with whereabouts.at(flow=claim.run.flow, run=claim.run.id):
+            await self._advance_here(claim)
+
+    async def _advance_here(self, claim: Claim) -> None:
         run, broken = claim.run, False
         try:
             await self._interpret(claim)
@@ -174,6 +202,8 @@ class Worker:
 
     async def _interpret(self, claim: Claim) -> None:
         """Let the interpreter work on the run; hold it where that is not possible."""
+        if self._traced and claim.run.trace is None:
+            claim = replace(claim, run=replace(claim.run, trace=secrets.token_hex(16)))  # as W3C Trace Context has it
         run = claim.run
         try:
             flow = self._flow(run)
@@ -190,7 +220,8 @@ class Worker:
             reason = f"a fault of this program, {type(error).__name__}: {error}; report it with the log"
             failure = Failure("", "", reason, "internal", 0)
         log.warning("the run %s of %s is held: %a", run.id, run.flow, failure.message)
-        await self._store.write(transitions.finish_run, run, "held", self._clock(), error=failure)
+        status = await self._store.write(transitions.finish_run, run, "held", self._clock(), error=failure)
+        self._interpreter.observe(claim).end_run(status, failure)
 
     def _flow(self, run: records.Run) -> Flow | str:
         """The flow that the run is pinned to, or why it cannot run."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from connector.adapter import DEFAULT, Adapter
 from connector.errors import ConnectorError, StoreError, WebhookError
 from connector.runs.intake import Intake
+from connector.server.meter import Meter
 from connector.server.refusals import KEPT, Refusals
 
 log = logging.getLogger(__name__)
@@ -32,10 +33,12 @@ class Webhooks:
     intake: Callable[[], Intake]
     refusals: Refusals
     clock: Callable[[], datetime]
+    meter: Meter = field(default_factory=Meter)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI app of their paths."""
         response = await self._receive(Request(scope, receive))
+        self.meter.answered(response.status_code)
         await response(scope, receive, send)
 
     async def _receive(self, request: Request) -> Response:

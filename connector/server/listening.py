@@ -17,6 +17,7 @@ from starlette.routing import Route, Router
 from connector.adapter import DEFAULT, Adapter
 from connector.errors import ConnectorError, NetworkError, WebhookError
 from connector.server.app import read_body, read_headers
+from connector.server.deadline import Deadline
 from connector.server.service import Server, configure
 from connector.transport import HttpOptions, open_client, open_transport
 
@@ -69,13 +70,14 @@ class Listening:
 
     def serve(self, listener: socket.socket) -> None:
         """Raises what `heard` has raised."""
-        asyncio.run(self._serve(listener))
+        with Deadline() as deadline:
+            asyncio.run(self._serve(listener, deadline))
         if self._failure is not None:
             raise self._failure
 
-    async def _serve(self, listener: socket.socket) -> None:
+    async def _serve(self, listener: socket.socket, deadline: Deadline) -> None:
         route = Route("/{path:path}", self._receive, methods=["POST"])
-        server = Server(configure(Router(routes=[route], redirect_slashes=False)), lambda: None)
+        server = Server(configure(Router(routes=[route], redirect_slashes=False)), lambda: None, deadline)
         self._stop = lambda: setattr(server, "should_exit", True)
         async with self.adapter:
             await server.serve(sockets=[listener])

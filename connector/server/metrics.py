@@ -1,4 +1,4 @@
-"""What Prometheus asks for: how many runs there are, how old what comes in is, what was refused."""
+"""What Prometheus asks for: how many runs there are, how old what comes in is, what is sent, what the meter counts."""
 
 from collections.abc import Iterable
 
@@ -9,6 +9,8 @@ from prometheus_client.registry import Collector
 from connector.database import Connection
 from connector.runs.polling.poll_states import PollState, read_polls
 from connector.server.site import Site
+from connector.server.views import budgets
+from connector.server.views.budgets import Budget
 from connector.server.views.home import last_webhook
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -16,12 +18,12 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 async def render(site: Site) -> bytes:
     """In the text format of Prometheus."""
-    metrics = await site.read(_read)
+    metrics = [*await site.read(_read), *_budgets(await budgets.find(site))]
     refused = CounterMetricFamily("chatforge_deliveries_refused", "Deliveries that were refused since the start.")
     refused.add_metric([], site.refusals.count)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Fixed([*metrics, refused]))
-    return generate_latest(registry)
+    return generate_latest(registry) + generate_latest(site.meter.registry)
 
 
 class _Fixed(Collector):
@@ -56,6 +58,16 @@ def _last_webhook(connection: Connection) -> Metric:
     if (moment := last_webhook(connection)) is not None:
         found.add_metric([], moment.timestamp())
     return found
+
+
+def _budgets(found: Iterable[Budget]) -> list[Metric]:
+    labels = ["connection"]
+    used = GaugeMetricFamily("chatforge_budget_used", "Requests of the last minute.", labels=labels)
+    limit = GaugeMetricFamily("chatforge_budget_limit", "Requests that a minute may have.", labels=labels)
+    for one in found:
+        used.add_metric([one.connection], one.used)
+        limit.add_metric([one.connection], one.limit)
+    return [used, limit]
 
 
 def _polls(polls: Iterable[PollState]) -> list[Metric]:

@@ -26,6 +26,7 @@ from connector.flows.flow import Flow
 from connector.registry import Registry
 from connector.runs.alerts import Alerts
 from connector.runs.drifts import Keeper, keep_drifts
+from connector.runs.observers import Observer
 from connector.runs.sampling import Sampler, find_connections
 from connector.runs.store import Store
 from connector.runs.upkeep.integrity import Integrity
@@ -33,8 +34,10 @@ from connector.runs.worker import Worker
 from connector.server.access import Access
 from connector.server.app import Webhooks, create_app
 from connector.server.batches import Batches
+from connector.server.deadline import Deadline
 from connector.server.flow_files import FlowFiles
 from connector.server.live import Live
+from connector.server.meter import Meter
 from connector.server.readiness import Readiness
 from connector.server.refusals import Refusals
 from connector.server.serving import Maker, Serving
@@ -67,14 +70,16 @@ class _Parts:
 
 
 class Server(uvicorn.Server):
-    """Ends by SIGINT or SIGTERM, and calls `stop_working` at once."""
+    """Ends by SIGINT or SIGTERM, calls `stop_working` at once, and lets `deadline` begin."""
 
-    def __init__(self, config: uvicorn.Config, stop_working: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, stop_working: Callable[[], None], deadline: Deadline) -> None:
         super().__init__(config)
         self._stop_working = stop_working
+        self._deadline = deadline
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
         """No new step starts from now on, even while uvicorn waits for slow clients."""
+        self._deadline.begin()
         self._stop_working()
         super().handle_exit(number, frame)
 
@@ -82,8 +87,12 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """uvicorn raises the signal again when it ends, which would end the process before its last writes."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+
+        def told(number: int) -> None:
+            with suppress(RuntimeError):  # the loop is closed already
+                loop.call_soon_threadsafe(self.handle_exit, number, None)
+
+        self._deadline.watch_signals(told)
         yield
 
 
@@ -113,31 +122,38 @@ def serve(
     folder: Path = Path("flows"),
     files: FlowFiles | None = None,
     access: Access | None = None,
+    tracers: Sequence[Observer] = (),
 ) -> None:
     """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError.
 
     Without `access` there are no pages. `folder` is where the flows lie; with `files` they are taken over as they
-    change.
+    change. `tracers` are told how runs go on.
     """
 
     async def work() -> None:
         store = Store(settings.database, hold, failpoint)
         async with (
             Adapter(registry, settings) as adapter,
-            _working(adapter, store, flows, settings, folder, files, access) as parts,
+            _working(adapter, store, flows, settings, folder, files, access, tracers) as parts,
         ):
-            server = Server(configure(parts.app), parts.stop_working)
+            server = Server(configure(parts.app), parts.stop_working, deadline)
             parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
             announcing = asyncio.create_task(_announce(server, parts, started))
             await server.serve(sockets=[listener])
             await announcing
 
+    deadline = Deadline()
     load_engine()
     # What is there now stays; what runs make is gone before it would be looked for.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    with engines.exclusive(settings.database) as hold, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        deadline,
+        engines.exclusive(settings.database) as hold,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         runner.run(work())
+        deadline.worked()
 
 
 def configure(app: ASGIApp) -> uvicorn.Config:
@@ -162,10 +178,12 @@ async def _working(
     folder: Path,
     files: FlowFiles | None,
     access: Access | None,
+    tracers: Sequence[Observer],
 ) -> AsyncIterator[_Parts]:
     """The app, and what works behind it."""
     stopped = asyncio.Event()
-    worker = Worker(adapter, store, _now)
+    meter = Meter()
+    worker = Worker(adapter, store, _now, observers=(meter, *tracers), traced=bool(tracers))
     serving = Serving(Maker(adapter, store, settings, worker.wake, _now), flows, files)
     integrity = Integrity(settings.database)
     keeper = Keeper(store, adapter.drifts, _now)
@@ -196,9 +214,10 @@ async def _working(
             wake=worker.wake,
             clock=_now,
             sampler=sampler,
+            meter=meter,
         )
         pages = Web(site, access, Live(site, lambda: stopped.is_set())).routes() if access else []
-        webhooks = Webhooks(adapter, lambda: serving.intake, refusals, _now)
+        webhooks = Webhooks(adapter, lambda: serving.intake, refusals, _now, meter)
         app = create_app(webhooks, Readiness(working, store, integrity).fault, pages)
         yield _Parts(app, working, stop, lambda: serving.upcoming)
     finally:

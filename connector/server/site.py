@@ -15,6 +15,7 @@ from connector.runs.alerts import Alerts
 from connector.runs.sampling import Sampler
 from connector.runs.store import Store
 from connector.server.batches import Batches
+from connector.server.meter import Meter
 from connector.server.refusals import Refusals
 from connector.server.serving import Serving
 from connector.server.tries import Tries
@@ -38,6 +39,7 @@ class Site:
     wake: Callable[[], None]
     clock: Callable[[], datetime]
     sampler: Sampler
+    meter: Meter
     tries: Tries = field(default_factory=Tries)
 
     @property

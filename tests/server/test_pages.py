@@ -94,6 +94,7 @@ def test_held_run_says_why_and_goes_on_with_one_click(server, sandbox, held):
     assert "dora@example.com" in home
     page = get(server, f"/runs/{held['id']}").text
     assert "Nobody knows whether takeover took effect" in page
+    assert get(server, f"/api/runs/{held['id']}").json()["trace"] is None  # no collector is named
     form = {"token": token(server), "step": "takeover", "took_effect": "no"}
     answer = server.post(f"/runs/{held['id']}/resolve", data=form)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{held['id']}")
@@ -233,10 +234,25 @@ def test_prometheus_gets_numbers(server, sandbox, held):
         'chatforge_runs{flow="lead-to-crm",status="held"} 1.0',
         "chatforge_events_held 0.0",
         "chatforge_deliveries_refused_total 1.0",
+        'chatforge_webhook_answers_total{status="202"} 1.0',
+        'chatforge_webhook_answers_total{status="401"} 1.0',
+        'chatforge_step_attempts_total{action="chatforge.inject_message",status="held"} 1.0',
+        'chatforge_runs_ended_total{flow="lead-to-crm",status="held"} 1.0',
+        'chatforge_action_duration_seconds_count{action="chatforge.inject_message"} 1.0',
+        'chatforge_budget_limit{connection="chatforge/default"} 100.0',
         f'chatforge_poll_failing{{connection="chatforge/default",list="leads",partition="{sandbox.agent_id}"}} 0.0',
     ):
         assert line in text.splitlines(), text
     assert "chatforge_last_webhook_timestamp_seconds 1." in text
+    assert "_created" not in text
+    [budget] = get(server, "/api/home").json()["budgets"]
+    assert budget["limit"] == 100
+    assert budget["used"] >= 3  # the list, the chat, the message
+    used = next(line for line in text.splitlines() if line.startswith("chatforge_budget_used{"))
+    assert float(used.split()[-1]) >= 3
+    assert re.search(
+        r"<dt>chatforge/default</dt><dd>\d+ of 100 requests in the last minute</dd>", get(server, "/").text
+    )
 
 
 def test_change_tells_open_pages(server, sandbox):

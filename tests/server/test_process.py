@@ -92,7 +92,7 @@ def test_acknowledgement_does_not_wait_for_an_action(server, sandbox):
 
 
 def test_stop_finishes_the_step_in_flight_and_exits_cleanly(server, sandbox):
-    delay(sandbox, "v1-message", 1)
+    delay(sandbox, "v1-message", 4)  # longer than slow clients are waited for
     story = visit(sandbox)
     run = only_run(server)
     until_sending(server, run.id, "takeover")

@@ -67,6 +67,10 @@ class RateBudget:
         """Requests a minute: as configured, or fewer after refusals (429); as it was last seen."""
         return self._learned.limit(self._configured)
 
+    async def used(self) -> int:
+        """Requests of the last minute, of all processes that share the storage; one that was lost counts longer."""
+        return await self._transact(lambda ledger: len(ledger.taken()))
+
     async def take(self, purpose: Purpose) -> "RateSlot":
         """Wait until one more request may be sent. Being cancelled takes nothing."""
         waiter = _Waiter(RANKS[purpose], next(self._numbers), purpose)

@@ -21,6 +21,7 @@ _NAMES = (
     "BUDGET_FILE",
     "CONFIG_NAME",
     "DATABASE_URL",
+    "LOG_FORMAT",
     "MCP_TOKEN",
     "ON_FAILURE",
     "PASSWORD",

@@ -43,12 +43,15 @@ class Intervention:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """By the paths of steps."""
+    """What people have decided, by the paths of steps."""
 
     repeats: Counter[str] = field(default_factory=Counter)
     """How often a person has had them done once more."""
     kept: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """What their actions had found out before they were forgotten, under the idempotency key that they still have."""
+    decisions: int = 0
+    last_at: datetime | None = None
+    """When the last of these decisions was taken."""
 
 
 def keep(connection: Connection, run_id: str, intervention: Intervention) -> None:
@@ -73,8 +76,9 @@ def load(connection: Connection, run_id: str) -> list[Intervention]:
 
 def look_back(connection: Connection, run_id: str) -> Past:
     """What the decisions about a run mean for its further calls. Raises DamagedRowError."""
-    past = Past()
-    for one in load(connection, run_id):
+    found = load(connection, run_id)
+    past = Past(decisions=len(found), last_at=found[-1].person.at if found else None)
+    for one in found:
         past.kept.update({step["id"]: step["kept"] for step in one.undone.get("steps", ()) if step.get("kept")})
         for path in one.repeats:
             past.repeats[path] += 1

@@ -38,7 +38,7 @@ class ConnectionsShown(BaseModel):
 async def read_connections(site: Site, wanted: ConnectionsParams) -> ConnectionsShown:
     failing = await site.read(_find_failing)
     rows = []
-    for connector, name in _names(site):
+    for connector, name in names_of(site):
         row = _row(site, connector, name, failing.get((connector, name)))
         if wanted.test == f"{connector}/{name}" and row.testable:
             row = row.model_copy(update={"tested": await _test(site, connector, name)})
@@ -53,7 +53,7 @@ def _find_failing(connection: Connection) -> dict[tuple[str, str], str]:
     return lists | {(one.connector, one.connection): one.error for one in read_partition_failures(connection)}
 
 
-def _names(site: Site) -> list[tuple[str, str]]:
+def names_of(site: Site) -> list[tuple[str, str]]:
     """Those of connections.yaml, and those that flows use."""
     named = {(entry.connector, name) for name, entry in site.settings.connections.items()}
     return sorted(named | {place for flow in site.flows for place in _used(flow)})

@@ -13,6 +13,8 @@ from connector.runs.records import RunStatus, first_id, read_time
 from connector.runs.search import EventFilter, RunFilter
 from connector.server.pages import Page, Params
 from connector.server.site import Site
+from connector.server.views import budgets
+from connector.server.views.budgets import Budget
 from connector.server.views.files import path_of
 from connector.server.views.runs import RunRow, row_of
 
@@ -57,11 +59,12 @@ class HomeShown(BaseModel):
     approvals: Sequence[RunRow] = Field(description="Runs that ask a person.")
     last_webhook: datetime | None
     polls: Sequence[Polled]
+    budgets: Sequence[Budget] = Field(description="Of connections with a rate limit.")
     flows: int
 
 
 async def read_home(site: Site, _wanted: Params) -> HomeShown:
-    now = site.clock()
+    now, used = site.clock(), await budgets.find(site)
 
     def read(connection: Connection) -> HomeShown:
         polls = [one for one in read_polls(connection) if one.retired_at is None and one.unwatched_at is None]
@@ -90,6 +93,7 @@ async def read_home(site: Site, _wanted: Params) -> HomeShown:
             approvals=asking[:_FIRST],
             last_webhook=last_webhook(connection),
             polls=[_polled(one) for one in polls],
+            budgets=used,
             flows=len(site.flows),
         )
 

@@ -178,6 +178,7 @@ class RunShown(BaseModel):
     choices: Sequence[ChoiceShown]
     event_id: str
     revision: str
+    trace: str | None = Field(description="The id of its trace of OpenTelemetry, where one was kept.")
     trigger: Any
     outputs: Any
     steps: Sequence[StepShown]
@@ -210,6 +211,7 @@ async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
         choices=[_choice(view, forms, one) for one in story.choices],
         event_id=view.run.event_id,
         revision=view.run.revision,
+        trace=view.run.trace,
         trigger=view.run.trigger,
         outputs=view.run.outputs,
         steps=[_step(view.run, step, attempts.get(step.id, ())) for step in view.steps],
