@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connector.adapter import DEFAULT, Adapter
 from connector.errors import ConnectorError, StoreError, WebhookError
@@ -68,8 +68,30 @@ class Webhooks:
         self.refusals.keep(self.clock(), place, error.status, str(error), sent["headers"], sent["body"])
 
 
-def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]], pages: Sequence[BaseRoute]) -> Router:
-    """The ASGI app. `ready` says why the server is not ready, or None."""
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Webhooks at a port of their own: one listener can be open to the world, the other one to people of the house."""
+
+    port: int
+    webhooks: ASGIApp
+    others: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """By the socket that took the connection, which nothing that was sent changes."""
+        _, port = scope.get("server") or (None, self.port)
+        await (self.webhooks if port == self.port else self.others)(scope, receive, send)
+
+
+def create_app(
+    webhooks: Webhooks,
+    ready: Callable[[], Awaitable[str | None]],
+    pages: Sequence[BaseRoute],
+    webhooks_port: int | None = None,
+) -> ASGIApp:
+    """The ASGI app. `ready` says why the server is not ready, or None.
+
+    With `webhooks_port` webhooks are answered only there, and all else only elsewhere, but for /healthz.
+    """
 
     async def healthz(_request: Request) -> Response:
         return _json({"status": "ok"}, 200)
@@ -78,16 +100,20 @@ def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]], p
         reason = await ready()
         return _json({"status": "ready"}, 200) if reason is None else _json({"status": reason}, 503)
 
-    return Router(
-        routes=[
-            Route("/webhooks/{connector}", webhooks, methods=["POST"]),
-            Route("/webhooks/{connector}/{connection}", webhooks, methods=["POST"]),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            *pages,
-        ],
-        redirect_slashes=False,  # the address to go to would be made of a Host that nobody has looked at
-    )
+    alive = Route("/healthz", healthz)
+    received = [
+        Route("/webhooks/{connector}", webhooks, methods=["POST"]),
+        Route("/webhooks/{connector}/{connection}", webhooks, methods=["POST"]),
+    ]
+    others = [Route("/readyz", readyz), *pages]  # what is not ready may name the database
+    if webhooks_port is None:
+        return _route([*received, alive, *others])
+    return Apart(webhooks_port, _route([*received, alive]), _route([alive, *others]))
+
+
+def _route(routes: Sequence[BaseRoute]) -> Router:
+    # The address to go to would be made of a Host that nobody has looked at.
+    return Router(routes=routes, redirect_slashes=False)
 
 
 async def _body(request: Request) -> bytes:

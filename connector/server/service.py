@@ -14,7 +14,7 @@ from types import FrameType
 
 import uvicorn
 import uvloop
-from starlette.routing import Router
+from starlette.types import ASGIApp
 
 from connector import engines
 from connector.adapter import Adapter
@@ -47,7 +47,7 @@ Started = Callable[[Mapping[str, datetime]], None]
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    app: Router
+    app: ASGIApp
     working: asyncio.Task[None]
     """What the worker and those who start runs do."""
     stop_working: Callable[[], None]
@@ -73,15 +73,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises SettingsError where the address cannot be had."""
+def listen(host: str, port: int, options: str = "--host and --port") -> socket.socket:
+    """A listening socket. Raises SettingsError where the address, which `options` chose, cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise SettingsError(
-            f"cannot listen on {host}:{port}: {reason}; choose another address with --host and --port"
+            f"cannot listen on {host}:{port}: {reason}; choose another address with {options}"
         ) from error
     # asyncio does this only for sockets that it makes itself; without it an answer may wait for 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -99,23 +99,26 @@ def serve(
     folder: Path = Path("flows"),
     files: FlowFiles | None = None,
     access: Access | None = None,
+    webhooks: socket.socket | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError.
 
     Without `access` there are no pages. `folder` is where the flows lie; with `files` they are taken over as they
-    change.
+    change. With `webhooks`, another listening socket at another port, webhooks are answered only there.
     """
+    listeners = [listener] if webhooks is None else [listener, webhooks]
+    port = None if webhooks is None else webhooks.getsockname()[1]
 
     async def work() -> None:
         store = Store(settings.database, hold, failpoint)
         async with (
             Adapter(registry, settings) as adapter,
-            _working(adapter, store, flows, settings, folder, files, access) as parts,
+            _working(adapter, store, flows, settings, folder, files, access, port) as parts,
         ):
             server = _Server(_configure(parts.app), parts.stop_working)
             parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
             announcing = asyncio.create_task(_announce(server, parts, started))
-            await server.serve(sockets=[listener])
+            await server.serve(sockets=listeners)
             await announcing
 
     load_engine()
@@ -126,7 +129,7 @@ def serve(
         runner.run(work())
 
 
-def _configure(app: Router) -> uvicorn.Config:
+def _configure(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,
@@ -148,6 +151,7 @@ async def _working(
     folder: Path,
     files: FlowFiles | None,
     access: Access | None,
+    webhooks_port: int | None,
 ) -> AsyncIterator[_Parts]:
     """The app, and what works behind it."""
     stopped = asyncio.Event()
@@ -183,8 +187,8 @@ async def _working(
             clock=_now,
         )
         pages = Web(site, access, Live(site, lambda: stopped.is_set())).routes() if access else []
-        webhooks = Webhooks(adapter, lambda: serving.intake, refusals, _now)
-        app = create_app(webhooks, Readiness(working, store, integrity).fault, pages)
+        received = Webhooks(adapter, lambda: serving.intake, refusals, _now)
+        app = create_app(received, Readiness(working, store, integrity).fault, pages, webhooks_port)
         yield _Parts(app, working, stop, lambda: serving.upcoming)
     finally:
         stop()
