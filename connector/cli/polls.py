@@ -109,8 +109,9 @@ def _rows(state: PollState, now: datetime, *, executed: bool) -> Iterator[_Row]:
     whole = _when(state.swept_at, now) if state.swept_at else "not yet; a long list takes its time"
     yield "whole", whole, "dim"
     yield "entries", f"{state.entries:,}", "dim"
-    if watched and state.failing_since is not None:
-        yield "fails", f"since {_when(state.failing_since, now)}: {state.error}", "red"
+    if watched and state.error is not None:
+        since = f"since {_when(state.failing_since, now)}: " if state.failing_since is not None else ""
+        yield "fails", f"{since}{state.error}", "red"
     elif watched and executed:
         yield from _late_rows(state, now)
     if state.alert is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -13,8 +13,8 @@ from connector.runs import records, stories
 from connector.runs.decisions import approvals
 from connector.runs.decisions.interventions import Intervention
 from connector.runs.effects import acts_once
-from connector.runs.journal import Journal
-from connector.runs.records import RunStatus, StepStatus
+from connector.runs.journal import DamagedRowError, Journal
+from connector.runs.records import Damaged, RunStatus, StepStatus
 from connector.runs.search import RunFilter, find_runs
 from connector.runs.waits import RunView, find_waits, read_view
 from connector.server.forms import FormField, form_of_parameters
@@ -45,13 +45,13 @@ class RunsParams(Params):
 
 class RunRow(BaseModel):
     id: str
-    flow: str
-    status: RunStatus
+    flow: str | None = Field(description="Null where the row of the run is damaged.")
+    status: RunStatus | Literal["damaged"]
     about: str | None = Field(description="Whom it is about, as far as its trigger says.")
-    created_at: datetime
+    created_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
-    why: str | None = Field(description="Why it did not succeed, what it left out, or what it waits for.")
+    why: str | None = Field(description="Why it did not succeed, what it left out, what it waits for, what is damaged.")
 
 
 class RunsShown(BaseModel):
@@ -74,20 +74,18 @@ async def read_runs(site: Site, wanted: RunsParams) -> RunsShown:
         return [row_of(connection, run) for run in find_runs(connection, chosen, MOST + 1)]
 
     rows = await site.read(read)
-    names = sorted({flow.name for flow in site.flows} | {row.flow for row in rows})
+    names = sorted({flow.name for flow in site.flows} | {row.flow for row in rows if row.flow is not None})
     return RunsShown(runs=rows[:MOST], flows=names, older=rows[MOST - 1].id if len(rows) > MOST else None)
 
 
-def row_of(connection: Connection, run: records.Run) -> RunRow:
-    why = run.error.message if run.error else run.reason
-    if why is None and run.status in ("queued", "waiting"):
-        why = stories.waits_of(find_waits(connection, run)) or None
-    if (
-        why is None
-        and run.status == "succeeded"
-        and (left := stories.left_out(Journal(connection).steps(run.id).values()))
-    ):
-        why = f"left out {left}"
+def row_of(connection: Connection, run: records.Run | Damaged) -> RunRow:
+    if isinstance(run, Damaged):
+        unknown: dict[str, Any] = dict.fromkeys(("flow", "about", "created_at", "started_at", "finished_at"))
+        return RunRow(id=run.id, status="damaged", why=f"damaged: {run.sentence}", **unknown)
+    try:
+        why = _why(connection, run)
+    except DamagedRowError as error:  # of one of its steps
+        why = f"damaged: {error}"
     return RunRow(
         id=run.id,
         flow=run.flow,
@@ -98,6 +96,16 @@ def row_of(connection: Connection, run: records.Run) -> RunRow:
         finished_at=run.finished_at,
         why=why,
     )
+
+
+def _why(connection: Connection, run: records.Run) -> str | None:
+    """Raises DamagedRowError."""
+    if why := run.error.message if run.error else run.reason:
+        return why
+    if run.status in ("queued", "waiting"):
+        return stories.waits_of(find_waits(connection, run)) or None
+    left = stories.left_out(Journal(connection).steps(run.id).values()) if run.status == "succeeded" else ""
+    return f"left out {left}" if left else None
 
 
 def about(trigger: Any) -> str | None:
