@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 1_048_576  # bytes
 BODY_SECONDS = 10
+_NO_CHARACTER = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,10 @@ class Webhooks:
 
     def _keep(self, error: WebhookError, place: tuple[str, str], headers: Mapping[str, str], body: bytes) -> None:
         """For the pages, without secrets of the connection, which a sender that is set up wrongly may have sent."""
-        sent: dict[str, Any] = {"headers": dict(headers), "body": body[:KEPT].decode("utf-8", "replace")}
+        text = body[:KEPT].decode("utf-8", "replace")
+        if len(body) > KEPT:  # with this mark a secret that was cut is known by its beginning
+            text = f"{text.rstrip(_NO_CHARACTER)}…"
+        sent: dict[str, Any] = {"headers": dict(headers), "body": text}
         with suppress(ConnectorError):  # a connection that cannot be used has none
             sent = self.adapter.hide_secrets(sent, *place)
         self.refusals.keep(self.clock(), place, error.status, str(error), sent["headers"], sent["body"])

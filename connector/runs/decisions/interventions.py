@@ -91,7 +91,7 @@ def is_within(path: str, outer: str) -> bool:
 @undamaged("run_id", "number")
 def intervention_of(row: Row) -> Intervention:
     by, reason, undone, repeats = (json.loads(row[name] or "null") for name in ("by", "reason", "undone", "repeats"))
-    texts = (by, reason or "", row["step"] or "", *repeats)
+    texts = [by, *repeats, *(text for text in (reason, row["step"]) if text is not None)]
     if row["what"] not in get_args(What) or not all(isinstance(text, str) for text in texts):
         raise TypeError(row["what"])
     return Intervention(row["what"], Person(by, read_time(row["at"]), reason), row["step"], dict(undone), repeats)
