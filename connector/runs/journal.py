@@ -69,9 +69,7 @@ class Journal:
 
     def waiting(self, event_id: str) -> dict[str, datetime]:
         """The flows that wait for the entry that a webhook tells of, and when they start without it."""
-        rows = self._connection.execute(
-            "SELECT flow, due_at FROM waiting_starts WHERE event_id = ? ORDER BY flow", (event_id,)
-        )
+        rows = self._connection.execute("SELECT * FROM waiting_starts WHERE event_id = ? ORDER BY flow", (event_id,))
         return {row["flow"]: _due_of(row) for row in rows}
 
     def next_wake(self, only: Collection[str] | None = None, after: datetime | None = None) -> datetime | None:

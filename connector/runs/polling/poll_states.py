@@ -43,7 +43,8 @@ class PartitionFailure:
     connector: str
     connection: str
     list: str
-    failing_since: datetime
+    failing_since: datetime | None
+    """None where the row is damaged."""
     error: str
 
 
@@ -102,9 +103,15 @@ def poll_of(row: Row) -> PollState:
 
 
 def read_partition_failures(connection: Connection) -> tuple[PartitionFailure, ...]:
-    """Raises DamagedRowError."""
     rows = connection.execute("SELECT * FROM partition_failures ORDER BY connector, connection, list")
-    return tuple(partition_failure_of(row) for row in rows)
+    return tuple(_partition_failure_or_damaged(row) for row in rows)
+
+
+def _partition_failure_or_damaged(row: Row) -> PartitionFailure:
+    try:
+        return partition_failure_of(row)
+    except DamagedRowError as error:
+        return PartitionFailure(str(row["connector"]), str(row["connection"]), str(row["list"]), None, str(error))
 
 
 @undamaged("connector", "connection", "list")
