@@ -232,7 +232,7 @@ def step_of(row: Row) -> records.Step:
         finished_at=_time(row["finished_at"]),
         wake_at=_time(row["wake_at"]),
         kept=_object(row["kept"]) or {},
-        requests=_objects(row["requests"]),
+        requests=_objects(row["requests"]) or (),
     )
 
 
@@ -245,7 +245,7 @@ def attempt_of(row: Row) -> records.Attempt:
         sent_at=_time(row["sent_at"]),
         finished_at=_time(row["finished_at"]),
         error=_text_or_none(_value(row["error"])),
-        requests=_objects(row["requests"]),
+        requests=_objects(row["requests"]) or (),
     )
 
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connector.adapter import DEFAULT, Adapter
 from connector.errors import ConnectorError, StoreError, WebhookError
+from connector.exchanges import begin
 from connector.runs.intake import Intake
 from connector.server.refusals import KEPT, Refusals
 
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 1_048_576  # bytes
 BODY_SECONDS = 10
-_NO_CHARACTER = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,7 @@ class Webhooks:
 
     def _keep(self, error: WebhookError, place: tuple[str, str], headers: Mapping[str, str], body: bytes) -> None:
         """For the pages, without secrets of the connection, which a sender that is set up wrongly may have sent."""
-        text = body[:KEPT].decode("utf-8", "replace")
-        if len(body) > KEPT:  # with this mark a secret that was cut is known by its beginning
-            text = f"{text.rstrip(_NO_CHARACTER)}…"
-        sent: dict[str, Any] = {"headers": dict(headers), "body": text}
+        sent: dict[str, Any] = {"headers": dict(headers), "body": begin(body, KEPT)}
         with suppress(ConnectorError):  # a connection that cannot be used has none
             sent = self.adapter.hide_secrets(sent, *place)
         self.refusals.keep(self.clock(), place, error.status, str(error), sent["headers"], sent["body"])

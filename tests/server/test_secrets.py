@@ -26,6 +26,7 @@ from plugins import mail_server
 from server.conftest import Server, environment_of, serving
 from server.many_kinds import STATUSES, VISITORS, write_flows
 
+from connector.chatforge.webhooks import SIGNATURE_HEADER, sign
 from connector.runs.upkeep.tables import all_tables
 from connector.sandbox import Sandbox, SandboxSettings
 from connector.sandbox.server import running
@@ -142,6 +143,14 @@ def provoke(world: World) -> None:
         visit(world, f"ann{number}@example.com", "Leak")
     for email, name in VISITORS.items():
         visit(world, email, name)
+    known = json.dumps({"event": "other", "data": {}}).encode()
+    for name in ("WEBHOOK_SECRET", "OLD_SECRET"):
+        signed = {
+            SIGNATURE_HEADER: sign(known, SECRETS[name]),
+            "X-Secret": SECRETS[name],
+            "X-Cut": "x" * 185 + SECRETS[name],
+        }
+        assert world.client.post("/webhooks/chatforge", headers=signed, content=known).status_code in (200, 202)
     for path, headers, body in deliveries():
         assert world.client.post(path, headers=headers, content=body).status_code == 401
     for given in (SECRETS["PASSWORD"][:-1], SECRETS["PASSWORD"] + "x"):

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from connector.database import Connection
 from connector.errors import StoreError
@@ -198,7 +198,7 @@ async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
     story = stories.tell(view, acts_once(site.adapter))
     attempts: dict[str, list[AttemptShown]] = {}
     for one in view.attempts:
-        attempts.setdefault(one.step, []).append(_attempt(one))
+        attempts.setdefault(one.step, []).append(_attempt(view.run, one))
     return RunShown(
         run=row,
         sentence=story.sentence,
@@ -236,13 +236,19 @@ def _choice(view: RunView, forms: Mapping[str, list[FormField]], choice: stories
     )
 
 
-def _attempt(one: records.Attempt) -> AttemptShown:
+def _attempt(run: records.Run, one: records.Attempt) -> AttemptShown:
+    """Raises DamagedRowError."""
+    try:
+        requests = [RequestShown.model_validate(request) for request in one.requests]
+    except ValidationError as error:
+        place = f"run_id {run.id!r}, step {one.step!r}"
+        raise DamagedRowError(f"the row with {place} is damaged; restore the database from a backup") from error
     return AttemptShown(
         number=one.number,
         started_at=one.started_at,
         finished_at=one.finished_at,
         error=one.error,
-        requests=[RequestShown.model_validate(request) for request in one.requests],
+        requests=requests,
     )
 
 
