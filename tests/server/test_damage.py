@@ -17,6 +17,7 @@ from starlette.routing import Router
 
 from connector.adapter import Adapter
 from connector.registry import Registry
+from connector.runs.alerts import Alerts
 from connector.runs.store import Store
 from connector.runs.upkeep.tables import all_tables
 from connector.server.access import Access
@@ -77,7 +78,17 @@ def ask(database: Path, built_in: Registry) -> Iterator[Ask]:
     settings = load(database.parent, environ={"CHATFORGE_DATABASE_URL": f"sqlite:///{database}"})
     adapter, store = Adapter(built_in, settings), Store(database)
     serving = Serving(Maker(adapter, store, settings, lambda: None, lambda: NOW), [], None)
-    site = Site(adapter, store, settings, serving, database.parent, Refusals(), lambda: None, lambda: NOW)
+    site = Site(
+        adapter=adapter,
+        store=store,
+        settings=settings,
+        serving=serving,
+        folder=database.parent,
+        refusals=Refusals(),
+        wake=lambda: None,
+        clock=lambda: NOW,
+        alerts=Alerts(adapter, store, list, lambda: None, lambda: NOW),
+    )
     routes = Web(site, Access(None), Live(site, lambda: False)).routes()
     client = httpx.AsyncClient(transport=httpx.ASGITransport(Router(routes=routes)), base_url="http://localhost")
     with asyncio.Runner() as runner:

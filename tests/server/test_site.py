@@ -1,5 +1,6 @@
 import asyncio
 import threading
+from dataclasses import MISSING, fields
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,7 +14,8 @@ def test_few_reads_are_done_at_once_so_that_threads_are_left_for_others(tmp_path
     database = tmp_path / "runs.sqlite"
     write_file(database, lambda connection: connection.execute("CREATE TABLE t (a)"))
     settings = cast("Any", SimpleNamespace(database=database))
-    site = Site(NOTHING, NOTHING, settings, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
+    names = [one.name for one in fields(Site) if one.init and one.default_factory is MISSING]
+    site = Site(**dict.fromkeys(names, NOTHING) | {"settings": settings})
     counting, begun, go_on = threading.Lock(), threading.Semaphore(0), threading.Event()
     running = most = 0
 
