@@ -184,7 +184,20 @@ def _call(plugin: str, function: Callable[[Argument], Result], argument: Argumen
 
 
 def _write_forms(secret: str) -> Iterator[str]:
-    """The secret as it stands in texts, URLs, JSON, Python, HTML, hexadecimal and base64."""
+    """The secret as it stands in texts, URLs, JSON, Python, HTML, hexadecimal and base64, and each of these in JSON."""
+    for part in (secret, *_find_path(secret)):
+        for form in _write_once(part):
+            yield form
+            yield from (json.dumps(form)[1:-1], json.dumps(form, ensure_ascii=False)[1:-1])
+
+
+def _find_path(secret: str) -> Iterator[str]:
+    """Of an address that is a secret: what a server says of a request names its path alone."""
+    if found := re.fullmatch(r"https?://[^/]+(/.{7,})", secret):
+        yield found[1]
+
+
+def _write_once(secret: str) -> Iterator[str]:
     yield secret
     for url in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
         yield url

@@ -527,12 +527,13 @@ class Adapter:
     def _show(
         self, headers: Mapping[str, str], connector: str, connection: str, secrets: Sequence[str]
     ) -> dict[str, str]:
-        shown = shown_headers.show(headers.items())
+        """Secrets are hidden before the headers are cut: the beginning of one is not known as such."""
         try:
-            return dict(self.hide_secrets(shown, connector, connection))
+            hidden = self.hide_secrets(dict(headers), connector, connection)
         except ConnectorError:  # it takes webhooks and cannot be called
             hide = secrets_of(tuple(secrets)).hide
-            return {name: hide(value) for name, value in shown.items()}
+            hidden = {name: hide(value) for name, value in headers.items()}
+        return shown_headers.show(hidden.items())
 
     def read_webhook(self, connector: str, text: str) -> Event:
         """The event of a webhook that was accepted before, from its text. Raises WebhookError."""

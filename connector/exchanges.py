@@ -12,6 +12,7 @@ MOST = 20
 """Requests of an attempt that are kept, the last ones."""
 _LONGEST = 2_000
 """Characters of a URL or a body."""
+_NO_CHARACTER = "\ufffd"
 _ORDINARY = {"accept", "accept-encoding", "connection", "content-length", "host", "user-agent"}
 
 
@@ -54,7 +55,13 @@ def _body_of(request: httpx.Request) -> str:
 
 def _text(content: bytes) -> str:
     """Enough of it to be cut once secrets are hidden, which may be longer than what stands for them."""
-    return content[: 8 * _LONGEST].decode("utf-8", "replace")
+    return begin(content, 8 * _LONGEST)
+
+
+def begin(content: bytes, most: int) -> str:
+    """The text of the first `most` bytes. By the `…` where it is cut, who hides secrets knows the beginning of one."""
+    text = content[:most].decode("utf-8", "replace")
+    return text if len(content) <= most else f"{text.rstrip(_NO_CHARACTER)}…"
 
 
 def _cut(text: str) -> str:

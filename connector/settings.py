@@ -6,6 +6,7 @@ A value is looked up in the environment, then in `.env` of the current folder, t
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -328,6 +329,9 @@ def _shown(url: str) -> str:
 def _read_text(what: str, path: Path, missing: str | None = None) -> str:
     """The text of a file; `missing`, where that is given, where there is none."""
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise SettingsError(f"{what} {path} cannot be read: it is a device")  # which may have no end
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         if missing is not None and isinstance(error, FileNotFoundError):

@@ -12,6 +12,8 @@ from connector.cli.loading import load_settings
 from connector.cli.resend import print_starts, resend
 from connector.runs import records
 from connector.runs.journal import Journal
+from connector.runs.records import Damaged
+from connector.runs.search import EventFilter, find_events
 
 app = typer.Typer(help="Look at events, and decide one anew.", rich_markup_mode=None)
 
@@ -26,7 +28,8 @@ def list_events(
 
     Example: chatforge events list --held
     """
-    events = engines.read(load_settings().database, lambda connection: Journal(connection).events(limit, held=held))
+    wanted = EventFilter(held=held)
+    events = engines.read(load_settings().database, lambda connection: find_events(connection, wanted, limit))
     if as_json:
         output.write_json([_as_json(event) for event in events])
     elif not events:
@@ -34,16 +37,7 @@ def list_events(
     else:
         output.table(
             ("event", "received", "status", "name", "connection"),
-            (
-                (
-                    event.id,
-                    output.moment(event.received_at),
-                    output.status(event.status),
-                    event.name,
-                    f"{event.connector}/{event.connection}",
-                )
-                for event in events
-            ),
+            map(_cells, events),
         )
 
 
@@ -91,7 +85,21 @@ def show(
 app.command()(resend)
 
 
-def _as_json(event: records.Event) -> dict[str, Any]:
+def _cells(event: records.Event | Damaged) -> tuple[object, ...]:
+    if isinstance(event, Damaged):
+        return event.id, "", output.status("damaged"), f"damaged: {event.sentence}", ""
+    return (
+        event.id,
+        output.moment(event.received_at),
+        output.status(event.status),
+        event.name,
+        f"{event.connector}/{event.connection}",
+    )
+
+
+def _as_json(event: records.Event | Damaged) -> dict[str, Any]:
+    if isinstance(event, Damaged):
+        return {"id": event.id, "status": "damaged", "damaged": event.sentence}
     return {
         "id": event.id,
         "name": event.name,
@@ -107,5 +115,5 @@ def _pretty(text: str) -> str:
     """The body as indented JSON; its escapes keep control characters from the terminal."""
     try:
         return json.dumps(json.loads(text), indent=2)
-    except ValueError:  # Python reads no integer of more than 4,300 digits
+    except (ValueError, RecursionError):  # Python reads no integer of more than 4,300 digits
         return output.printable(text)

@@ -42,6 +42,8 @@ def export_host(
     if (foreign := _find_foreign(folder, export)) is not None:
         raise UsageError(f"{quoted_path(foreign)} was not written by an export, and is kept; give another --into")
     try:
+        for target in (folder / name for name in export.files):
+            _require_inside(folder, target)
         for name, content in export.files.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,6 +55,12 @@ def export_host(
     for operation, reason in export.left_out.items():
         output.line(f"left out {operation}: {reason}")
     return exits.DONE
+
+
+def _require_inside(folder: Path, target: Path) -> None:
+    """Raise UsageError where a link in the folder leads out of it."""
+    if not target.parent.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"{quoted_path(target.parent)} leads out of {quoted_path(folder)}, and is not written to")
 
 
 def _find_foreign(folder: Path, export: Export) -> Path | None:

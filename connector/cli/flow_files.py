@@ -1,6 +1,7 @@
 """Finds and checks flow files."""
 
 import gc
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -125,7 +126,7 @@ def load_flows(path: Path, catalogue: Catalogue) -> list[Flow]:
 
 def stamp_of(path: Path) -> object:
     """Changes when a flow file at the path, or one beside it, is written, added or removed."""
-    folder = path if path.is_dir() else path.parent
+    folder = path if os.path.isdir(path) else path.parent
     found = []
     with suppress(OSError):  # the folder is being replaced
         for one in _flow_files(folder):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ class _Suite:
 def _test_files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):
             here = [one for one in sorted(path.iterdir()) if one.name.endswith(_SUFFIXES) and one.is_file()]
             if not here:
                 raise UsageError(f"there is no test file (*.test.yaml) in the folder {quoted_path(path)}")

@@ -1,6 +1,7 @@
 """`chatforge init`."""
 
 import itertools
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -51,7 +52,7 @@ def init(
         into / "connections.yaml": "connections.yaml",
         into / ".env.example": "env.example",
     }
-    if there := [quoted_path(path) for path in files if path.exists()]:
+    if there := [quoted_path(path) for path in files if os.path.lexists(path)]:
         would = f"{', '.join(there)} would be overwritten"
         raise UsageError(f"{would}; nothing was written, give another --into, such as --into {_another(into)}")
     for path, template in files.items():

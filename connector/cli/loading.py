@@ -1,5 +1,6 @@
 """What most commands start with: the plugins and the settings."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,14 +14,15 @@ from connector.settings import Settings
 
 def load_settings(flows: Path | None = None) -> Settings:
     """The settings of this folder; connections.yaml lies beside the flows, which are in `flows` unless it is here."""
-    beside = flows.parent if flows and not flows.is_dir() else flows
+    # os.path says no of a name that no file can have; Path raises OSError.
+    beside = flows.parent if flows and not os.path.isdir(flows) else flows
     if beside is None and not Path("connections.yaml").exists() and Path("flows/connections.yaml").exists():
         beside = Path("flows")
     return settings.load(Path.cwd(), beside)
 
 
 def load_adapter(flows: Path | None = None) -> Adapter:
-    if flows is not None and not flows.exists():
+    if flows is not None and not os.path.exists(flows):
         raise SettingsError(f"--flows is {str(flows)!r}, which does not exist; name a folder or a flow")
     return Adapter(registry.load(), load_settings(flows))
 

@@ -91,8 +91,7 @@ def _show(found: _Polls, now: datetime) -> None:
 
 def _blocks(found: _Polls, now: datetime) -> Iterator[tuple[Text, Iterable[_Row]]]:
     for failure in found.failures:
-        since = f"since {_when(failure.failing_since, now)}: {failure.error}"
-        yield _title(failure), [("fails", since, "red")]
+        yield _title(failure), [("fails", _say_failing(failure, now), "red")]
     for state in found.states:
         yield _title(state, state.partition), _rows(state, now, executed=found.executed)
 
@@ -111,12 +110,17 @@ def _rows(state: PollState, now: datetime, *, executed: bool) -> Iterator[_Row]:
     whole = _when(state.swept_at, now) if state.swept_at else "not yet; a long list takes its time"
     yield "whole", whole, "dim"
     yield "entries", f"{state.entries:,}", "dim"
-    if watched and state.failing_since is not None:
-        yield "fails", f"since {_when(state.failing_since, now)}: {state.error}", "red"
+    if watched and state.error is not None:
+        yield "fails", _say_failing(state, now), "red"
     elif watched and executed:
         yield from _late_rows(state, now)
     if state.alert is not None:
         yield "alert", state.alert, "yellow"
+
+
+def _say_failing(one: PollState | PartitionFailure, now: datetime) -> str:
+    since = f"since {_when(one.failing_since, now)}: " if one.failing_since is not None else ""
+    return f"{since}{one.error}"
 
 
 def _late_rows(state: PollState, now: datetime) -> Iterator[_Row]:

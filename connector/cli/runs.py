@@ -17,9 +17,11 @@ from connector.cli.export import export
 from connector.cli.loading import load_adapter, load_settings
 from connector.cli.resolve import resolve
 from connector.cli.retry import retry
+from connector.database import Connection
 from connector.runs import records
 from connector.runs.effects import acts_once
-from connector.runs.records import RunStatus
+from connector.runs.journal import DamagedRowError
+from connector.runs.records import Damaged, RunStatus
 from connector.runs.search import RunFilter, find_runs
 from connector.runs.waits import RunView, Waiting, find_waits, read_view
 
@@ -45,7 +47,7 @@ def list_runs(
     wanted = RunFilter(flow=flow, status=status, text=text, since=_utc(since), until=_utc(until))
     runs = engines.read(
         load_settings().database,
-        lambda connection: [(run, find_waits(connection, run)) for run in find_runs(connection, wanted, limit)],
+        lambda connection: [_find_waits(connection, run) for run in find_runs(connection, wanted, limit)],
     )
     if as_json:
         output.write_json([_as_json(run, waiting) for run, waiting in runs])
@@ -53,18 +55,7 @@ def list_runs(
         output.line("no runs")
     else:
         output.table(
-            ("run", "flow", "status", "created", "took", "why"),
-            (
-                (
-                    run.id,
-                    run.flow,
-                    output.status(run.status),
-                    output.moment(run.created_at),
-                    output.seconds(run.started_at, run.finished_at),
-                    run.error.message if run.error else run.reason or waits.describe(run, waiting),
-                )
-                for run, waiting in runs
-            ),
+            ("run", "flow", "status", "created", "took", "why"), (_cells(run, waiting) for run, waiting in runs)
         )
 
 
@@ -106,7 +97,29 @@ def _utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment else None
 
 
-def _as_json(run: records.Run, waiting: Sequence[Waiting]) -> dict[str, Any]:
+def _find_waits(connection: Connection, run: records.Run | Damaged) -> tuple[records.Run | Damaged, list[Waiting]]:
+    try:
+        return run, find_waits(connection, run) if isinstance(run, records.Run) else []
+    except DamagedRowError as error:  # of one of its steps
+        return Damaged(run.id, str(error)), []
+
+
+def _cells(run: records.Run | Damaged, waiting: Sequence[Waiting]) -> tuple[object, ...]:
+    if isinstance(run, Damaged):
+        return run.id, "", output.status("damaged"), "", "", f"damaged: {run.sentence}"
+    return (
+        run.id,
+        run.flow,
+        output.status(run.status),
+        output.moment(run.created_at),
+        output.seconds(run.started_at, run.finished_at),
+        run.error.message if run.error else run.reason or waits.describe(run, waiting),
+    )
+
+
+def _as_json(run: records.Run | Damaged, waiting: Sequence[Waiting]) -> dict[str, Any]:
+    if isinstance(run, Damaged):
+        return {"id": run.id, "status": "damaged", "damaged": run.sentence}
     return {**timeline.as_json(run), "waits_for": [waits.as_json(one) for one in waiting]}
 
 

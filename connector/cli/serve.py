@@ -1,8 +1,9 @@
 """`chatforge serve`."""
 
 import logging
+import socket
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from connector.server.flow_files import FlowFile, FlowFiles, flows_of
 from connector.settings import Settings
 
 _LEFT = 10
+_HERE = "127.0.0.1"
 _NO_PUBLIC_URL = (
     "set CHATFORGE_PUBLIC_URL to the address under which ChatForge reaches this server, and paste the webhook address "
     "into the ChatForge dashboard, Integrations"
@@ -40,17 +42,30 @@ _ALSO_UNREAD = suppress(SystemExit)
 
 def serve(
     flows: Annotated[Path, typer.Option(help="A folder of flow files, or one file.")] = Path("flows"),
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = _HERE,
     port: Annotated[int, typer.Option(help="0 takes any free port.", min=0, max=65535)] = 8080,
     pages: Annotated[
         bool, typer.Option("--pages/--no-pages", help="Whether people can look at runs and events.")
     ] = True,
+    webhooks_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Webhooks come in here alone, and all else at --port; 0 takes any free port.",
+            min=0,
+            max=65535,
+            show_default=False,
+        ),
+    ] = None,
+    webhooks_host: Annotated[
+        str | None, typer.Option(help="The address of --webhooks-port; 127.0.0.1 without it.", show_default=False)
+    ] = None,
 ) -> None:
     """Receive webhooks and run flows until Ctrl-C, with pages to look at.
 
-    On an address that other machines reach, the pages need a password in CHATFORGE_PASSWORD.
+    On an address that other machines reach, the pages need a password in CHATFORGE_PASSWORD. With --webhooks-port
+    webhooks come in elsewhere, and the pages can stay at this machine.
 
-    Example: chatforge serve --flows flows --port 8080
+    Example: chatforge serve --flows flows --webhooks-host 0.0.0.0 --webhooks-port 8081
     """
     settings = load_settings(flows)
     log_lines.configure(settings.log_format, logging.INFO)
@@ -61,14 +76,20 @@ def serve(
     require_connections(adapter, loaded)
     _require_told(settings, loaded)
     access = _read_access(settings, host) if pages else None
-    listener = service.listen(host, port)
-    with listener:
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{listener.getsockname()[1]}"
+    with ExitStack() as listening:
+        listener = listening.enter_context(service.listen(host, port))
+        webhooks = _listen_apart(webhooks_host, webhooks_port, listener)
+        if webhooks is not None:
+            listening.enter_context(webhooks)
+        address = _address(host, listener)
+        apart = _address(webhooks_host or _HERE, webhooks) if webhooks is not None else None
 
         def started(upcoming: Mapping[str, datetime]) -> None:
             with _ALSO_UNREAD:
-                _announce(address, adapter, settings, loaded, upcoming)
+                output.line(f"listening on {address}; stop with Ctrl-C")
+                if apart is not None:
+                    output.line(f"also on   {apart}, for webhooks alone")
+                _announce(apart or address, adapter, settings, loaded, upcoming)
                 if access is not None:
                     output.line(f"pages     {address}/")
 
@@ -83,10 +104,27 @@ def serve(
                 folder=folder,
                 files=files,
                 access=access,
+                webhooks=webhooks,
                 tracers=tracers,
             )
     with _ALSO_UNREAD:
         output.line("stopped")
+
+
+def _listen_apart(host: str | None, port: int | None, listener: socket.socket) -> socket.socket | None:
+    """The socket of webhooks alone, where one was asked for. Raises UsageError and SettingsError."""
+    if port is None:
+        if host is not None:
+            raise UsageError(f"--webhooks-host {host} is the address of --webhooks-port; give that too, such as 8081")
+        return None
+    if port == listener.getsockname()[1]:
+        raise UsageError(f"--webhooks-port {port} is the port of the pages too; give another one, such as {port + 1}")
+    return service.listen(host or _HERE, port, "--webhooks-host and --webhooks-port")
+
+
+def _address(host: str, listener: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"
 
 
 def _find_files(path: Path, adapter: Adapter) -> FlowFiles:
@@ -144,7 +182,8 @@ def _read_access(settings: Settings, host: str) -> Access:
     if host not in LOOPBACK_NAMES and password is None:
         raise UsageError(
             f"with --host {host} other machines reach the pages, and there is no password: set CHATFORGE_PASSWORD, or "
-            "leave the pages out with --no-pages"
+            f"leave the pages out with --no-pages, or let only webhooks come in there: --webhooks-host {host} "
+            "--webhooks-port 8081 without --host"
         )
     public = urlsplit(settings.public_url or "").hostname
     return Access(password, frozenset(name for name in (public, host) if name))
@@ -153,7 +192,6 @@ def _read_access(settings: Settings, host: str) -> Access:
 def _announce(
     address: str, adapter: Adapter, settings: Settings, flows: list[Flow], upcoming: Mapping[str, datetime]
 ) -> None:
-    output.line(f"listening on {address}; stop with Ctrl-C")
     output.line(f"database  {settings.database}")
     for flow in flows:
         output.line(f"flow      {flow.name}, {_start(adapter, flow, upcoming)}")

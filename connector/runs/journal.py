@@ -3,14 +3,15 @@
 import json
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from connector.database import Connection, Row
 from connector.errors import StoreError
 from connector.runs import records
-from connector.runs.records import Failure, read_time, write_time
+from connector.runs.records import Damaged, EventStatus, Failure, RunStatus, StepStatus, read_time, write_time
 
 Record = TypeVar("Record")
+_RUN, _STEP, _EVENT = (frozenset(get_args(one)) for one in (RunStatus, StepStatus, EventStatus))
 
 
 class DamagedRowError(StoreError):
@@ -64,16 +65,12 @@ class Journal:
 
     def starts(self, event_id: str) -> list[records.Start]:
         rows = self._connection.execute("SELECT * FROM starts WHERE event_id = ? ORDER BY flow", (event_id,))
-        return [
-            records.Start(row["flow"], row["run_id"], _value(row["reason"]), held=bool(row["held"])) for row in rows
-        ]
+        return [start_of(row) for row in rows]
 
     def waiting(self, event_id: str) -> dict[str, datetime]:
         """The flows that wait for the entry that a webhook tells of, and when they start without it."""
-        rows = self._connection.execute(
-            "SELECT flow, due_at FROM waiting_starts WHERE event_id = ? ORDER BY flow", (event_id,)
-        )
-        return {row["flow"]: read_time(row["due_at"]) for row in rows}
+        rows = self._connection.execute("SELECT * FROM waiting_starts WHERE event_id = ? ORDER BY flow", (event_id,))
+        return {row["flow"]: _due_of(row) for row in rows}
 
     def next_wake(self, only: Collection[str] | None = None, after: datetime | None = None) -> datetime | None:
         """When the next waiting run goes on, of `only` and `after` a time where given."""
@@ -96,50 +93,114 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _failure(text: str | None) -> Failure | None:
-    return None if text is None else Failure(**json.loads(text))
+    if text is None:
+        return None
+    failure = Failure(**json.loads(text))
+    for value in (failure.step, failure.action, failure.message, failure.kind):
+        _fits(value, str)
+    _fits(failure.attempts, int)
+    return failure
 
 
-def undamaged(read: Callable[[Row], Record]) -> Callable[[Row], Record]:
-    """`read`, which raises DamagedRowError where the row cannot be read."""
-
-    def read_row(row: Row) -> Record:
-        try:
-            return read(row)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            place = ", ".join(f"{key} {row[key]!r}" for key in ("id", "run_id", "step") if key in row.keys())  # noqa: SIM118 - a Row is no mapping
-            raise DamagedRowError(f"the row with {place} is damaged; restore the database from a backup") from error
-
-    return read_row
+def _fits(value: Any, *kinds: type) -> Any:
+    if not isinstance(value, kinds):
+        raise TypeError(type(value).__name__)
+    return value
 
 
-@undamaged
+def _text(value: Any) -> str:
+    """Also where SQLite has kept something else in a column of texts."""
+    return str(_fits(value, str))
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _object(text: str | None) -> Any:
+    """An object or null."""
+    return _fits(_value(text), dict, type(None))
+
+
+def _objects(text: str | None) -> list[dict[str, Any]]:
+    return [_fits(one, dict) for one in _fits(_value(text) or [], list)]
+
+
+def _texts(text: str | None) -> dict[str, str] | None:
+    """An object of texts, or null."""
+    found = _object(text)
+    return found and {name: _text(value) for name, value in found.items()}
+
+
+def _one_of(value: Any, known: frozenset[Any]) -> Any:
+    if value not in known:
+        raise ValueError(value)
+    return value
+
+
+def undamaged(*key: str) -> Callable[[Callable[[Row], Record]], Callable[[Row], Record]]:
+    """Lets a function raise DamagedRowError where the row, of which the columns `key` are named, cannot be read."""
+
+    def decorate(read: Callable[[Row], Record]) -> Callable[[Row], Record]:
+        def read_row(row: Row) -> Record:
+            try:
+                return read(row)
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+                place = ", ".join(f"{name} {row[name]!r}" for name in key)
+                raise DamagedRowError(f"the row with {place} is damaged; restore the database from a backup") from error
+
+        return read_row
+
+    return decorate
+
+
+def readable(read: Callable[[Row], Record], row: Row) -> Record | Damaged:
+    """What `read` makes of a row with an `id`, or that it is damaged."""
+    try:
+        return read(row)
+    except DamagedRowError as error:
+        return Damaged(str(row["id"]), str(error))
+
+
+@undamaged("id")
 def event_of(row: Row) -> records.Event:
     return records.Event(
         id=row["id"],
-        connector=row["connector"],
-        connection=row["connection"],
-        name=_value(row["name"]),
+        connector=_text(row["connector"]),
+        connection=_text(row["connection"]),
+        name=_text(_value(row["name"])),
         occurred_at=_time(row["occurred_at"]),
         received_at=read_time(row["received_at"]),
-        status=row["status"],
-        text=_value(row["text"]),
+        status=_one_of(row["status"], _EVENT),
+        text=_text_or_none(_value(row["text"])),
         identity=row["identity"],
-        source=row["source"],
-        headers=_value(row["headers"]),
+        source=_text(row["source"]),  # type: ignore[arg-type] # a later version may know more of them
+        headers=_texts(row["headers"]),
         exact=bool(row["exact"]),
     )
 
 
-@undamaged
+@undamaged("event_id", "flow")
+def start_of(row: Row) -> records.Start:
+    reason = _text_or_none(_value(row["reason"]))
+    return records.Start(_text(row["flow"]), _text_or_none(row["run_id"]), reason, held=bool(row["held"]))
+
+
+@undamaged("event_id", "flow")
+def _due_of(row: Row) -> datetime:
+    return read_time(row["due_at"])
+
+
+@undamaged("id")
 def run_of(row: Row) -> records.Run:
     return records.Run(
         id=row["id"],
-        flow=row["flow"],
-        revision=row["revision"],
-        event_id=row["event_id"],
-        trigger=_value(row["trigger"]),
-        status=row["status"],
-        epoch=row["epoch"],
+        flow=_text(row["flow"]),
+        revision=_text(row["revision"]),
+        event_id=_text(row["event_id"]),
+        trigger=_object(row["trigger"]),
+        status=_one_of(row["status"], _RUN),
+        epoch=_fits(row["epoch"], int),
         created_at=read_time(row["created_at"]),
         started_at=_time(row["started_at"]),
         finished_at=_time(row["finished_at"]),
@@ -148,34 +209,34 @@ def run_of(row: Row) -> records.Run:
         error=_failure(row["error"]),
         without_once=bool(row["without_once"]),
         backfill=bool(row["backfill"]),
-        worked=row["worked"],
-        reason=_value(row["reason"]),
+        worked=_fits(row["worked"], int, float),
+        reason=_text_or_none(_value(row["reason"])),
         lane=_value(row["lane"]),
-        cancelling=_value(row["cancelling"]),
-        trace=row["trace"],
+        cancelling=_text_or_none(_value(row["cancelling"])),
+        trace=_text_or_none(row["trace"]),
     )
 
 
-@undamaged
+@undamaged("run_id", "step")
 def step_of(row: Row) -> records.Step:
     return records.Step(
         id=row["step"],
-        action=row["action"],
-        status=row["status"],
-        input=_value(row["input"]),
+        action=_text(row["action"]),
+        status=_one_of(row["status"], _STEP),
+        input=_object(row["input"]),
         output=_value(row["output"]),
-        reason=_value(row["reason"]),
+        reason=_text_or_none(_value(row["reason"])),
         error=_failure(row["error"]),
-        attempts=row["attempts"],
+        attempts=_fits(row["attempts"], int),
         started_at=read_time(row["started_at"]),
         finished_at=_time(row["finished_at"]),
         wake_at=_time(row["wake_at"]),
-        kept=_value(row["kept"]) or {},
-        requests=_value(row["requests"]) or (),
+        kept=_object(row["kept"]) or {},
+        requests=_objects(row["requests"]) or (),
     )
 
 
-@undamaged
+@undamaged("run_id", "step")
 def attempt_of(row: Row) -> records.Attempt:
     return records.Attempt(
         step=row["step"],
@@ -183,12 +244,12 @@ def attempt_of(row: Row) -> records.Attempt:
         started_at=read_time(row["started_at"]),
         sent_at=_time(row["sent_at"]),
         finished_at=_time(row["finished_at"]),
-        error=_value(row["error"]),
-        requests=_value(row["requests"]) or (),
+        error=_text_or_none(_value(row["error"])),
+        requests=_objects(row["requests"]) or (),
     )
 
 
-@undamaged
+@undamaged("run_id", "step")
 def last_attempt_of(row: Row) -> records.Attempt:
     error = _failure(row["error"])
     return records.Attempt(

@@ -69,7 +69,7 @@ def read(rows: Iterable[Row]) -> Pins:
     return {row["step"]: pin_of(row) for row in rows}
 
 
-@undamaged
+@undamaged("run_id", "step")
 def pin_of(row: Row) -> Pin:
     return Pin(**json.loads(row["pin"]))
 

@@ -11,6 +11,7 @@ from connector.declare import Source
 
 RunStatus = Literal["queued", "running", "waiting", "held", "succeeded", "failed", "cancelled"]
 StepStatus = Literal["started", "sending", "waiting", "succeeded", "failed", "skipped", "held"]
+EventStatus = Literal["accepted", "held"]
 
 LONGEST_KEY = 500
 """Characters of JSON."""
@@ -42,7 +43,7 @@ class Event:
     name: str
     occurred_at: datetime | None
     received_at: datetime
-    status: Literal["accepted", "held"]
+    status: EventStatus
     text: str | None
     """None once it was removed."""
     identity: str
@@ -51,6 +52,14 @@ class Event:
     """Those of a webhook."""
     exact: bool = True
     """Whether the signature of a webhook fits its body as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A run or an event whose row this package did not write like that; a list goes on with the others."""
+
+    id: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +157,8 @@ def write_time(moment: datetime) -> str:
 
 
 def read_time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    """Raises ValueError and TypeError for what `write_time` has not written."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"the time {text!r} has no zone")
+    return moment

@@ -2,12 +2,12 @@
 
 import json
 
-from connector.database import Connection
+from connector.database import Connection, Row
 from connector.flows.calls import NoFlow
 from connector.flows.catalogue import Catalogue
 from connector.flows.check import check
 from connector.flows.flow import Flow
-from connector.runs.journal import DamagedRowError
+from connector.runs.journal import DamagedRowError, undamaged
 
 
 def keep(connection: Connection, flow: Flow) -> None:
@@ -22,7 +22,7 @@ def keep(connection: Connection, flow: Flow) -> None:
 
 
 def load(connection: Connection, revision: str, catalogue: Catalogue) -> Flow | str:
-    """The flow, or why it no longer checks. Raises DamagedRowError where it is not there."""
+    """The flow, or why it no longer checks. Raises DamagedRowError, also where it is not there."""
     return _load(connection, revision, catalogue, {})
 
 
@@ -37,7 +37,7 @@ def _check(connection: Connection, revision: str, catalogue: Catalogue, known: d
     row = connection.execute("SELECT * FROM revisions WHERE id = ?", (revision,)).fetchone()
     if row is None:
         raise DamagedRowError(f"the database has no revision {revision!r}; restore it from a backup")
-    calls: dict[str, str] = json.loads(row["calls"])
+    source, calls = _texts_of(row)
 
     def find(name: str) -> Flow | NoFlow:
         found = (
@@ -47,5 +47,14 @@ def _check(connection: Connection, revision: str, catalogue: Catalogue, known: d
         )
         return NoFlow(found, "") if isinstance(found, str) else found
 
-    checked = check(json.loads(row["source"]), row["flow"], catalogue, find)
+    checked = check(source, row["flow"], catalogue, find)
     return checked.flow or f"the flow no longer checks: {checked.problems[0].message}"
+
+
+@undamaged("id")
+def _texts_of(row: Row) -> tuple[str, dict[str, str]]:
+    """The text of the flow, and the revisions of those that it calls."""
+    source, calls = json.loads(row["source"]), dict(json.loads(row["calls"]))
+    if not all(isinstance(text, str) for text in (source, row["flow"], *calls.values())):
+        raise TypeError(row["flow"])
+    return source, calls

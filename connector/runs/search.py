@@ -8,8 +8,8 @@ from typing import Any
 
 from connector.database import Connection
 from connector.runs import records
-from connector.runs.journal import event_of, run_of
-from connector.runs.records import RunStatus, first_id
+from connector.runs.journal import event_of, readable, run_of
+from connector.runs.records import Damaged, RunStatus, first_id
 
 _RUN_TEXTS = ("trigger", "error", "reason", "outputs")
 _EVENT_TEXTS = ("text", "name")
@@ -36,7 +36,7 @@ class EventFilter:
     """The id of an event: only older ones."""
 
 
-def find_runs(connection: Connection, wanted: RunFilter, limit: int) -> list[records.Run]:
+def find_runs(connection: Connection, wanted: RunFilter, limit: int) -> list[records.Run | Damaged]:
     """Newest first."""
     conditions = {
         "flow = :flow": wanted.flow,
@@ -50,10 +50,10 @@ def find_runs(connection: Connection, wanted: RunFilter, limit: int) -> list[rec
     if wanted.status not in (None, "succeeded"):
         where += " AND status <> 'succeeded'"  # in these words the index of such runs is used
     query = f"SELECT * FROM runs WHERE {where} ORDER BY id DESC LIMIT :limit"  # noqa: S608 - conditions of ours
-    return [run_of(row) for row in connection.execute(query, {**values, "limit": limit})]
+    return [readable(run_of, row) for row in connection.execute(query, {**values, "limit": limit})]
 
 
-def find_events(connection: Connection, wanted: EventFilter, limit: int) -> list[records.Event]:
+def find_events(connection: Connection, wanted: EventFilter, limit: int) -> list[records.Event | Damaged]:
     """Newest first."""
     conditions = {
         "name = :name": wanted.name and json.dumps(wanted.name),
@@ -64,7 +64,7 @@ def find_events(connection: Connection, wanted: EventFilter, limit: int) -> list
     if wanted.held:
         where += " AND status = 'held'"
     query = f"SELECT * FROM events WHERE {where} ORDER BY id DESC LIMIT :limit"  # noqa: S608 - conditions of ours
-    return [event_of(row) for row in connection.execute(query, {**values, "limit": limit})]
+    return [readable(event_of, row) for row in connection.execute(query, {**values, "limit": limit})]
 
 
 def _where(conditions: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -45,7 +45,7 @@ def _before(connection: Connection, run: records.Run) -> Iterator[Waiting]:
         (run.id,),
     ).fetchall()
     limit = connection.execute("SELECT lane_limit FROM runs WHERE id = ?", (run.id,)).fetchone()["lane_limit"]
-    if ids and len(ids) >= limit:
+    if ids and isinstance(limit, int) and len(ids) >= limit:
         found = [Journal(connection).run(row["id"]) for row in ids]
         yield Waiting("runs", runs=tuple(one for one in found if one), key=run.lane)
 

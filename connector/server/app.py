@@ -11,10 +11,11 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connector.adapter import DEFAULT, Adapter
 from connector.errors import ConnectorError, StoreError, WebhookError
+from connector.exchanges import begin
 from connector.runs.intake import Intake
 from connector.server.meter import Meter
 from connector.server.refusals import KEPT, Refusals
@@ -65,14 +66,36 @@ class Webhooks:
 
     def _keep(self, error: WebhookError, place: tuple[str, str], headers: Mapping[str, str], body: bytes) -> None:
         """For the pages, without secrets of the connection, which a sender that is set up wrongly may have sent."""
-        sent: dict[str, Any] = {"headers": dict(headers), "body": body[:KEPT].decode("utf-8", "replace")}
+        sent: dict[str, Any] = {"headers": dict(headers), "body": begin(body, KEPT)}
         with suppress(ConnectorError):  # a connection that cannot be used has none
             sent = self.adapter.hide_secrets(sent, *place)
         self.refusals.keep(self.clock(), place, error.status, str(error), sent["headers"], sent["body"])
 
 
-def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]], pages: Sequence[BaseRoute]) -> Router:
-    """The ASGI app. `ready` says why the server is not ready, or None."""
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Webhooks at a port of their own: one listener can be open to the world, the other one to people of the house."""
+
+    port: int
+    webhooks: ASGIApp
+    others: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """By the socket that took the connection, which nothing that was sent changes."""
+        _, port = scope.get("server") or (None, self.port)
+        await (self.webhooks if port == self.port else self.others)(scope, receive, send)
+
+
+def create_app(
+    webhooks: Webhooks,
+    ready: Callable[[], Awaitable[str | None]],
+    pages: Sequence[BaseRoute],
+    webhooks_port: int | None = None,
+) -> ASGIApp:
+    """The ASGI app. `ready` says why the server is not ready, or None.
+
+    With `webhooks_port` webhooks are answered only there, and all else only elsewhere, but for /healthz.
+    """
 
     async def healthz(_request: Request) -> Response:
         return _json({"status": "ok"}, 200)
@@ -81,16 +104,20 @@ def create_app(webhooks: Webhooks, ready: Callable[[], Awaitable[str | None]], p
         reason = await ready()
         return _json({"status": "ready"}, 200) if reason is None else _json({"status": reason}, 503)
 
-    return Router(
-        routes=[
-            Route("/webhooks/{connector}", webhooks, methods=["POST"]),
-            Route("/webhooks/{connector}/{connection}", webhooks, methods=["POST"]),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            *pages,
-        ],
-        redirect_slashes=False,  # the address to go to would be made of a Host that nobody has looked at
-    )
+    alive = Route("/healthz", healthz)
+    received = [
+        Route("/webhooks/{connector}", webhooks, methods=["POST"]),
+        Route("/webhooks/{connector}/{connection}", webhooks, methods=["POST"]),
+    ]
+    others = [Route("/readyz", readyz), *pages]  # what is not ready may name the database
+    if webhooks_port is None:
+        return _route([*received, alive, *others])
+    return Apart(webhooks_port, _route([*received, alive]), _route([alive, *others]))
+
+
+def _route(routes: Sequence[BaseRoute]) -> Router:
+    # The address to go to would be made of a Host that nobody has looked at.
+    return Router(routes=routes, redirect_slashes=False)
 
 
 async def read_body(request: Request) -> bytes:

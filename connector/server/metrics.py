@@ -42,7 +42,7 @@ def _read(connection: Connection) -> list[Metric]:
 def _runs(connection: Connection) -> Metric:
     found = GaugeMetricFamily("chatforge_runs", "Runs that are kept, by status.", labels=["flow", "status"])
     for row in connection.execute("SELECT flow, status, count(*) AS runs FROM runs GROUP BY flow, status"):
-        found.add_metric([row["flow"], row["status"]], row["runs"])
+        found.add_metric([str(row["flow"]), str(row["status"])], row["runs"])  # a damaged row may have bytes there
     return found
 
 
@@ -80,5 +80,5 @@ def _polls(polls: Iterable[PollState]) -> list[Metric]:
         for metric, moment in ((polled, poll.polled_at), (swept, poll.swept_at)):
             if moment is not None:
                 metric.add_metric(place, moment.timestamp())
-        failing.add_metric(place, poll.failing_since is not None)
+        failing.add_metric(place, poll.error is not None)
     return [polled, swept, failing]

@@ -15,7 +15,6 @@ from typing import Protocol
 
 import uvicorn
 import uvloop
-from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from connector import engines
@@ -33,7 +32,6 @@ from connector.runs.upkeep.integrity import Integrity
 from connector.runs.worker import Worker
 from connector.server.access import Access
 from connector.server.app import Webhooks, create_app
-from connector.server.batches import Batches
 from connector.server.deadline import Deadline
 from connector.server.flow_files import FlowFiles
 from connector.server.live import Live
@@ -62,7 +60,7 @@ class _Part(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    app: Router
+    app: ASGIApp
     working: asyncio.Task[None]
     """What the worker and those who start runs do."""
     stop_working: Callable[[], None]
@@ -96,15 +94,15 @@ class Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises SettingsError where the address cannot be had."""
+def listen(host: str, port: int, options: str = "--host and --port") -> socket.socket:
+    """A listening socket. Raises SettingsError where the address, which `options` chose, cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise SettingsError(
-            f"cannot listen on {host}:{port}: {reason}; choose another address with --host and --port"
+            f"cannot listen on {host}:{port}: {reason}; choose another address with {options}"
         ) from error
     # asyncio does this only for sockets that it makes itself; without it an answer may wait for 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -123,23 +121,27 @@ def serve(
     files: FlowFiles | None = None,
     access: Access | None = None,
     tracers: Sequence[Observer] = (),
+    webhooks: socket.socket | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. `started` is called once webhooks are answered. Raises StoreError.
 
     Without `access` there are no pages. `folder` is where the flows lie; with `files` they are taken over as they
-    change. `tracers` are told how runs go on.
+    change. With `webhooks`, another listening socket at another port, webhooks are answered only there. `tracers` are
+    told how runs go on.
     """
+    listeners = [listener] if webhooks is None else [listener, webhooks]
+    port = None if webhooks is None else webhooks.getsockname()[1]
 
     async def work() -> None:
         store = Store(settings.database, hold, failpoint)
         async with (
             Adapter(registry, settings) as adapter,
-            _working(adapter, store, flows, settings, folder, files, access, tracers) as parts,
+            _working(adapter, store, flows, settings, folder, files, access, port, tracers) as parts,
         ):
             server = Server(configure(parts.app), parts.stop_working, deadline)
             parts.working.add_done_callback(lambda _: server.handle_exit(signal.SIGTERM, None))
             announcing = asyncio.create_task(_announce(server, parts, started))
-            await server.serve(sockets=[listener])
+            await server.serve(sockets=listeners)
             await announcing
 
     deadline = Deadline()
@@ -178,6 +180,7 @@ async def _working(
     folder: Path,
     files: FlowFiles | None,
     access: Access | None,
+    webhooks_port: int | None,
     tracers: Sequence[Observer],
 ) -> AsyncIterator[_Parts]:
     """The app, and what works behind it."""
@@ -210,15 +213,14 @@ async def _working(
             folder=folder,
             alerts=alerts,
             refusals=refusals,
-            batches=Batches(),
             wake=worker.wake,
             clock=_now,
             sampler=sampler,
             meter=meter,
         )
         pages = Web(site, access, Live(site, lambda: stopped.is_set())).routes() if access else []
-        webhooks = Webhooks(adapter, lambda: serving.intake, refusals, _now, meter)
-        app = create_app(webhooks, Readiness(working, store, integrity).fault, pages)
+        received = Webhooks(adapter, lambda: serving.intake, refusals, _now, meter)
+        app = create_app(received, Readiness(working, store, integrity).fault, pages, webhooks_port)
         yield _Parts(app, working, stop, lambda: serving.upcoming)
     finally:
         stop()

@@ -22,6 +22,8 @@ from connector.server.tries import Tries
 from connector.settings import Settings
 
 Result = TypeVar("Result")
+_MOST_READS = 4
+"""At once: a search through a long journal takes seconds, and the threads are those of flows and tests too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,19 @@ class Site:
     folder: Path
     alerts: Alerts
     refusals: Refusals
-    batches: Batches
     wake: Callable[[], None]
     clock: Callable[[], datetime]
     sampler: Sampler
     meter: Meter
+    batches: Batches = field(default_factory=Batches)
     tries: Tries = field(default_factory=Tries)
+    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_READS))
 
     @property
     def flows(self) -> Sequence[Flow]:
         return self.serving.flows
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """Read one state of the database, on another thread: a search may take long."""
-        return await asyncio.to_thread(engines.read, self.settings.database, work)
+        """Read one state of the database, on another thread: a search may take long, and few are done at once."""
+        async with self._reading:
+            return await asyncio.to_thread(engines.read, self.settings.database, work)

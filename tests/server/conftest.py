@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -115,19 +115,34 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
+def environment_of(sandbox: Sandbox) -> dict[str, str]:
+    """What a server needs to talk to the sandbox."""
+    return {
+        "PATH": os.environ["PATH"],
+        "CHATFORGE_BASE_URL": sandbox.url,
+        "CHATFORGE_API_KEY": sandbox.api_key,
+        "CHATFORGE_WEBHOOK_SECRET": sandbox.webhook_secret,
+        "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite",
+    }
+
+
+@contextmanager
+def serving(server: Server, *options: str) -> Iterator[Server]:
+    """For a server that several tests share."""
+    try:
+        yield server.start("--port", "0", *options)
+    finally:
+        if server.process and server.process.poll() is None:
+            server.stop(signal.SIGKILL)
+
+
 @pytest.fixture
 def make_server(tmp_path: Path, sandbox: Sandbox) -> Iterator[Callable[..., Server]]:
     """Makes servers that share a folder, so that a second one finds what the first one left."""
     made: list[Server] = []
 
     def make(**changes: Any) -> Server:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "CHATFORGE_BASE_URL": sandbox.url,
-            "CHATFORGE_API_KEY": sandbox.api_key,
-            "CHATFORGE_WEBHOOK_SECRET": sandbox.webhook_secret,
-            "CHATFORGE_DATABASE_URL": "sqlite:///runs.sqlite",
-        } | changes.pop("environment", {})
+        environment = environment_of(sandbox) | changes.pop("environment", {})
         server = Server(tmp_path, environment, **changes)
         made.append(server)
         return server

@@ -14,7 +14,8 @@ from connector.engines import Address
 from connector.errors import InputError
 from connector.hosts.mcp.tools import run_action, write_json
 from connector.runs import records
-from connector.runs.journal import Journal
+from connector.runs.records import Damaged
+from connector.runs.search import RunFilter, find_runs
 from connector.runs.waits import read_view
 
 _JSON = "application/json"
@@ -84,8 +85,10 @@ class Resources:
     async def _runs(self) -> list[dict[str, Any]]:
         if not engines.exists(self.database):
             return []
-        runs = engines.read(self.database, lambda connection: Journal(connection).runs(_MOST_RUNS))
-        return [self._shown(run) for run in runs]
+        runs = engines.read(self.database, lambda connection: find_runs(connection, RunFilter(), _MOST_RUNS))
+        return [
+            self._shown(run) if isinstance(run, records.Run) else {"run": run.id, "status": "damaged"} for run in runs
+        ]
 
     async def _run(self, run_id: str) -> dict[str, Any]:
         found = None
@@ -97,8 +100,10 @@ class Resources:
         whole = {"trigger": found.run.trigger, "outputs": found.run.outputs} if self.personal else {}
         return {**self._shown(found.run), **whole, "steps": steps}
 
-    def _shown(self, run: records.Run) -> dict[str, Any]:
+    def _shown(self, run: records.Run | Damaged) -> dict[str, Any]:
         """An error quotes what a visitor wrote, so without personal data its kind has to do."""
+        if isinstance(run, Damaged):
+            return {"run": run.id, "status": "damaged"}
         error: dict[str, Any] | None = None
         if run.error:
             error = {"step": run.error.step, "kind": run.error.kind}

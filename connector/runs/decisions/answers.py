@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connector.database import Connection
+from connector.database import Connection, Row
+from connector.runs.journal import undamaged
 from connector.runs.records import read_time, write_time
 
 
@@ -29,7 +30,12 @@ def give(connection: Connection, run_id: str, step: str, answer: Answer) -> Answ
 
 
 def find(connection: Connection, run_id: str, step: str) -> Answer | None:
+    """None where nobody has answered. Raises DamagedRowError."""
     row = connection.execute("SELECT * FROM answers WHERE run_id = ? AND step = ?", (run_id, step)).fetchone()
-    if row is None:
-        return None
-    return Answer(bool(row["approved"]), row["by"], read_time(row["at"]), json.loads(row["form"]))
+    return None if row is None else answer_of(row)
+
+
+@undamaged("run_id", "step")
+def answer_of(row: Row) -> Answer:
+    form = dict(json.loads(row["form"]))
+    return Answer(bool(row["approved"]), row["by"], read_time(row["at"]), form)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from connector.database import Connection, Row
 from connector.errors import ConnectorError
@@ -92,7 +92,10 @@ def is_within(path: str, outer: str) -> bool:
     return path == outer or path.startswith((f"{outer}/", f"{outer}["))
 
 
-@undamaged
+@undamaged("run_id", "number")
 def intervention_of(row: Row) -> Intervention:
     by, reason, undone, repeats = (json.loads(row[name] or "null") for name in ("by", "reason", "undone", "repeats"))
-    return Intervention(row["what"], Person(by, read_time(row["at"]), reason), row["step"], undone, repeats)
+    texts = [by, *repeats, *(text for text in (reason, row["step"]) if text is not None)]
+    if row["what"] not in get_args(What) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(row["what"])
+    return Intervention(row["what"], Person(by, read_time(row["at"]), reason), row["step"], dict(undone), repeats)

@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from connector.database import Connection
+from connector.database import Connection, Row
+from connector.runs.journal import DamagedRowError, undamaged
 from connector.runs.records import read_time
 
 
@@ -23,6 +24,7 @@ class PollState:
     """That are known of it."""
     failing_since: datetime | None
     error: str | None
+    """Why it fails; also that its row is damaged, where nothing else is known but the names."""
     alert: str | None
     retired_at: datetime | None
     """When the partition was found gone."""
@@ -41,7 +43,8 @@ class PartitionFailure:
     connector: str
     connection: str
     list: str
-    failing_since: datetime
+    failing_since: datetime | None
+    """None where the row is damaged."""
     error: str
 
 
@@ -63,39 +66,60 @@ def read_polls(connection: Connection) -> tuple[PollState, ...]:
         "SELECT p.*, (SELECT count(*) FROM observed WHERE poll_id = p.id) AS entries FROM polls p "
         "ORDER BY connector, connection, list, retired_at IS NOT NULL, unwatched_at IS NOT NULL, id"
     )
-    return tuple(
-        PollState(
-            connector=row["connector"],
-            connection=row["connection"],
-            list=row["list"],
-            partition=json.loads(row["partition"]),
-            polled_at=_time(row["polled_at"]),
-            swept_at=_time(row["swept_at"]),
-            entries=row["entries"],
-            failing_since=_time(row["failing_since"]),
-            error=json.loads(row["error"]) if row["error"] else None,
-            alert=row["alert"],
-            retired_at=_time(row["retired_at"]),
-            due_at=_time(row["due_at"]),
-            stretch=row["stretch"],
-            unwatched_at=_time(row["unwatched_at"]),
-        )
-        for row in rows
+    return tuple(_poll_or_damaged(row) for row in rows)
+
+
+def _poll_or_damaged(row: Row) -> PollState:
+    try:
+        return poll_of(row)
+    except DamagedRowError as error:
+        names = (str(row["connector"]), str(row["connection"]), str(row["list"]), str(row["partition"])[:100])
+        return PollState(*names, None, None, row["entries"], None, str(error), None, None, None, 1, None)
+
+
+@undamaged("id")
+def poll_of(row: Row) -> PollState:
+    partition, error = json.loads(row["partition"]), json.loads(row["error"]) if row["error"] else None
+    given = [text for text in (error, row["alert"]) if text is not None]
+    texts = [row["connector"], row["connection"], row["list"], partition, *given]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(texts)
+    return PollState(
+        connector=row["connector"],
+        connection=row["connection"],
+        list=row["list"],
+        partition=partition,
+        polled_at=_time(row["polled_at"]),
+        swept_at=_time(row["swept_at"]),
+        entries=row["entries"],
+        failing_since=_time(row["failing_since"]),
+        error=error,
+        alert=row["alert"],
+        retired_at=_time(row["retired_at"]),
+        due_at=_time(row["due_at"]),
+        stretch=float(row["stretch"]),
+        unwatched_at=_time(row["unwatched_at"]),
     )
 
 
 def read_partition_failures(connection: Connection) -> tuple[PartitionFailure, ...]:
     rows = connection.execute("SELECT * FROM partition_failures ORDER BY connector, connection, list")
-    return tuple(
-        PartitionFailure(
-            row["connector"],
-            row["connection"],
-            row["list"],
-            read_time(row["failing_since"]),
-            json.loads(row["error"]),
-        )
-        for row in rows
-    )
+    return tuple(_partition_failure_or_damaged(row) for row in rows)
+
+
+def _partition_failure_or_damaged(row: Row) -> PartitionFailure:
+    try:
+        return partition_failure_of(row)
+    except DamagedRowError as error:
+        return PartitionFailure(str(row["connector"]), str(row["connection"]), str(row["list"]), None, str(error))
+
+
+@undamaged("connector", "connection", "list")
+def partition_failure_of(row: Row) -> PartitionFailure:
+    error = json.loads(row["error"])
+    if not isinstance(error, str):
+        raise TypeError(error)
+    return PartitionFailure(row["connector"], row["connection"], row["list"], read_time(row["failing_since"]), error)
 
 
 def read_waiting(connection: Connection) -> tuple[WaitingWebhooks, ...]:

@@ -8,9 +8,11 @@ from typing import Any
 from connector import engines
 from connector.database import Columns, Connection, Row
 from connector.engines import Address
+from connector.runs.decisions.answers import answer_of
 from connector.runs.decisions.interventions import intervention_of
-from connector.runs.journal import DamagedRowError, attempt_of, event_of, last_attempt_of, run_of, step_of
+from connector.runs.journal import DamagedRowError, attempt_of, event_of, last_attempt_of, run_of, start_of, step_of
 from connector.runs.pins import pin_of
+from connector.runs.polling.poll_states import partition_failure_of, poll_of
 from connector.runs.upkeep.migrations import VERSION, find_strange, find_version
 from connector.runs.upkeep.tables import all_tables, find_missing, read_parts
 
@@ -24,10 +26,14 @@ def _read_step(row: Row) -> None:
 READERS: dict[str, Callable[[Row], Any]] = {
     "events": event_of,
     "runs": run_of,
+    "starts": start_of,
     "steps": _read_step,
     "attempts": attempt_of,
     "pins": pin_of,
+    "answers": answer_of,
     "interventions": intervention_of,
+    "polls": poll_of,
+    "partition_failures": partition_failure_of,
 }
 MOST = 10
 """Faults of one kind that are named."""

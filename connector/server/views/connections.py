@@ -48,7 +48,7 @@ async def read_connections(site: Site, wanted: ConnectionsParams) -> Connections
 
 def _find_failing(connection: Connection) -> dict[tuple[str, str], str]:
     """Why the lists of a connection are not polled."""
-    polls = [one for one in read_polls(connection) if one.failing_since is not None and one.retired_at is None]
+    polls = [one for one in read_polls(connection) if one.error is not None and one.retired_at is None]
     lists = {(one.connector, one.connection): one.error or "" for one in polls}
     return lists | {(one.connector, one.connection): one.error for one in read_partition_failures(connection)}
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from connector.database import Connection
 from connector.declare import connector_of
 from connector.runs import records, stories
-from connector.runs.journal import Journal
-from connector.runs.records import RunStatus
+from connector.runs.journal import DamagedRowError, Journal
+from connector.runs.records import Damaged, RunStatus
 from connector.runs.search import EventFilter, find_events
 from connector.server.pages import Page, Params
 from connector.server.site import Site
@@ -46,14 +46,17 @@ class StartShown(BaseModel):
 
 
 class EventRow(BaseModel):
+    """All but the id is null where the row of the event is damaged."""
+
     id: str
-    name: str
-    source: str
-    status: Literal["accepted", "held"]
+    name: str | None
+    source: str | None
+    status: Literal["accepted", "held", "damaged"]
     about: str | None
-    received_at: datetime
-    connection: str
+    received_at: datetime | None
+    connection: str | None
     starts: Sequence[StartShown]
+    damaged: str | None = Field(description="What is damaged: the row of the event, or of what a flow made of it.")
 
 
 class RefusalShown(BaseModel):
@@ -77,7 +80,7 @@ async def read_events(site: Site, wanted: EventsParams) -> EventsShown:
     chosen = EventFilter(name=wanted.name, held=wanted.held, text=wanted.text, before=wanted.before)
 
     def read(connection: Connection) -> list[EventRow]:
-        return [_row(site, connection, event) for event in find_events(connection, chosen, MOST + 1)]
+        return [_row_or_damaged(site, connection, event) for event in find_events(connection, chosen, MOST + 1)]
 
     rows = await site.read(read)
     text = (wanted.text or "").strip().lower()
@@ -96,8 +99,17 @@ async def read_events(site: Site, wanted: EventsParams) -> EventsShown:
     return EventsShown(events=rows[:MOST], older=rows[MOST - 1].id if len(rows) > MOST else None, refused=refused)
 
 
-def _row(site: Site, connection: Connection, event: records.Event) -> EventRow:
-    starts = _starts(connection, event.id)
+def _row_or_damaged(site: Site, connection: Connection, event: records.Event | Damaged) -> EventRow:
+    if isinstance(event, Damaged):
+        unknown: dict[str, Any] = dict.fromkeys(("name", "source", "about", "received_at", "connection"))
+        return EventRow(id=event.id, status="damaged", starts=(), damaged=f"damaged: {event.sentence}", **unknown)
+    try:
+        return _row(event, _starts(connection, event.id) or _off(site, event))
+    except DamagedRowError as error:
+        return _row(event, (), f"damaged: {error}")
+
+
+def _row(event: records.Event, starts: Sequence[StartShown], damaged: str | None = None) -> EventRow:
     return EventRow(
         id=event.id,
         name=event.name,
@@ -106,7 +118,8 @@ def _row(site: Site, connection: Connection, event: records.Event) -> EventRow:
         about=_about(event.text),
         received_at=event.received_at,
         connection=f"{event.connector}/{event.connection}",
-        starts=starts or _off(site, event),
+        starts=starts,
+        damaged=damaged,
     )
 
 
@@ -152,7 +165,7 @@ def _start(journal: Journal, start: records.Start) -> StartShown:
 def _about(text: str | None) -> str | None:
     try:
         payload = json.loads(text or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(payload, dict):
         return None
@@ -183,7 +196,7 @@ class EventShown(BaseModel):
 async def read_event(site: Site, wanted: EventParams) -> EventShown | None:
     def read(connection: Connection) -> tuple[records.Event, EventRow] | None:
         event = Journal(connection).event(wanted.id)
-        return None if event is None else (event, _row(site, connection, event))
+        return None if event is None else (event, _row(event, _starts(connection, event.id) or _off(site, event)))
 
     found = await site.read(read)
     if found is None:
@@ -214,7 +227,7 @@ def _verdict(event: records.Event) -> str:
 def _body(text: str | None) -> Any:
     try:
         return json.loads(text) if text is not None else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import get_args
 
 from pydantic import BaseModel, Field
 
@@ -101,7 +102,7 @@ async def read_flow(site: Site, wanted: FlowParams) -> FlowShown | None:
             lines=files.lines_of_file(file),
             steps=[step.id for step in flow.walk()],
             graph=flow_graph.draw(flow),
-            counts={row["status"]: row["runs"] for row in counted},
+            counts={row["status"]: row["runs"] for row in counted if row["status"] in get_args(RunStatus)},
             recent=[row_of(connection, run) for run in find_runs(connection, RunFilter(flow=flow.name), _RECENT)],
         )
 

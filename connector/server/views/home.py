@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import get_args
 
 from pydantic import BaseModel, Field
 
@@ -119,7 +121,7 @@ def _find_troubles(connection: Connection, polls: Sequence[PollState], urgent: S
         place = f"{failure.connector}/{failure.connection}"
         yield Trouble(sentence=f"{place} is not polled: {failure.error}", path="/connections")
     for poll in polls:
-        if poll.failing_since is not None:
+        if poll.error is not None:
             yield Trouble(sentence=f"{poll.list} of {poll.partition} are not polled: {poll.error}", path="/connections")
 
 
@@ -164,20 +166,26 @@ def _find_untold(site: Site) -> Iterator[Trouble]:
 def _count(connection: Connection, now: datetime) -> list[Hour]:
     first = (now - timedelta(hours=_HOURS - 1)).replace(minute=0, second=0, microsecond=0)
     counted: dict[str, Counter[RunStatus]] = {}
+    known = get_args(RunStatus)
     rows = connection.execute(
         "SELECT substr(created_at, 1, 13) AS hour, status, count(*) AS runs FROM runs WHERE id >= ? "
         "GROUP BY substr(created_at, 1, 13), status",
         (first_id("run", first),),
     )
     for row in rows:
-        counted.setdefault(row["hour"], Counter())[row["status"]] = row["runs"]
+        if row["status"] in known:  # one of a damaged row is none
+            counted.setdefault(row["hour"], Counter())[row["status"]] = row["runs"]
     hours = [first + timedelta(hours=number) for number in range(_HOURS)]
     return [Hour(at=hour, runs=dict(counted.get(f"{hour:%Y-%m-%dT%H}", {}))) for hour in hours]
 
 
 def last_webhook(connection: Connection) -> datetime | None:
-    row = connection.execute("SELECT max(received_at) AS at FROM events WHERE source = 'webhook'").fetchone()
-    return read_time(row["at"]) if row["at"] else None
+    """When the newest of those came whose row is not damaged."""
+    query = "SELECT received_at FROM events WHERE source = 'webhook' ORDER BY id DESC"
+    for row in connection.execute(query):
+        with suppress(ValueError, TypeError):
+            return read_time(row["received_at"])
+    return None
 
 
 def _polled(poll: PollState) -> Polled:
@@ -187,7 +195,7 @@ def _polled(poll: PollState) -> Polled:
         agent=poll.partition,
         polled_at=poll.polled_at,
         swept_at=poll.swept_at,
-        error=poll.error if poll.failing_since else None,
+        error=poll.error,
     )
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from connector import flow_graph
 from connector.database import Connection
@@ -16,8 +16,8 @@ from connector.runs import records, revisions, stories
 from connector.runs.decisions import approvals
 from connector.runs.decisions.interventions import Intervention
 from connector.runs.effects import acts_once
-from connector.runs.journal import Journal
-from connector.runs.records import RunStatus, StepStatus
+from connector.runs.journal import DamagedRowError, Journal
+from connector.runs.records import Damaged, RunStatus, StepStatus
 from connector.runs.search import RunFilter, find_runs
 from connector.runs.waits import RunView, find_waits, read_view
 from connector.server.forms import FormField, form_of_parameters
@@ -49,14 +49,14 @@ class RunsParams(Params):
 
 class RunRow(BaseModel):
     id: str
-    flow: str
-    status: RunStatus
+    flow: str | None = Field(description="Null where the row of the run is damaged.")
+    status: RunStatus | Literal["damaged"]
     about: str | None = Field(description="Whom it is about, as far as its trigger says.")
-    created_at: datetime
+    created_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
-    why: str | None = Field(description="Why it did not succeed, what it left out, or what it waits for.")
-    epoch: int = Field(description="Another one whenever it goes on; what a retry sends as `seen`.")
+    why: str | None = Field(description="Why it did not succeed, what it left out, what it waits for, what is damaged.")
+    epoch: int | None = Field(description="Another one whenever it goes on; what a retry sends as `seen`.")
 
 
 class RunsShown(BaseModel):
@@ -79,20 +79,18 @@ async def read_runs(site: Site, wanted: RunsParams) -> RunsShown:
         return [row_of(connection, run) for run in find_runs(connection, chosen, MOST + 1)]
 
     rows = await site.read(read)
-    names = sorted({flow.name for flow in site.flows} | {row.flow for row in rows})
+    names = sorted({flow.name for flow in site.flows} | {row.flow for row in rows if row.flow is not None})
     return RunsShown(runs=rows[:MOST], flows=names, older=rows[MOST - 1].id if len(rows) > MOST else None)
 
 
-def row_of(connection: Connection, run: records.Run) -> RunRow:
-    why = run.error.message if run.error else run.reason
-    if why is None and run.status in ("queued", "waiting"):
-        why = stories.waits_of(find_waits(connection, run)) or None
-    if (
-        why is None
-        and run.status == "succeeded"
-        and (left := stories.left_out(Journal(connection).steps(run.id).values()))
-    ):
-        why = f"left out {left}"
+def row_of(connection: Connection, run: records.Run | Damaged) -> RunRow:
+    if isinstance(run, Damaged):
+        unknown: dict[str, Any] = dict.fromkeys(RunRow.model_fields.keys() - {"id", "status", "why"})
+        return RunRow(id=run.id, status="damaged", why=f"damaged: {run.sentence}", **unknown)
+    try:
+        why = _why(connection, run)
+    except DamagedRowError as error:  # of one of its steps
+        why = f"damaged: {error}"
     return RunRow(
         id=run.id,
         flow=run.flow,
@@ -104,6 +102,16 @@ def row_of(connection: Connection, run: records.Run) -> RunRow:
         why=why,
         epoch=run.epoch,
     )
+
+
+def _why(connection: Connection, run: records.Run) -> str | None:
+    """Raises DamagedRowError."""
+    if why := run.error.message if run.error else run.reason:
+        return why
+    if run.status in ("queued", "waiting"):
+        return stories.waits_of(find_waits(connection, run)) or None
+    left = stories.left_out(Journal(connection).steps(run.id).values()) if run.status == "succeeded" else ""
+    return f"left out {left}" if left else None
 
 
 def about(trigger: Any) -> str | None:
@@ -188,22 +196,22 @@ class RunShown(BaseModel):
 
 
 async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
-    def read(connection: Connection) -> tuple[RunView, RunRow, Flow | str, dict[str, list[FormField]]] | None:
+    def read(connection: Connection) -> tuple[RunView, RunRow, Flow | None, dict[str, list[FormField]]] | None:
         view = read_view(connection, wanted.id)
         if view is None:
             return None
-        flow = revisions.load(connection, view.run.revision, site.adapter.catalogue)
+        flow = _load(site, connection, view.run)
         return view, row_of(connection, view.run), flow, _forms(site, connection, view)
 
     found = await site.read(read)
     if found is None:
         return None
     view, row, flow, forms = found
-    graph = None if isinstance(flow, str) else flow_graph.draw(flow)
+    graph = flow_graph.draw(flow) if flow else None
     story = stories.tell(view, acts_once(site.adapter))
     attempts: dict[str, list[AttemptShown]] = {}
     for one in view.attempts:
-        attempts.setdefault(one.step, []).append(_attempt(one))
+        attempts.setdefault(one.step, []).append(_attempt(view.run, one))
     return RunShown(
         run=row,
         sentence=story.sentence,
@@ -219,6 +227,14 @@ async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
         states={} if graph is None or isinstance(flow, str) else find_states(flow, graph, view.steps),
         decisions=[_decision(one) for one in view.interventions],
     )
+
+
+def _load(site: Site, connection: Connection, run: records.Run) -> Flow | None:
+    """The flow that the run is pinned to, as far as it can still be read."""
+    with suppress(StoreError):
+        found = revisions.load(connection, run.revision, site.adapter.catalogue)
+        return found if isinstance(found, Flow) else None
+    return None
 
 
 def _forms(site: Site, connection: Connection, view: RunView) -> dict[str, list[FormField]]:
@@ -244,13 +260,19 @@ def _choice(view: RunView, forms: Mapping[str, list[FormField]], choice: stories
     )
 
 
-def _attempt(one: records.Attempt) -> AttemptShown:
+def _attempt(run: records.Run, one: records.Attempt) -> AttemptShown:
+    """Raises DamagedRowError."""
+    try:
+        requests = [RequestShown.model_validate(request) for request in one.requests]
+    except ValidationError as error:
+        place = f"run_id {run.id!r}, step {one.step!r}"
+        raise DamagedRowError(f"the row with {place} is damaged; restore the database from a backup") from error
     return AttemptShown(
         number=one.number,
         started_at=one.started_at,
         finished_at=one.finished_at,
         error=one.error,
-        requests=[RequestShown.model_validate(request) for request in one.requests],
+        requests=requests,
     )
 
 
