@@ -24,7 +24,19 @@ from connector.server.openapi import describe
 from connector.server.pages import Change, Download, FormError, Page, Params
 from connector.server.rendering import STATIC, make_environment
 from connector.server.site import Site
-from connector.server.views import analytics, connections, events, files, flows, home, operations, retries, runs, tests
+from connector.server.views import (
+    analytics,
+    connections,
+    events,
+    files,
+    flows,
+    home,
+    operations,
+    retries,
+    run,
+    runs,
+    tests,
+)
 from connector.validation import sentence
 
 log = logging.getLogger(__name__)
@@ -32,6 +44,7 @@ log = logging.getLogger(__name__)
 PAGES: tuple[Page, ...] = (
     *home.PAGES,
     *runs.PAGES,
+    *run.PAGES,
     *retries.PAGES,
     *tests.PAGES,
     *events.PAGES,

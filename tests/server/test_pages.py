@@ -94,6 +94,8 @@ def test_held_run_says_why_and_goes_on_with_one_click(server, sandbox, held):
     assert "dora@example.com" in home
     page = get(server, f"/runs/{held['id']}").text
     assert "Nobody knows whether takeover took effect" in page
+    short = get(server, f"/api/runs/{held['id']}?most=1").json()
+    assert ([one["id"] for one in short["steps"]], short["left"]) == (["contact", "takeover"], 1)
     assert get(server, f"/api/runs/{held['id']}").json()["trace"] is None  # no collector is named
     form = {"token": token(server), "step": "takeover", "took_effect": "no"}
     answer = server.post(f"/runs/{held['id']}/resolve", data=form)

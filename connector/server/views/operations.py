@@ -25,7 +25,7 @@ from connector.server.site import Site
 from connector.server.tries import Try, new_key
 from connector.server.trying import Typed, find_operation, input_of, may_be_tried
 from connector.server.views.connections import find_fault
-from connector.server.views.runs import RequestShown
+from connector.server.views.run import RequestShown
 
 _WORDS: Mapping[Effect, str] = {
     "read": "reads",
