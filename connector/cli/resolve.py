@@ -17,7 +17,7 @@ from connector.cli.persons import By, Reason, read_person
 from connector.cli.retry import read_run
 from connector.flows import values
 from connector.flows.flow import Flow
-from connector.flows.samples import with_nulls
+from connector.flows.samples import stand_in, with_nulls
 from connector.runs import records, revisions
 from connector.runs.decisions import resolutions
 from connector.runs.decisions.resolutions import Resolution, Resolved
@@ -47,8 +47,8 @@ def resolve(
 ) -> int:
     """Say whether a held step took effect, let the run go on, and wait for its end.
 
-    With --done the step succeeds with the output that you give; with --not-done it is done anew. The run goes on when
-    the last of its held steps is resolved.
+    With --done the step succeeds with the output that you give, or with `unknown` for all of it; with --not-done it is
+    done anew. The run goes on when the last of its held steps is resolved.
 
     Example: chatforge runs resolve run_019af1e2b3c4d5e6f7a8 --step takeover --not-done
     """
@@ -78,10 +78,12 @@ def resolve(
 
 
 def _read_output(adapter: Adapter, held: records.Step, given: str | None, changes: Sequence[str]) -> Any:
-    """What the step gave, by the type of its action. Raises UsageError."""
+    """What the step gave, by the type of its action; `unknown` where nobody says it. Raises UsageError."""
     kind = adapter.catalogue.actions[held.action].given(held.input or {}).output
     if given is not None and changes:
         raise UsageError("--output and --set both say what the step gave; give one of them")
+    if given is None and not changes:
+        return stand_in(kind)
     value = read_value(read_input(given, "--output"), "--output") if given else read_arguments(kind, changes, "--set")
     filled = with_nulls(value, kind)
     if (refused := values.refuse(filled, kind)) is not None:
