@@ -99,3 +99,20 @@ def test_core_is_enough_to_check_flows_take_webhooks_and_run_actions(
     assert command.stderr.startswith("chatforge needs typer, ")
     assert command.stderr.endswith("install the command with: pip install 'chatforge-connector[run]'\n")
     assert command.stderr.count("\n") == 1
+
+
+def test_core_sends_no_traces_and_says_what_is_missing(tmp_path: Path, core_python: Path):
+    command = [
+        core_python,
+        "-W",
+        "error",
+        "-c",
+        "from connector.cli.traces import follow\nwith follow() as found: print(found)",
+    ]
+    environ = ENVIRONMENT | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.stdout == "()\n"
+    assert done.stderr == (
+        "OTEL_EXPORTER_OTLP_ENDPOINT is set, but no traces are sent: No module named 'opentelemetry'; install what "
+        "that needs with: pip install 'chatforge-connector[otel]'\n"
+    )

@@ -1,3 +1,4 @@
+import os
 import re
 import socket
 import traceback
@@ -68,6 +69,21 @@ def test_database_on_a_server_does_not_show_its_password(tmp_path):
 def test_process_environment_is_read_by_default(tmp_path, monkeypatch):
     monkeypatch.setenv("CHATFORGE_RATE_LIMIT", "7")
     assert settings.load(tmp_path).rate_limit == 7
+
+
+def test_what_env_file_says_of_a_collector_is_handed_to_the_sdk_which_reads_the_environment_only(tmp_path, monkeypatch):
+    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME")
+    for name in names:
+        monkeypatch.setenv(name, "before")
+        monkeypatch.delenv(name)  # at its end the test leaves none of them
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "nearest")
+    (tmp_path / ".env").write_text("OTEL_EXPORTER_OTLP_HEADERS=key=1\nOTEL_SERVICE_NAME=file\n")
+    assert settings.find_collector(tmp_path) is None
+    assert "OTEL_EXPORTER_OTLP_HEADERS" not in os.environ
+    with (tmp_path / ".env").open("a") as file:
+        file.write("OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318\n")
+    assert settings.find_collector(tmp_path) == "http://127.0.0.1:4318"
+    assert [os.environ[name] for name in names] == ["http://127.0.0.1:4318", "key=1", "nearest"]
 
 
 def test_nearest_place_wins_and_an_empty_value_counts_as_missing(tmp_path):
@@ -157,6 +173,7 @@ def test_addresses_lose_the_slash_at_their_end(tmp_path):
         ("CHATFORGE_RATE_LIMIT", "1.5", "'1.5': expected requests a minute"),
         ("CHATFORGE_RATE_LIMIT", "٣", "'٣': expected requests a minute"),
         ("CHATFORGE_RATE_LIMIT", "1000000", "'1000000': expected requests a minute"),
+        ("CHATFORGE_LOG_FORMAT", "JSON", "'JSON': expected text or json"),
         ("CHATFORGE_BASE_URL", "chatforge.example", "'chatforge.example': expected http://HOST/PATH"),
         ("CHATFORGE_BASE_URL", "ftp://x", "'ftp://x': expected http://HOST/PATH"),
         ("CHATFORGE_BASE_URL", "http://", "'http://': expected http://HOST/PATH"),
