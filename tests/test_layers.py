@@ -39,6 +39,7 @@ LAYERS = [
     blocking
     manifest flow_schema flow_graph agents
     runs
+    diagnosis
     server hosts spans
     sandbox
     testing

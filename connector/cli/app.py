@@ -136,7 +136,7 @@ def run(arguments: list[str] | None = None) -> None:
         code = exits.FAILED
     except ConnectorError as error:
         output.fail(error)
-        code = exits.code_of(error)
+        code = exits.code_of(type(error))
     except Exception as error:
         code = _fail_otherwise(error)
     sys.exit(code)

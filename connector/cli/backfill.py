@@ -17,13 +17,13 @@ from connector import engines, sqlite
 from connector.adapter import Adapter
 from connector.cli import exits, output
 from connector.cli.backfill_report import preview, show_progress, summarize
-from connector.cli.doctor.budget import find_wait
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import check_files, load_flows, require_file
 from connector.cli.loading import load_adapter, load_settings, require_steps
 from connector.cli.paragraphs import write_wrapped
 from connector.cli.progress import working
 from connector.declare import Effect, connector_of
+from connector.diagnosis.budget import find_wait
 from connector.engines import Address
 from connector.errors import FlowError, StoreError, StoreLockedError
 from connector.flows.flow import Call, Flow

@@ -19,13 +19,13 @@ NETWORK = 4
 INTERNAL = 70
 
 
-def code_of(error: ConnectorError) -> int:
+def code_of(error: type[ConnectorError]) -> int:
     for kinds, code in (
         ((UsageError, SettingsError, UnknownOperationError), USAGE),
         ((AuthenticationError, ForbiddenError), AUTHENTICATION),
         ((NetworkError,), NETWORK),
     ):
-        if isinstance(error, kinds):
+        if issubclass(error, kinds):
             return code
     return FAILED
 

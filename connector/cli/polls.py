@@ -10,9 +10,9 @@ from rich.text import Text
 
 from connector import engines
 from connector.cli import output
-from connector.cli.doctor.budget import find_wait
 from connector.cli.loading import load_adapter, load_settings
 from connector.cli.paragraphs import write_beside, write_wrapped
+from connector.diagnosis.budget import find_wait
 from connector.runs.polling.pace import SHARE
 from connector.runs.polling.poll_states import (
     PartitionFailure,

@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import groupby
 from operator import attrgetter, itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
@@ -22,6 +22,7 @@ from connector.chatforge.probe.lists import list_facts
 from connector.cli import exits, output
 from connector.cli.paragraphs import write_beside
 from connector.cli.progress import Say
+from connector.diagnosis.limits import within
 from connector.errors import ActionError, NetworkError, RateLimitError
 from connector.settings import DEFAULT_BASE_URL
 
@@ -32,8 +33,6 @@ _COMPARED_AGENTS = 3
 _FAR = 1_000_000
 _LEFT = 24
 WRONG_KEY = "cf_this_key_is_wrong_on_purpose"
-
-Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -75,15 +74,6 @@ class Probe:
         return await self.client.get(str(self.client.base_url).rstrip("/"), params=params, headers=headers)
 
 
-async def within(seconds: float, asked: Awaitable[Result]) -> Result:
-    """What is awaited; NetworkError where it takes longer."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await asked
-    except TimeoutError:
-        raise NetworkError(f"no answer within {seconds:g} s; see whether the service is up") from None
-
-
 def probe(
     adapter: Adapter,
     agent_id: str | None,
@@ -105,7 +95,7 @@ def probe(
         output.write_json({**report, "facts": named})
     else:
         _show(report, facts)
-    return exits.code_of(asked.ended) if asked.ended else exits.DONE
+    return exits.code_of(type(asked.ended)) if asked.ended else exits.DONE
 
 
 async def _ask_chatforge(adapter: Adapter, agent_id: str | None, say: Say) -> Probe:

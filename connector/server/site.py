@@ -15,6 +15,7 @@ from connector.runs.alerts import Alerts
 from connector.runs.sampling import Sampler
 from connector.runs.store import Store
 from connector.server.batches import Batches
+from connector.server.diagnoses import Diagnoses
 from connector.server.meter import Meter
 from connector.server.refusals import Refusals
 from connector.server.serving import Serving
@@ -44,6 +45,7 @@ class Site:
     batches: Batches = field(default_factory=Batches)
     tries: Tries = field(default_factory=Tries)
     _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_READS))
+    diagnoses: Diagnoses = field(default_factory=Diagnoses)
 
     @property
     def flows(self) -> Sequence[Flow]:

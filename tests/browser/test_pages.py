@@ -131,10 +131,14 @@ def test_connection_is_tested(page, sandbox):
     page.goto("/connections")
     row = page.get_by_role("row").filter(has_text="chatforge/default")
     row.get_by_role("button", name="Test").click()
-    expect(page.get_by_text("it works")).to_be_visible()
+    expect(row.get_by_role("status")).to_have_text("nothing failed, no warnings")
+    expect(row.get_by_role("listitem").filter(has_text="includes the API: 1 agent")).to_be_visible()
+    expect(row.get_by_role("status")).to_be_focused()  # and so in view, however long the page is
     order_fault(sandbox, "v1-agents", status=401)
     row.get_by_role("button", name="Test").click()
-    expect(page.get_by_text("the API key is not accepted")).to_be_visible()
+    expect(row.get_by_role("status")).to_have_text("1 failed, no warnings")
+    failed = row.get_by_role("listitem").filter(has_text="the API key is not accepted")
+    expect(failed).to_contain_text("→ set CHATFORGE_API_KEY")
 
 
 @pytest.mark.parametrize("how", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
@@ -153,7 +157,9 @@ def test_everybody_can_read_and_use_every_page(server, sandbox, how):
         files = ("/flows", "/flows/lead-to-crm", "/flows/files/ask-first.yaml")
         operations = ("/operations", "/operations/http.request", "/operations/chatforge.new_lead")
         runs = ("/runs", run, f"{run}/test", "/runs?status=held", "/runs/none")
-        for path in ("/", "/events", event, "/connections", "/analytics", months, *runs, *files, *operations):
+        tested = "/connections?test=chatforge/default"
+        places = ("/", "/events", event, "/connections", tested, "/analytics", months)
+        for path in (*places, *runs, *files, *operations):
             page.goto(path)
             if path == months:
                 page.get_by_text("The numbers as a table").click()

@@ -21,12 +21,13 @@ import pytest
 from plugins import mail_server, slack_double
 
 from connector import registry, settings
-from connector.cli.doctor.connections import check_connections
 from connector.cli.doctor.database import check_database
-from connector.cli.doctor.findings import CheckError, Finding
 from connector.cli.doctor.installation import VARIABLES, check_variables
 from connector.cli.doctor.machine import check_flows, check_port, check_public_url
-from connector.cli.doctor.reach import ask_without_key, check_address, check_tls, describe_answer
+from connector.cli.exits import code_of
+from connector.diagnosis.connections import check_connections
+from connector.diagnosis.findings import CheckError, Finding
+from connector.diagnosis.reach import ask_without_key, check_address, check_tls, describe_answer
 from connector.runs.store import Store
 from connector.sandbox import Sandbox, SandboxSettings
 from connector.sandbox.server import running
@@ -99,7 +100,7 @@ class Report(dict):
 
 
 def report_of(found: list[Finding]) -> Report:
-    code = next((finding.code for finding in found if finding.status == "fail"), 0)
+    code = next((code_of(finding.error) for finding in found if finding.status == "fail"), 0)
     return Report([finding.as_json() for finding in found], code)
 
 
@@ -250,7 +251,7 @@ def test_silence_is_waited_out_in_time():
     with answering(None) as port, pytest.raises(CheckError) as caught:
         asyncio.run(ask_without_key(f"http://127.0.0.1:{port}", seconds=0.1))
     assert "was silent for 0.1 s" in caught.value.finding.detail
-    assert caught.value.finding.code == 4
+    assert code_of(caught.value.finding.error) == 4
 
 
 def test_page_at_the_root_of_another_api_is_no_fault():
@@ -611,7 +612,7 @@ def test_port_of_another_program_is_taken():
         found = asyncio.run(check_port(port))
     assert found.status == "fail"
     assert f"127.0.0.1:{port}" in found.detail
-    assert found.code == 2
+    assert code_of(found.error) == 2
 
 
 def test_port_of_a_chatforge_server_is_recognised(database, flow, sandbox, tmp_path):
@@ -643,7 +644,7 @@ def test_flows_with_problems_fail(flows, flow, tmp_path):
     (tmp_path / flow).rename(tmp_path / "good.yaml")
     (tmp_path / "bad.yaml").write_text("name: x\n")
     found = flows(".")
-    assert (found.status, found.detail, found.code) == ("fail", f"1 of 2 flows in {tmp_path} has problems", 1)
+    assert (found.status, found.detail, code_of(found.error)) == ("fail", f"1 of 2 flows in {tmp_path} has problems", 1)
 
 
 @pytest.mark.parametrize(
@@ -655,7 +656,7 @@ def test_flows_with_problems_fail(flows, flow, tmp_path):
 )
 def test_flows_that_the_server_would_refuse_fail(flows, tmp_path, path, change, detail):
     found = flows(path, **change)
-    assert (found.status, found.code) == ("fail", 2)
+    assert (found.status, code_of(found.error)) == ("fail", 2)
     assert found.detail.startswith(detail.format(folder=tmp_path))
 
 

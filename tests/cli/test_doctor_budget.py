@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from connector.chatforge.budget import BudgetState
 from connector.chatforge.connection import CONNECTION, ChatForgeConnection
-from connector.cli.doctor.budget import describe_budget
+from connector.diagnosis.budget import describe_budget
 from connector.sandbox import Sandbox
 from connector.sandbox.server import running
 

@@ -13,9 +13,7 @@ from connector import registry as registries
 from connector.adapter import Adapter
 from connector.chatforge.probe.answers import count
 from connector.cli import exits, output
-from connector.cli.doctor.connections import check_connections
 from connector.cli.doctor.database import check_database, count_events
-from connector.cli.doctor.findings import Finding, Findings, skip, skip_all
 from connector.cli.doctor.installation import check_plugins, check_settings
 from connector.cli.doctor.machine import check_flows, check_port, check_public_url
 from connector.cli.exits import UsageError
@@ -23,6 +21,8 @@ from connector.cli.loading import load_settings
 from connector.cli.paragraphs import write_beside
 from connector.cli.probe import probe as run_probe
 from connector.cli.progress import Say, working
+from connector.diagnosis.connections import check_connections
+from connector.diagnosis.findings import Finding, Findings, skip, skip_all
 
 _LEFT = 18
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "red bold", "skip": "dim"}
@@ -57,7 +57,7 @@ def doctor(
         output.write_json([finding.as_json() for finding in found])
     else:
         _show_summary(found)
-    return next((finding.code for finding in found if finding.status == "fail"), exits.DONE)
+    return next((exits.code_of(finding.error) for finding in found if finding.status == "fail"), exits.DONE)
 
 
 def examine(flows: Path | None, port: int, now: datetime, say: Say) -> Findings:

@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from connector import engines, sqlite, upkeep
-from connector.cli.doctor.findings import (
+from connector.database import PostgresUrl
+from connector.diagnosis.findings import (
     CheckError,
     Finding,
     Findings,
@@ -16,7 +17,6 @@ from connector.cli.doctor.findings import (
     skip_after_failure,
     skip_all,
 )
-from connector.database import PostgresUrl
 from connector.engines import Address
 from connector.errors import ConnectorError
 from connector.runs.upkeep.migrations import require_known

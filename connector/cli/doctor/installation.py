@@ -6,9 +6,9 @@ from pathlib import Path
 
 from connector import registry as registries
 from connector.chatforge.probe.answers import count
-from connector.cli.doctor.findings import Finding, Findings, fail_with, ok, warn
 from connector.cli.loading import load_settings
 from connector.declare import connector_of
+from connector.diagnosis.findings import Finding, Findings, fail_with, ok, warn
 from connector.errors import PluginError, SettingsError
 from connector.flows.problems import closest
 from connector.registry import Registry

@@ -7,11 +7,11 @@ import httpx
 
 from connector.adapter import Adapter
 from connector.chatforge.probe.answers import count
-from connector.cli.doctor.findings import Finding, fail, fail_with, ok, warn
-from connector.cli.doctor.reach import is_loopback, open_alone
 from connector.cli.flow_files import load_flows
 from connector.cli.loading import require_connections
 from connector.declare import connector_of
+from connector.diagnosis.findings import Finding, fail, fail_with, ok, warn
+from connector.diagnosis.reach import is_loopback, open_alone
 from connector.errors import ConnectorError, FlowError, NetworkError, SettingsError
 from connector.flows.flow import Call, Flow, WaitFor
 from connector.flows.problems import Problem

@@ -1,4 +1,4 @@
-"""Connections: whether each has what it needs, how it is polled, and a test that asks the other side."""
+"""Connections: whether each has what it needs, how it is polled, and a test of each stage of one."""
 
 from collections.abc import Sequence
 
@@ -7,17 +7,26 @@ from pydantic import BaseModel, Field
 from connector.adapter import DEFAULT
 from connector.database import Connection
 from connector.declare import connector_of
+from connector.diagnosis.connections import check_connection
+from connector.diagnosis.findings import Status
 from connector.errors import ConnectorError
 from connector.flows.flow import Flow
 from connector.runs.polling.poll_states import read_partition_failures, read_polls
 from connector.server.pages import Page, Params
 from connector.server.site import Site
 
-_WORKS = "it works"
-
 
 class ConnectionsParams(Params):
     test: str | None = Field(None, max_length=200, description="CONNECTOR/NAME of a connection that is tested now.")
+
+
+class Stage(BaseModel):
+    """As `chatforge doctor --json` has it."""
+
+    check: str
+    status: Status
+    detail: str
+    next_step: str | None = Field(description="What to do where its status is warn or fail.")
 
 
 class ConnectionRow(BaseModel):
@@ -27,8 +36,7 @@ class ConnectionRow(BaseModel):
     used_by: Sequence[str] = Field(description="The flows that use it.")
     fault: str | None = Field(description="What it lacks.")
     failing: str | None = Field(description="Why its lists are not polled.")
-    testable: bool
-    tested: str | None = Field(description="What the test has shown; null unless it was asked for.")
+    tested: Sequence[Stage] = Field(description="What was found at each stage; empty unless it was asked for.")
 
 
 class ConnectionsShown(BaseModel):
@@ -40,7 +48,7 @@ async def read_connections(site: Site, wanted: ConnectionsParams) -> Connections
     rows = []
     for connector, name in names_of(site):
         row = _row(site, connector, name, failing.get((connector, name)))
-        if wanted.test == f"{connector}/{name}" and row.testable:
+        if wanted.test == f"{connector}/{name}":
             row = row.model_copy(update={"tested": await _test(site, connector, name)})
         rows.append(row)
     return ConnectionsShown(connections=rows)
@@ -74,8 +82,7 @@ def _row(site: Site, connector: str, name: str, failing: str | None) -> Connecti
         used_by=sorted({flow.name for flow in site.flows if (connector, name) in _used(flow)}),
         fault=find_fault(site, connector, name),
         failing=failing,
-        testable=declared is not None and declared.test is not None,
-        tested=None,
+        tested=(),
     )
 
 
@@ -90,12 +97,13 @@ def find_fault(site: Site, connector: str, name: str = DEFAULT) -> str | None:
     return None
 
 
-async def _test(site: Site, connector: str, name: str) -> str:
-    try:
-        await site.adapter.check_connection(connector, name)
-    except ConnectorError as error:
-        return str(error)
-    return _WORKS
+async def _test(site: Site, connector: str, name: str) -> list[Stage]:
+    plugins = site.adapter.registry
+    stages = check_connection(plugins, site.settings, connector, name, site.clock(), lambda _text: None)
+    return [
+        Stage(check=one.check, status=one.status, detail=one.detail, next_step=one.next_step)
+        for one in await site.diagnoses.collect(stages)
+    ]
 
 
 PAGES = (

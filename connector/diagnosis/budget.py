@@ -6,7 +6,7 @@ from connector.adapter import Adapter
 from connector.chatforge.budget import BudgetState, machine_clock, read_state
 from connector.chatforge.budget.learning import RAISED_AFTER
 from connector.chatforge.connection import ChatForgeConnection, account_of
-from connector.cli.doctor.findings import Finding, ok, warn
+from connector.diagnosis.findings import Finding, ok, warn
 from connector.errors import ConnectorError
 
 _WHO_ELSE = "see what else uses this key"

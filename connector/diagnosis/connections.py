@@ -11,12 +11,13 @@ from pydantic import BaseModel, ValidationError
 from connector.adapter import DEFAULT, Adapter
 from connector.chatforge.connection import ChatForgeConnection
 from connector.chatforge.probe.answers import count
-from connector.cli import exits
-from connector.cli.doctor.budget import describe_budget, read_budget
-from connector.cli.doctor.findings import (
+from connector.declare import ConnectionType, Webhook
+from connector.diagnosis.budget import describe_budget, read_budget
+from connector.diagnosis.findings import (
     CheckError,
     Finding,
     Findings,
+    Say,
     fail,
     fail_with,
     ok,
@@ -25,11 +26,9 @@ from connector.cli.doctor.findings import (
     skip_all,
     warn,
 )
-from connector.cli.doctor.reach import SOON, check_reach
-from connector.cli.probe import within
-from connector.cli.progress import Say
-from connector.declare import ConnectionType, Webhook
-from connector.errors import AuthenticationError, ConnectorError, InputError, PlanError, RateLimitError
+from connector.diagnosis.limits import within
+from connector.diagnosis.reach import SOON, check_reach
+from connector.errors import AuthenticationError, ConnectorError, InputError, PlanError, RateLimitError, SettingsError
 from connector.flows.problems import did_you_mean
 from connector.registry import Registry
 from connector.settings import Settings
@@ -43,8 +42,18 @@ _REFUSALS = ((RateLimitError, "rate limit"), (PlanError, "plan"))
 
 def check_connections(plugins: Registry, settings: Settings, now: datetime, say: Say) -> Findings:
     for connector, name in _list_connections(plugins, settings):
-        findings = _check_connection(Adapter(plugins, settings), settings, connector, name, now, say)
-        yield from _of_connection(f"{connector}/{name}", findings)
+        yield from check_connection(plugins, settings, connector, name, now, say)
+
+
+def check_connection(
+    plugins: Registry, settings: Settings, connector: str, name: str, now: datetime, say: Say
+) -> Findings:
+    """The stages of one connection, in their order; one whose premise failed is `skip`.
+
+    Opens event loops of its own, so it needs a thread without one.
+    """
+    findings = _find_stages(Adapter(plugins, settings), settings, connector, name, now, say)
+    return _of_connection(f"{connector}/{name}", findings)
 
 
 def _list_connections(plugins: Registry, settings: Settings) -> list[tuple[str, str]]:
@@ -66,9 +75,7 @@ def _of_connection(name: str, findings: Findings) -> Findings:
         yield replace(fail("values", detail, "report it to the plugin's author"), connection=name)
 
 
-def _check_connection(
-    adapter: Adapter, settings: Settings, connector: str, name: str, now: datetime, say: Say
-) -> Findings:
+def _find_stages(adapter: Adapter, settings: Settings, connector: str, name: str, now: datetime, say: Say) -> Findings:
     known = adapter.registry.connections.get(connector)
     if known and name == DEFAULT and (others := _count_replacing(known, settings, connector)):
         yield skip("values", f"not set up; {count(others, 'named connection')} can be used")
@@ -101,7 +108,7 @@ def _read_values(adapter: Adapter, connector: str, name: str) -> tuple[Connectio
     declared = adapter.registry.connections.get(connector)
     if declared is None:
         step = did_you_mean(connector, adapter.registry.connections) or "install the plugin that has it"
-        raise CheckError(fail("values", f"there is no connector {connector!r}", step, exits.USAGE))
+        raise CheckError(fail("values", f"there is no connector {connector!r}", step, SettingsError))
     try:
         return declared, adapter.connection(connector, name)
     except ConnectorError as error:

@@ -1,10 +1,9 @@
 """What a check found, and what becomes of the checks after one that failed."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from connector.cli import exits
 from connector.errors import ConnectorError
 
 Status = Literal["ok", "warn", "fail", "skip"]
@@ -12,14 +11,14 @@ Status = Literal["ok", "warn", "fail", "skip"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found. `code` is the exit code that a failure stands for."""
+    """What one check found. `error` is the kind of error that a failure stands for."""
 
     check: str
     status: Status
     detail: str
     next_step: str | None = None
     connection: str | None = None
-    code: int = exits.FAILED
+    error: type[ConnectorError] = ConnectorError
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -32,6 +31,8 @@ class Finding:
 
 
 Findings = Iterator[Finding]
+Say = Callable[[str], None]
+"""Is told what is waited for."""
 
 
 class CheckError(Exception):
@@ -50,14 +51,14 @@ def warn(check: str, detail: str, step: str) -> Finding:
     return Finding(check, "warn", detail, step)
 
 
-def fail(check: str, detail: str, step: str, code: int = exits.FAILED) -> Finding:
-    return Finding(check, "fail", detail, step, code=code)
+def fail(check: str, detail: str, step: str, error: type[ConnectorError] = ConnectorError) -> Finding:
+    return Finding(check, "fail", detail, step, error=error)
 
 
 def fail_with(error: ConnectorError, check: str, step: str) -> Finding:
     """The sentence of an error is what is wrong, and after its last semicolon what to do; else that is `step`."""
     detail, _, own = str(error).rpartition("; ")
-    return fail(check, detail or own, own if detail else step, exits.code_of(error))
+    return fail(check, detail or own, own if detail else step, type(error))
 
 
 def skip(check: str, reason: str) -> Finding:

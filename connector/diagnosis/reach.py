@@ -5,24 +5,23 @@ import ipaddress
 import json
 import socket
 import ssl
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from pydantic import BaseModel
 
 from connector.chatforge.probe.answers import count
-from connector.cli import exits
-from connector.cli.doctor.findings import (
+from connector.declare import ConnectionType
+from connector.diagnosis.findings import (
     CheckError,
     Finding,
     Findings,
+    Say,
     fail,
     fail_with,
     ok,
@@ -30,8 +29,7 @@ from connector.cli.doctor.findings import (
     skip_after_failure,
     warn,
 )
-from connector.cli.progress import Say
-from connector.declare import ConnectionType
+from connector.diagnosis.limits import call_within
 from connector.errors import ConnectorError, NetworkError, SettingsError
 from connector.reach import Reach
 from connector.rest import is_page
@@ -42,8 +40,6 @@ STAGE_SECONDS = 5.0
 SOON = 7  # days
 _WARN_SKEW, _FAIL_SKEW = 60, 300  # seconds; an event more than 5 minutes in the future is held
 _MOST_ADDRESSES = 3
-
-Result = TypeVar("Result")
 
 
 def check_reach(
@@ -90,7 +86,7 @@ def _require_reached(reach: Reach | None, addresses: Sequence[str]) -> None:
                 reach.require(address)
     except OSError as error:
         what, _, step = str(error).partition("; ")
-        raise CheckError(fail("connection", what, step, exits.NETWORK), "nothing is sent there") from None
+        raise CheckError(fail("connection", what, step, NetworkError), "nothing is sent there") from None
 
 
 def check_address(url: httpx.URL) -> Finding:
@@ -128,35 +124,17 @@ def _pass_stages(url: httpx.URL, base_url: str, reach: Reach | None, say: Say, *
 def find_addresses(host: str, port: int) -> tuple[list[str], Finding]:
     """The addresses of a host, in the order of the resolver, and what to say of them. Raises CheckError."""
     try:
-        found = _within(STAGE_SECONDS, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        found = call_within(STAGE_SECONDS, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         step = "check the base URL, and that this machine resolves names"
-        failed = fail("name", f"{host} cannot be resolved: {reason}", step, exits.NETWORK)
+        failed = fail("name", f"{host} cannot be resolved: {reason}", step, NetworkError)
         raise CheckError(failed, "no address to connect to") from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if addresses == [host]:
         return addresses, ok("name", f"{host} needs no look-up")
     more = f" and {len(addresses) - _MOST_ADDRESSES} more" if len(addresses) > _MOST_ADDRESSES else ""
     return addresses, ok("name", f"{host} is {', '.join(addresses[:_MOST_ADDRESSES])}{more}")
-
-
-def _within(seconds: float, work: Callable[[], Result]) -> Result:
-    """What `work` returns or raises; TimeoutError, and no more waiting for it, after `seconds`."""
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # it is raised where the result is awaited
-            future.set_exception(error)
-
-    # A thread of a pool would be waited for when the process ends.
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        return future.result(seconds)
-    except TimeoutError:
-        raise TimeoutError(f"nothing within {seconds:g} s") from None
 
 
 def connect(addresses: Sequence[str], port: int) -> tuple[socket.socket, Finding]:
@@ -174,7 +152,7 @@ def connect(addresses: Sequence[str], port: int) -> tuple[socket.socket, Finding
             return connected, ok("connection", f"port {port} of {address} is open")
     detail = f"port {port} cannot be reached, {'; '.join(reasons)}"
     step = "check the base URL, and that no firewall stands between; see whether the service is up"
-    raise CheckError(fail("connection", detail, step, exits.NETWORK), "no connection")
+    raise CheckError(fail("connection", detail, step, NetworkError), "no connection")
 
 
 def check_tls(connected: socket.socket, url: httpx.URL, context: ssl.SSLContext, now: datetime) -> Finding:
@@ -193,7 +171,7 @@ def check_tls(connected: socket.socket, url: httpx.URL, context: ssl.SSLContext,
         step = "check whether the address begins with http:// instead, and what stands between"
     else:
         return _describe_certificate(certificate, now)
-    raise CheckError(fail("TLS", detail, step, exits.NETWORK), "no trusted connection")
+    raise CheckError(fail("TLS", detail, step, NetworkError), "no trusted connection")
 
 
 def _describe_certificate(certificate: Mapping[str, Any], now: datetime) -> Finding:
