@@ -44,8 +44,8 @@ class Site:
     meter: Meter
     batches: Batches = field(default_factory=Batches)
     tries: Tries = field(default_factory=Tries)
-    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_READS))
     diagnoses: Diagnoses = field(default_factory=Diagnoses)
+    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_READS))
 
     @property
     def flows(self) -> Sequence[Flow]:
