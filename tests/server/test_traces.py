@@ -16,8 +16,9 @@ steps:
     with: {email: "${{ trigger.visitor_email ?? 'nobody@example.com' }}"}
   - id: sure
     approve: {title: "Greet ${{ trigger.visitor_email ?? 'them' }}?"}
-  - id: agents
-    uses: chatforge.list_agents
+  - id: chat
+    uses: chatforge.list_conversations # which no poll reads
+    with: {agent_id: "${{ trigger.agent_id }}"}
     retry: {max_attempts: 2, delay: 1ms}
 """
 
@@ -58,8 +59,8 @@ def test_run_that_waits_and_fails_and_goes_on_in_other_processes_is_one_trace(ma
         assert brief(collector.spans) == [("contacts.upsert", 1, "succeeded", None, 0)]
 
         server.start("--port", "0")
-        order_fault(sandbox, "v1-agents", status=503)
-        order_fault(sandbox, "v1-agents", status=400)
+        order_fault(sandbox, "v1-conversations", status=503)
+        order_fault(sandbox, "v1-conversations", status=400)
         change(server, run.id, "answer", step="sure", answer="approve")
         server.wait_for(lambda: shown(server, run.id)["run"]["status"] == "failed")
         change(server, run.id, "retry")
@@ -74,10 +75,10 @@ def test_run_that_waits_and_fails_and_goes_on_in_other_processes_is_one_trace(ma
     assert brief(spans) == [
         ("run leads", None, "failed", "rejected", 2),
         ("contacts.upsert", 1, "succeeded", None, 0),
-        ("chatforge.list_agents", 1, "waiting", "server", 2),
-        ("chatforge.list_agents", 2, "failed", "rejected", 2),
+        ("chatforge.list_conversations", 1, "waiting", "server", 2),
+        ("chatforge.list_conversations", 2, "failed", "rejected", 2),
         ("run leads", None, "succeeded", None, 0),
-        ("chatforge.list_agents", 1, "succeeded", None, 0),
+        ("chatforge.list_conversations", 1, "succeeded", None, 0),
     ]
     whole, further = (span for span in spans if span.name == "run leads")
     assert not whole.parent_span_id
