@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 from cli.agents_api import Vendor
-from cli.forked import Forks, Result
+from cli.forked import Forks, Result, shared
 
 from connector.chatforge.webhooks import SIGNATURE_HEADER, sign
 from connector.errors import StoreError
@@ -30,9 +30,8 @@ FLOW = Path(__file__).parents[2] / "docs" / "flows" / "lead-to-crm.yaml"
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    with Forks() as started:
-        yield started
+def forks() -> Forks:
+    return shared()
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """Commands as processes that are forked from one that has imported them: the imports take longer than most commands."""
 
+import atexit
+import functools
 import gc
 import importlib
 import json
 import os
 import pkgutil
+import select
 import signal
 import socket
 import subprocess
@@ -43,22 +46,71 @@ class Forks:
     def run(self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, timeout: float) -> Result:
         if any(name.startswith("PYTHON") for name in environment):  # read when an interpreter starts
             return _start(arguments, environment, folder, timeout)
-        with tempfile.TemporaryFile() as order, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
+            child = self.start(arguments, environment, folder, out, error)
+            try:
+                code = child.wait(timeout)
+            except TimeoutError:
+                child.send_signal(signal.SIGKILL)
+                raise
+            return Result(code, _read(out), _read(error))
+
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, out: IO[Any], error: IO[Any]
+    ) -> "Child":
+        """Its output goes to the files."""
+        ours, theirs = socket.socketpair()
+        with tempfile.TemporaryFile() as order, theirs:
             order.write(json.dumps([arguments, environment, str(folder)]).encode())
             order.flush()
-            ours, theirs = socket.socketpair()
-            with ours:
-                with theirs:
-                    files = [one.fileno() for one in (theirs, order, out, error)]
-                    socket.send_fds(self._socket, [b"."], files)
-                ours.settimeout(timeout)
-                pid, _, _ = (told := ours.makefile("r")).readline().partition("\n")
-                try:
-                    code = int(told.readline())
-                except TimeoutError:
-                    os.kill(int(pid), signal.SIGKILL)
-                    raise
-            return Result(code, _read(out), _read(error))
+            files = [one.fileno() for one in (theirs, order, out, error)]
+            socket.send_fds(self._socket, [b"."], files)
+        told = ours.makefile("r")
+        return Child(int(told.readline()), ours, told)
+
+
+@dataclass
+class Child:
+    """A command at work; `stdout` where somebody reads it meanwhile."""
+
+    pid: int
+    _socket: socket.socket
+    _told: IO[str]
+    returncode: int | None = None
+    stdout: IO[str] | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None and select.select([self._socket], [], [], 0)[0]:
+            self.wait()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, negative for a signal. Raises TimeoutError."""
+        if self.returncode is None:
+            self._socket.settimeout(timeout)
+            self.returncode = int(self._told.readline())
+            self._told.close()
+            self._socket.close()
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        assert self.stdout
+        with self.stdout:
+            text = self.stdout.read()
+        self.wait(timeout)
+        return text, None
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+@functools.cache
+def shared() -> Forks:
+    """The one of this test process."""
+    forks = Forks().__enter__()
+    atexit.register(forks.__exit__)
+    return forks
 
 
 def _start(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, timeout: float) -> Result:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import httpx
 import pytest
+from cli.forked import Child, shared
 
 from connector.runs import records
 from connector.runs.journal import Journal
@@ -34,7 +35,7 @@ class Server:
     prefix: list[str] = field(default_factory=list)
     """A command that runs the server, such as one that limits its resources."""
     address: str = ""
-    process: "subprocess.Popen[str] | None" = None
+    process: "subprocess.Popen[str] | Child | None" = None
 
     @property
     def database(self) -> Path:
@@ -53,11 +54,27 @@ class Server:
 
     def launch(self, *options: str) -> None:
         """Start the process; it may not come as far as listening."""
-        command = [*self.prefix, sys.executable, "-m", "connector", "serve", "--flows", str(self.flows), *options]
+        arguments = ["serve", "--flows", str(self.flows), *options]
         with (self.folder / "server.log").open("a") as log:
-            self.process = subprocess.Popen(
-                command, env=self.environment, stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder
-            )
+            if self.prefix or any(name.startswith("PYTHON") for name in self.environment):
+                self.process = subprocess.Popen(
+                    [*self.prefix, sys.executable, "-m", "connector", *arguments],
+                    env=self.environment,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    cwd=self.folder,
+                )
+            else:
+                self.process = self._fork(arguments, log)
+
+    def _fork(self, arguments: list[str], log: IO[str]) -> Child:
+        """In a third of the time: what it imports is there already."""
+        reading, writing = os.pipe()
+        with open(writing, "w") as out:
+            child = shared().start(arguments, self.environment, self.folder, out, log)
+        child.stdout = open(reading, encoding="utf-8")  # noqa: SIM115 - whoever stops the server closes it
+        return child
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the signal and return the exit code."""
