@@ -170,7 +170,6 @@ def _require_told(settings: Settings, flows: Sequence[Flow]) -> None:
         found = next((flow for flow in flows if flow.name == target), None)
         names = [flow.name for flow in flows if flow.trigger is None]
         reason = failures.refuse_flow(found) if found else did_you_mean(target, names) or "there is no such flow"
-        reason = "a trigger starts it; name a flow with inputs" if found and found.trigger else reason
     if reason is not None:
         shown = repr(target[:60]) if not failures.is_url(target) else "a URL"
         raise SettingsError(f"CHATFORGE_ON_FAILURE is {shown}: {reason}")

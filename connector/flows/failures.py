@@ -40,7 +40,9 @@ def refuse_url(url: str) -> str | None:
 
 
 def refuse_flow(flow: Flow) -> str | None:
-    """Why the flow cannot be told: what it takes that is not there, or is of another type."""
+    """Why the flow cannot be told: what starts it, or what it takes that is not there, or is of another type."""
+    if flow.trigger is not None:
+        return f"a trigger starts the flow {flow.name!r}; name a flow with inputs"
     for name, parameter in flow.inputs.items():
         given = FIELDS.get(name)
         if given is None and parameter.required:

@@ -24,7 +24,7 @@ from connector.flows.flow import Flow
 from connector.runs import events, records, revisions
 from connector.runs.events import BY_HAND, Decision, NewEvent
 from connector.runs.intake import BY_PERSON
-from connector.runs.journal import Journal
+from connector.runs.journal import DamagedRowError, Journal
 from connector.runs.records import write_time
 from connector.runs.store import Store
 from connector.transport import HttpOptions, open_client, open_transport
@@ -44,7 +44,7 @@ _TOLD = f"{BY_HAND}failure-"
 
 @dataclass(slots=True)
 class _Trouble:
-    """A URL that did not answer, about one run."""
+    """A run of which nobody could be told yet."""
 
     due: datetime
     attempts: int
@@ -68,6 +68,8 @@ class Alerts:
         self._adapter, self._store, self._flows, self._wake, self._clock = adapter, store, flows, wake, clock
         self._default, self._public_url, self._every = default, public_url, every
         self._troubles: dict[str, _Trouble] = {}
+        self._down: set[str] = set()
+        """URLs that have not answered in this look: who is told otherwise does not wait for each of their runs."""
         self._stopping = asyncio.Event()
         self.failing: str | None = None
         """Why the last alert could not be sent."""
@@ -95,29 +97,54 @@ class Alerts:
     async def look(self) -> None:
         """Tell of all that is due. Raises StoreError."""
         now = self._clock()
-        for run in self._store.query(find_untold, _PART + len(self._troubles)):
+        untold = self._store.query(find_untold, _PART + len(self._troubles))
+        self._troubles = {run_id: self._troubles[run_id] for run_id in untold if run_id in self._troubles}
+        self._down.clear()
+        for run_id in untold:
             if self._stopping.is_set():
                 return
-            trouble = self._troubles.get(run.id)
+            trouble = self._troubles.get(run_id)
             if trouble is None or trouble.due <= now:
+                await self._try(run_id, now)
+
+    async def _try(self, run_id: str, now: datetime) -> None:
+        """One that cannot be told of must not keep others from being told of. Raises StoreError."""
+        try:
+            run = self._store.query(lambda connection: Journal(connection).run(run_id))
+            if run is not None:
                 await self._tell(run, now)
+        except DamagedRowError as error:
+            await self._give_up(run_id, now, str(error))
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("nobody is told of the run %s, after a fault of this program; it is tried again", run_id)
+            self._rest(run_id, now)
 
     async def _tell(self, run: records.Run, now: datetime) -> None:
         target, flow = self._find(run)
         if target is None:
             await self._store.write(mark_told, run.id, now)
-        elif flow is not None:
-            if await self._store.write(start_told, flow, _inputs(flow, self._describe(run)), run.id, now):
-                self._wake()
         elif failures.is_url(target):
             await self._send(target, run, now)
-        else:
-            log.error("the run %s is not told of: there is no flow %r that could be told", run.id, target)
-            await self._store.write(mark_told, run.id, now)
+        elif flow is None:
+            await self._give_up(run.id, now, f"there is no flow {target!r} that could be told")
+        elif (reason := failures.refuse_flow(flow)) is not None:  # the default, whose file was changed
+            await self._give_up(run.id, now, reason)
+        elif await self._store.write(start_told, flow, _inputs(flow, self._describe(run)), run.id, now):
+            self._wake()
+
+    async def _give_up(self, run_id: str, now: datetime, reason: str) -> None:
+        log.error("nobody is told of the run %s: %s", run_id, reason)
+        self._troubles.pop(run_id, None)
+        await self._store.write(mark_told, run_id, now)
 
     def _find(self, run: records.Run) -> tuple[str | None, Flow | None]:
         """What the flow of the run says, as it was then; otherwise the default, unless the run tells of another one."""
-        flow = self._store.query(revisions.load, run.revision, self._adapter.catalogue)
+        try:
+            flow = self._store.query(revisions.load, run.revision, self._adapter.catalogue)
+        except DamagedRowError as error:
+            flow = str(error)
         served = {one.name: one for one in self._flows()}
         own = flow if isinstance(flow, Flow) else served.get(run.flow)
         if own is not None and own.on_failure is not None:
@@ -146,20 +173,24 @@ class Alerts:
         }
 
     async def _send(self, url: str, run: records.Run, now: datetime) -> None:
-        reason = await _post(url, self._describe(run), f"{run.id}:{run.epoch}")
-        self.failing = reason
+        if url in self._down:
+            self._rest(run.id, now)
+            return
+        self.failing = reason = await _post(url, self._describe(run), f"{run.id}:{run.epoch}")
         if reason is None:
             self._troubles.pop(run.id, None)
             await self._store.write(mark_told, run.id, now)
             return
-        trouble = self._troubles.setdefault(run.id, _Trouble(now, 0))
-        if now - (run.finished_at or run.created_at) > _GIVE_UP and trouble.attempts:
-            log.error("the run %s is not told of any more: %s", run.id, reason)
-            del self._troubles[run.id]
-            await self._store.write(mark_told, run.id, now)
+        self._down.add(url)
+        if now - (run.finished_at or run.created_at) > _GIVE_UP and run.id in self._troubles:
+            await self._give_up(run.id, now, reason)
             return
-        if not trouble.attempts:
+        if run.id not in self._troubles:
             log.error("the run %s could not be told of, it is tried again: %s", run.id, reason)
+        self._rest(run.id, now)
+
+    def _rest(self, run_id: str, now: datetime) -> None:
+        trouble = self._troubles.setdefault(run_id, _Trouble(now, 0))
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(trouble.attempts, 20))
         trouble.attempts, trouble.due = trouble.attempts + 1, now + timedelta(seconds=pause)
 
@@ -184,13 +215,12 @@ def _inputs(flow: Flow, failure: Mapping[str, Any]) -> dict[str, Any]:
     return parameters.complete(flow.inputs, failure)
 
 
-def find_untold(connection: Connection, limit: int) -> list[records.Run]:
-    """The runs of which nobody was told yet, the oldest first."""
+def find_untold(connection: Connection, limit: int) -> list[str]:
+    """The ids of the runs of which nobody was told yet, the oldest first."""
     rows = connection.execute(
         "SELECT id FROM runs WHERE told_at IS NULL AND status IN ('failed', 'held') ORDER BY id LIMIT ?", (limit,)
-    ).fetchall()
-    found = [Journal(connection).run(row["id"]) for row in rows]
-    return [run for run in found if run is not None]
+    )
+    return [row["id"] for row in rows.fetchall()]
 
 
 def is_told_of(connection: Connection, event_id: str) -> bool:

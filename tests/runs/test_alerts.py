@@ -7,6 +7,7 @@ import pytest
 from loopback import Reply, Request, serving
 
 from connector.errors import RejectedError
+from connector.flows.check import check
 from connector.flows.flow import Flow
 from connector.runs import records
 from connector.runs.alerts import Alerts
@@ -133,3 +134,65 @@ def test_url_that_nobody_answers_is_named_without_what_may_be_secret(bench):
     assert reason is not None
     assert reason.startswith("cannot reach 127.0.0.1:9: connection refused")
     assert "secret" not in reason
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        ("UPDATE runs SET trigger = '[]' WHERE flow = 'example'", 1),
+        ("UPDATE revisions SET calls = 'x' WHERE flow = 'example'", 2),
+    ],
+)
+def test_what_is_damaged_keeps_nobody_from_being_told_of_the_next(bench, damage, expected):
+    flow, after = failing(bench), bench.flow(SAY, "on_failure: tell", name="later", beside=[TELL])
+
+    async def work() -> list[str]:
+        async with bench.working(flow, after) as (store, intake, worker):
+            alerts = Alerts(intake.adapter, store, lambda: [flow, after], worker.wake, bench.clock)
+            for start in (await intake.accept(bench.delivery())).starts:
+                await bench.finish(store, worker, start.run_id)
+            bench.change(damage)
+            await alerts.look()
+            return bench.look(
+                lambda opened: [row["flow"] for row in opened.execute("SELECT flow FROM runs").fetchall()]
+            )
+
+    bench.answers["say"] = [REFUSED, REFUSED]
+    assert asyncio.run(work()).count("tell") == expected
+
+
+@pytest.mark.parametrize("changed", ["inputs: {number: {type: int}}", "trigger: {uses: test.ping}"])
+def test_default_that_was_changed_to_what_cannot_be_told_is_not_started(bench, changed):
+    bench.answers["say"] = [REFUSED]
+    flow = failing(bench, "")
+    checked = check(f"flow: tell\n{changed}\nsteps: [{SAY[2:]}]", "tell.yaml", bench.adapter().catalogue)
+
+    async def work() -> int:
+        async with bench.working(flow) as (store, intake, worker):
+            flows = [flow, checked.flow]
+            alerts = Alerts(intake.adapter, store, lambda: flows, worker.wake, bench.clock, default="tell")
+            await bench.finish(store, worker, (await intake.accept(bench.delivery())).starts[0].run_id)
+            await alerts.look()
+            return len(store.read(lambda journal: journal.runs(10)))
+
+    assert asyncio.run(work()) == 1
+
+
+def test_url_that_nobody_answers_is_tried_once_in_a_look(bench):
+    async def fail(url: str) -> None:
+        flow = failing(bench, f"on_failure: {url}")
+        async with bench.working(flow) as (store, intake, worker):
+            alerts = Alerts(intake.adapter, store, lambda: [flow], worker.wake, bench.clock)
+            for _ in range(3):
+                run_id = (await intake.accept(bench.delivery())).starts[0].run_id
+                await bench.finish(store, worker, run_id)
+            await alerts.look()
+            assert len(served.requests) == 1
+            bench.now = bench.now.replace(minute=bench.now.minute + 1)
+            await alerts.look()
+
+    bench.answers["say"] = [REFUSED, REFUSED, REFUSED]
+    answers = [Reply(status=500)]
+    with serving(lambda _request: answers.pop() if answers else Reply(status=200)) as served:
+        asyncio.run(fail(served.url))
+        assert len(served.requests) == 4
