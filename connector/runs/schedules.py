@@ -46,14 +46,18 @@ class _Plan:
 
 
 class Scheduler:
-    """Starts the flows of `intake` whose trigger has a timetable. For a database only one process may do so."""
+    """Starts the flows of `intake` whose trigger has a timetable. For a database only one process may do so.
 
-    def __init__(self, intake: Intake, clock: Callable[[], datetime]) -> None:
+    `running_since` is that of the scheduler before it in the same process: what came due between both is not missed.
+    """
+
+    def __init__(self, intake: Intake, clock: Callable[[], datetime], running_since: datetime | None = None) -> None:
         self._intake = intake
         self._clock = clock
         self._timetables = {flow.name: (flow, found) for flow in intake.flows if (found := _timetable(intake, flow))}
         self._plans: list[_Plan] | None = None
-        self._running_since: datetime | None = None
+        self.running_since = running_since
+        """Since the first look; None before it."""
         self._failing = self._looked = False
         self._stopping = asyncio.Event()
 
@@ -94,7 +98,7 @@ class Scheduler:
 
     async def tick(self, now: datetime) -> None:
         """Start what is due at `now`. Raises StoreError; then the next call tries again."""
-        self._running_since = min(self._running_since or now, now)
+        self.running_since = min(self.running_since or now, now)
         if self._plans is None or any(plan.last - now > SET_BACK for plan in self._plans):
             self._plans = await self._begin(now)
         due = [plan for plan in self._plans if plan.next and plan.next <= now]
@@ -136,7 +140,7 @@ class Scheduler:
         """Those that start the flow. Missed is what was due before this process, or long ago, or before another one."""
         if timetable.missed == "all":
             return due
-        since = max(self._running_since or now, now - PUNCTUAL)
+        since = max(self.running_since or now, now - PUNCTUAL)
         return due[-1:] if timetable.missed == "one" or due[-1] >= since else ()
 
     async def _accept(self, flow: Flow, moment: datetime, now: datetime) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.adapter import Adapter
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, StoreError
 from connector.flows.flow import Flow
 from connector.runs.intake import Intake
 from connector.runs.listeners import find_listeners, find_pinned
@@ -38,7 +38,8 @@ class Maker:
     wake: Callable[[], None]
     clock: Callable[[], datetime]
 
-    def make(self, flows: Sequence[Flow]) -> "Parts":
+    def make(self, flows: Sequence[Flow], clock_since: datetime | None = None) -> "Parts":
+        """`clock_since`: since when the clock starts flows in this process. Raises StoreError."""
         listeners = find_listeners(flows)
         listeners += self.store.query(find_pinned, self.adapter.catalogue, listeners)
         started = [*(flow for flow in flows if flow.trigger), *listeners]
@@ -47,7 +48,7 @@ class Maker:
         poller = Poller(intake, watches, self.clock)
         intake = replace(intake, watches=watches, arrived=poller.arrived)
         retention = Retention(self.store, self.settings.keep, flows, self.clock)
-        return Parts(intake, poller, Scheduler(intake, self.clock), retention)
+        return Parts(intake, poller, Scheduler(intake, self.clock, clock_since), retention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ class Parts:
         tasks = [asyncio.create_task(part.work()) for part in working]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         self.stop()
-        await asyncio.gather(*tasks)
+        await asyncio.wait(tasks)
+        for task in tasks:
+            task.result()
 
     def stop(self) -> None:
         for part in (self.poller, self.scheduler, self.retention):
@@ -73,9 +76,11 @@ class Parts:
 class Serving:
     """The flows that are served now: `flows` at first. Where `source` is None, they stay as they are."""
 
-    def __init__(self, maker: Maker, flows: Sequence[Flow], source: FlowFiles | None) -> None:
+    def __init__(
+        self, maker: Maker, flows: Sequence[Flow], source: FlowFiles | None, *, every: float = LOOK_EVERY
+    ) -> None:
         self.files = source.first if source else [FlowFile(flow.name, flow.source, flow) for flow in flows]
-        self._maker, self._source = maker, source
+        self._maker, self._source, self._every = maker, source, every
         self._stamp = source.stamped if source else None
         self._parts = maker.make(self.flows)
         self._stopping = asyncio.Event()
@@ -117,28 +122,40 @@ class Serving:
         """Wait until files have changed that flows are made of. Returns what works for them from now on."""
         seen = self._stamp
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(self._every)
             if self._source is None:
                 continue
             now = await asyncio.to_thread(self._source.stamp)
             settled, seen = now == seen, now
             if settled and now != self._stamp:  # one that is being written is read when that is over
-                self._stamp = now
-                if (parts := await self._take_over(self._source)) is not None:
+                parts = await self._take_over_or_stay(self._source, now)
+                if parts is not None:
                     return parts
 
-    async def _take_over(self, source: FlowFiles) -> Parts | None:
-        """None where the flows are as before."""
+    async def _take_over_or_stay(self, source: FlowFiles, stamp: object) -> Parts | None:
+        """None where the flows are as before. Whatever is wrong with the files, what is served goes on."""
         try:
-            files = keep_last(self.files, await asyncio.to_thread(source.read))
+            parts = await self._take_over(source)
+        except StoreError as error:
+            log.error("the flows go on as they are until this ends: %s", error)  # noqa: TRY400 - the sentence says it all
+            return None  # the files are read again at the next look
         except ConnectorError as error:
             log.error("the flows go on as they are: %s", error)  # noqa: TRY400 - the sentence says it all
-            return None
-        before, self.files = self.files, files
+            parts = None
+        except Exception:
+            log.exception("the flows go on as they are, after a fault of this program, until a file changes")
+            parts = None
+        self._stamp = stamp
+        return parts
+
+    async def _take_over(self, source: FlowFiles) -> Parts | None:
+        """None where the flows are as before. Raises ConnectorError; then nothing has changed."""
+        before, files = self.files, keep_last(self.files, await asyncio.to_thread(source.read))
+        same = _revisions(before) == _revisions(files)
+        parts = None if same else self._maker.make(flows_of(files), self._parts.scheduler.running_since)
+        self.files = files
         _tell(before, files)
-        if _revisions(before) == _revisions(files):
-            return None
-        return self._maker.make(self.flows)
+        return parts
 
 
 def _revisions(files: Sequence[FlowFile]) -> dict[str, str]:

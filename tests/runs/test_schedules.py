@@ -121,6 +121,19 @@ def test_tick_of_long_ago_is_made_up_for(bench):
     assert starts(bench) == ["09:00"]
 
 
+def test_tick_between_two_schedulers_of_one_process_is_not_missed(bench):
+    async def work() -> None:
+        async with bench.working(scheduled(bench, "{every: 10m, missed: skip}")) as (_, intake, _worker):
+            first = Scheduler(intake, bench.clock)
+            await first.tick(at("10:30"))
+            bench.now = at("10:40:01")
+            await Scheduler(intake, bench.clock, first.running_since).tick(bench.now)
+
+    bench.now = at("10:30")
+    asyncio.run(work())
+    assert starts(bench) == ["10:40"]
+
+
 @ON_A_FILE
 @pytest.mark.parametrize("missed", ["one", "all"])
 def test_crash_between_a_start_and_the_note_of_it_doubles_nothing(bench, missed):
