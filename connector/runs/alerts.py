@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -227,6 +227,14 @@ def is_told_of(connection: Connection, event_id: str) -> bool:
     """Whether the event is that another run failed."""
     row = connection.execute("SELECT identity FROM events WHERE id = ?", (event_id,)).fetchone()
     return row is not None and row["identity"].startswith(_TOLD)
+
+
+def find_telling(connection: Connection, run_ids: Collection[str]) -> set[str]:
+    """The ids of the events that tell of these runs."""
+    rows = connection.execute(
+        "SELECT id, identity FROM events WHERE connector = ? AND identity LIKE ?", (BY_PERSON, f"{_TOLD}%")
+    ).fetchall()
+    return {row["id"] for row in rows if row["identity"].removeprefix(_TOLD).rpartition("-")[0] in run_ids}
 
 
 def mark_told(connection: Connection, run_id: str, now: datetime) -> bool:

@@ -8,7 +8,9 @@ import pytest
 from runs.leads import Leads, flow, lead
 
 from connector import engines
+from connector.errors import RejectedError
 from connector.mentions import read_address
+from connector.runs.alerts import Alerts
 from connector.runs.forgetting import erasing
 from connector.runs.polling.sealing import seal, unseal
 from connector.runs.upkeep.tables import all_tables
@@ -18,6 +20,11 @@ ADDRESS = read_address("1@example.com")
 SAY = """
 - {id: say, uses: test.say, with: {text: "${{ trigger.name ?? 'x' }}"}}
 - {id: put, uses: test.put, with: {text: "${{ trigger.anything }}"}}
+"""
+TELL = """
+    flow: tell
+    inputs: {error: {type: str}}
+    steps: [{id: told, uses: test.put, with: {text: "${{ inputs.error }}"}}]
 """
 REST = "dedupe: {key: trigger.name ?? '', for: 1d}"
 
@@ -65,6 +72,22 @@ def test_person_goes_from_every_table_and_another_one_stays(bench):
     assert "Visitor 1" not in after
     assert before.count("21@example.com") == after.count("21@example.com") > 0
     assert bench.look(lambda opened: erasing.find(opened, ADDRESS)).counts == {}
+
+
+def test_what_was_told_of_a_failed_run_goes_with_it(bench):
+    flow = bench.flow(SAY, "on_failure: tell", beside=[TELL])
+    bench.answers["say"] = [RejectedError("Visitor 1 is not known", processed="no")]
+    bench.run(flow, name="1@example.com")
+
+    async def work() -> erasing.Found:
+        async with bench.working(flow) as (store, intake, worker):
+            await Alerts(intake.adapter, store, lambda: [flow], worker.wake, bench.clock).look()
+            [told] = [one for one in store.read(lambda journal: journal.runs(9)) if one.flow == "tell"]
+            await bench.finish(store, worker, told.id)
+            return await store.write(erasing.erase, ADDRESS, "salt", bench.now, end_waits=False)
+
+    assert asyncio.run(work()).counts["runs"] == 2
+    assert "Visitor 1" not in bench.look(texts)
 
 
 def test_lead_that_is_listed_after_its_webhook_was_erased_starts_nothing(leads):

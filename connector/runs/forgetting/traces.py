@@ -3,8 +3,8 @@
 1. A run is the person's where a text of it, of a step, of an attempt, of an answer or of a decision mentions the
    address, and an event where its text or what flows said of it does. Who decided is no reason: `by` is somebody else.
    Where the flow itself names the address, as that of a receiver, only what started the run counts.
-2. With a run goes its event, and with an event its runs, what tells of the same, and the entry of the list that it
-   told of: there the name stands without the address. An event of the clock is nobody's.
+2. With a run goes its event, and what tells that it failed; with an event its runs, what tells of the same, and the
+   entry of the list that it told of: there the name stands without the address. An event of the clock is nobody's.
 3. What a run of the person has waited for goes with it.
 4. Keys of `dedupe` are the person's that mention the address, or that such a run has left.
 5. Whatever else mentions the address is told and stays: the text of a flow, the state of a plugin's poll.
@@ -18,6 +18,7 @@ from typing import Any
 
 from connector.database import Connection, Row
 from connector.mentions import Address
+from connector.runs import alerts
 from connector.runs.upkeep.tables import Table, all_tables
 
 _BY = "by"
@@ -129,7 +130,7 @@ def _spread(connection: Connection, traces: Traces) -> None:
     known = (-1, -1)
     while known != (len(traces.events), len(traces.runs)):
         known = (len(traces.events), len(traces.runs))
-        traces.events |= _ask(connection, _NEAR_RUNS, traces)
+        traces.events |= _ask(connection, _NEAR_RUNS, traces) | alerts.find_telling(connection, traces.runs)
         traces.events |= _ask(connection, _NEAR_EVENTS, traces)
         traces.runs |= _ask(connection, _RUNS_OF_EVENTS, traces)
     rows = connection.execute(
