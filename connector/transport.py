@@ -300,6 +300,9 @@ _NO_COOKIES = _NoCookies()
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//")
 
 
+_GIVEN_UP = "no answer had come when the time of the step was over, or its process ended"
+
+
 class _CallTransport(httpx.AsyncBaseTransport):
     """Sends the requests of one call, each in a slot of the budget."""
 
@@ -342,8 +345,9 @@ class _CallTransport(httpx.AsyncBaseTransport):
         began = time.monotonic()
         try:
             response = await self._transport.handle_async_request(request)
-        except NetworkError as error:
-            self._told(Exchange(request, None, time.monotonic() - began, str(error)))
+        except (NetworkError, asyncio.CancelledError) as error:
+            sentence = str(error) if isinstance(error, NetworkError) else _GIVEN_UP
+            self._told(Exchange(request, None, time.monotonic() - began, sentence))
             raise
         self._told(Exchange(request, response, time.monotonic() - began))
         return response

@@ -17,6 +17,7 @@ import pytest
 
 from connector.answers import MAX_BODY
 from connector.errors import NetworkError, SettingsError
+from connector.exchanges import Exchange
 from connector.transport import Engine, HttpOptions, Purpose, open_client, open_transport
 
 SECRET = "cf_canary_key"
@@ -153,12 +154,18 @@ class RecordedSlot:
 
 @asynccontextmanager
 async def client_to(
-    url: str, engine: Engine, slots: Slots | None = None, *, reads: bool = False, **limits: Any
+    url: str,
+    engine: Engine,
+    slots: Slots | None = None,
+    *,
+    reads: bool = False,
+    told: Callable[[Exchange], None] = lambda _exchange: None,
+    **limits: Any,
 ) -> AsyncIterator[httpx.AsyncClient]:
     options = HttpOptions(url, {"Authorization": f"Bearer {SECRET}"}, base_url_setting="BASE_URL", **limits)
     transport = open_transport(options, engine)
     try:
-        async with open_client(options, transport, slots, reads=reads) as client:
+        async with open_client(options, transport, slots, reads=reads, told=told) as client:
             yield client
     finally:
         await transport.aclose()
@@ -454,10 +461,10 @@ def test_late_answer_is_unknown(engine: Engine, item: object, limits: dict[str, 
 
 @engines
 @pytest.mark.parametrize("item", ["stall", PARTIAL_BODY], ids=["before-answer", "in-body"])
-def test_cancelled_request_frees_slot_and_connection(engine: Engine, item: object) -> None:
+def test_cancelled_request_is_told_and_frees_slot_and_connection(engine: Engine, item: object) -> None:
     async def scenario() -> None:
-        server, slots = ScriptedServer(item), Slots()
-        async with running(server) as url, client_to(url, engine, slots) as client:
+        server, slots, made = ScriptedServer(item), Slots(), list[Exchange]()
+        async with running(server) as url, client_to(url, engine, slots, told=made.append) as client:
             call = asyncio.create_task(client.post("", content=b"x"))
             await server.wait_for_requests(1)
             call.cancel()
@@ -465,6 +472,7 @@ def test_cancelled_request_frees_slot_and_connection(engine: Engine, item: objec
                 await call
             await server.left.wait()
         assert slots.ends == ["lost"]
+        assert [(one.response, (one.error or "")[:13]) for one in made] == [(None, "no answer had")]
 
     run(scenario)
 
