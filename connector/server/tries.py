@@ -1,6 +1,11 @@
-"""What people have tried of an operation: kept in memory for a few minutes, as it may tell about a person."""
+"""What people have tried of an operation: kept in memory for a few minutes, as it may tell about a person.
+
+Of a form that was sent, a digest is kept for longer.
+"""
 
 import asyncio
+import hashlib
+import json
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,7 +31,13 @@ class Asked:
     operation: str
     connection: str
     input: Mapping[str, Any]
-    texts: Mapping[str, str] = field(compare=False)
+    texts: Mapping[str, str]
+
+    @property
+    def digest(self) -> bytes:
+        """Of what is asked for, however it was typed."""
+        asked = json.dumps([self.operation, self.connection, self.input], sort_keys=True)
+        return hashlib.sha256(asked.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,7 @@ def new_key() -> str:
 @dataclass
 class Tries:
     _kept: "OrderedDict[str, Try]" = field(default_factory=OrderedDict)
-    _sent: "OrderedDict[str, tuple[Asked, asyncio.Task[None]]]" = field(default_factory=OrderedDict)
+    _sent: "OrderedDict[str, tuple[bytes, asyncio.Task[None]]]" = field(default_factory=OrderedDict)
 
     def keep(self, found: Try, key: str | None = None) -> str:
         """The key by which it is found."""
@@ -85,11 +96,11 @@ class Tries:
         Raises InputError where that form asked for something else.
         """
         if key not in self._sent:
-            self._sent[key] = asked, asyncio.create_task(self._send(key, send))
+            self._sent[key] = asked.digest, asyncio.create_task(self._send(key, send))
             while len(self._sent) > _MOST_KEYS:
                 self._sent.popitem(last=False)
         before, task = self._sent[key]
-        if before != asked:
+        if before != asked.digest:
             raise InputError("this form was sent before, with other values; load the page again")
         try:
             await asyncio.shield(task)  # who sends a form twice leaves the first request

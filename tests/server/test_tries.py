@@ -53,3 +53,17 @@ def test_same_key_sends_once():
         return len(sent)
 
     assert asyncio.run(walk()) == 1
+
+
+def test_nothing_of_a_form_is_kept_once_its_result_is_gone():
+    async def walk() -> Tries:
+        tries = Tries()
+
+        async def send() -> Try:
+            return made(output="ann@example.com")
+
+        await tries.send_once("key", Asked("a.b", "default", {"x": "ann@example.com"}, {}), send)
+        tries.find("key", "a.b", NOW + LASTS + timedelta(seconds=1))
+        return tries
+
+    assert "ann@example.com" not in repr(asyncio.run(walk()))
