@@ -72,7 +72,7 @@ class Alerts:
         """URLs that have not answered in this look: who is told otherwise does not wait for each of their runs."""
         self._stopping = asyncio.Event()
         self.failing: str | None = None
-        """Why the last alert could not be sent."""
+        """Why the last alert that failed could not be sent, while there are runs to tell of again."""
 
     def stop(self) -> None:
         self._stopping.set()
@@ -106,6 +106,8 @@ class Alerts:
             trouble = self._troubles.get(run_id)
             if trouble is None or trouble.due <= now:
                 await self._try(run_id, now)
+        if not self._troubles:
+            self.failing = None
 
     async def _try(self, run_id: str, now: datetime) -> None:
         """One that cannot be told of must not keep others from being told of. Raises StoreError."""
@@ -176,11 +178,12 @@ class Alerts:
         if url in self._down:
             self._rest(run.id, now)
             return
-        self.failing = reason = await _post(url, self._describe(run), f"{run.id}:{run.epoch}")
+        reason = await _post(url, self._describe(run), f"{run.id}:{run.epoch}")
         if reason is None:
             self._troubles.pop(run.id, None)
             await self._store.write(mark_told, run.id, now)
             return
+        self.failing = reason
         self._down.add(url)
         if now - (run.finished_at or run.created_at) > _GIVE_UP and run.id in self._troubles:
             await self._give_up(run.id, now, reason)

@@ -189,7 +189,9 @@ def test_url_that_nobody_answers_is_tried_once_in_a_look(bench):
             await alerts.look()
             assert len(served.requests) == 1
             bench.now = bench.now.replace(minute=bench.now.minute + 1)
-            await alerts.look()
+            for is_failing in (True, False):
+                assert (alerts.failing is not None) == is_failing
+                await alerts.look()
 
     bench.answers["say"] = [REFUSED, REFUSED, REFUSED]
     answers = [Reply(status=500)]
