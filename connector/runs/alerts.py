@@ -42,6 +42,14 @@ _TOLD = f"{BY_HAND}failure-"
 """With this begins the identity of the event that starts a flow which is told."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    """A run that failed or is held. It has another `epoch` once it goes on, and may fail again."""
+
+    id: str
+    epoch: int
+
+
 @dataclass(slots=True)
 class _Trouble:
     """A run of which nobody could be told yet."""
@@ -67,7 +75,7 @@ class Alerts:
     ) -> None:
         self._adapter, self._store, self._flows, self._wake, self._clock = adapter, store, flows, wake, clock
         self._default, self._public_url, self._every = default, public_url, every
-        self._troubles: dict[str, _Trouble] = {}
+        self._troubles: dict[_Untold, _Trouble] = {}
         self._down: set[str] = set()
         """URLs that have not answered in this look: who is told otherwise does not wait for each of their runs."""
         self._stopping = asyncio.Event()
@@ -98,48 +106,48 @@ class Alerts:
         """Tell of all that is due. Raises StoreError."""
         now = self._clock()
         untold = self._store.query(find_untold, _PART + len(self._troubles))
-        self._troubles = {run_id: self._troubles[run_id] for run_id in untold if run_id in self._troubles}
+        self._troubles = {one: self._troubles[one] for one in untold if one in self._troubles}
         self._down.clear()
-        for run_id in untold:
+        for one in untold:
             if self._stopping.is_set():
                 return
-            trouble = self._troubles.get(run_id)
+            trouble = self._troubles.get(one)
             if trouble is None or trouble.due <= now:
-                await self._try(run_id, now)
+                await self._try(one, now)
         if not self._troubles:
             self.failing = None
 
-    async def _try(self, run_id: str, now: datetime) -> None:
+    async def _try(self, untold: _Untold, now: datetime) -> None:
         """One that cannot be told of must not keep others from being told of. Raises StoreError."""
         try:
-            run = self._store.query(lambda connection: Journal(connection).run(run_id))
-            if run is not None:
-                await self._tell(run, now)
+            run = self._store.query(lambda connection: Journal(connection).run(untold.id))
+            if run is not None and run.epoch == untold.epoch:
+                await self._tell(run, untold, now)
         except DamagedRowError as error:
-            await self._give_up(run_id, now, str(error))
+            await self._give_up(untold, now, str(error))
         except StoreError:
             raise
         except Exception:
-            log.exception("nobody is told of the run %s, after a fault of this program; it is tried again", run_id)
-            self._rest(run_id, now)
+            log.exception("nobody is told of the run %s, after a fault of this program; it is tried again", untold.id)
+            self._rest(untold, now)
 
-    async def _tell(self, run: records.Run, now: datetime) -> None:
+    async def _tell(self, run: records.Run, untold: _Untold, now: datetime) -> None:
         target, flow = self._find(run)
         if target is None:
-            await self._store.write(mark_told, run.id, now)
+            await self._store.write(mark_told, untold, now)
         elif failures.is_url(target):
-            await self._send(target, run, now)
+            await self._send(target, run, untold, now)
         elif flow is None:
-            await self._give_up(run.id, now, f"there is no flow {target!r} that could be told")
+            await self._give_up(untold, now, f"there is no flow {target!r} that could be told")
         elif (reason := failures.refuse_flow(flow)) is not None:  # the default, whose file was changed
-            await self._give_up(run.id, now, reason)
-        elif await self._store.write(start_told, flow, _inputs(flow, self._describe(run)), run.id, now):
+            await self._give_up(untold, now, reason)
+        elif await self._store.write(start_told, flow, _inputs(flow, self._describe(run)), untold, now):
             self._wake()
 
-    async def _give_up(self, run_id: str, now: datetime, reason: str) -> None:
-        log.error("nobody is told of the run %s: %s", run_id, reason)
-        self._troubles.pop(run_id, None)
-        await self._store.write(mark_told, run_id, now)
+    async def _give_up(self, untold: _Untold, now: datetime, reason: str) -> None:
+        log.error("nobody is told of the run %s: %s", untold.id, reason)
+        self._troubles.pop(untold, None)
+        await self._store.write(mark_told, untold, now)
 
     def _find(self, run: records.Run) -> tuple[str | None, Flow | None]:
         """What the flow of the run says, as it was then; otherwise the default, unless the run tells of another one."""
@@ -174,26 +182,26 @@ class Alerts:
             "page": page,
         }
 
-    async def _send(self, url: str, run: records.Run, now: datetime) -> None:
+    async def _send(self, url: str, run: records.Run, untold: _Untold, now: datetime) -> None:
         if url in self._down:
-            self._rest(run.id, now)
+            self._rest(untold, now)
             return
-        reason = await _post(url, self._describe(run), f"{run.id}:{run.epoch}")
+        reason = await _post(url, self._describe(run), f"{untold.id}:{untold.epoch}")
         if reason is None:
-            self._troubles.pop(run.id, None)
-            await self._store.write(mark_told, run.id, now)
+            self._troubles.pop(untold, None)
+            await self._store.write(mark_told, untold, now)
             return
         self.failing = reason
         self._down.add(url)
-        if now - (run.finished_at or run.created_at) > _GIVE_UP and run.id in self._troubles:
-            await self._give_up(run.id, now, reason)
+        if now - (run.finished_at or run.created_at) > _GIVE_UP and untold in self._troubles:
+            await self._give_up(untold, now, reason)
             return
-        if run.id not in self._troubles:
-            log.error("the run %s could not be told of, it is tried again: %s", run.id, reason)
-        self._rest(run.id, now)
+        if untold not in self._troubles:
+            log.error("the run %s could not be told of, it is tried again: %s", untold.id, reason)
+        self._rest(untold, now)
 
-    def _rest(self, run_id: str, now: datetime) -> None:
-        trouble = self._troubles.setdefault(run_id, _Trouble(now, 0))
+    def _rest(self, untold: _Untold, now: datetime) -> None:
+        trouble = self._troubles.setdefault(untold, _Trouble(now, 0))
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(trouble.attempts, 20))
         trouble.attempts, trouble.due = trouble.attempts + 1, now + timedelta(seconds=pause)
 
@@ -218,12 +226,13 @@ def _inputs(flow: Flow, failure: Mapping[str, Any]) -> dict[str, Any]:
     return parameters.complete(flow.inputs, failure)
 
 
-def find_untold(connection: Connection, limit: int) -> list[str]:
-    """The ids of the runs of which nobody was told yet, the oldest first."""
+def find_untold(connection: Connection, limit: int) -> list[_Untold]:
+    """The runs of which nobody was told yet, the oldest first."""
     rows = connection.execute(
-        "SELECT id FROM runs WHERE told_at IS NULL AND status IN ('failed', 'held') ORDER BY id LIMIT ?", (limit,)
+        "SELECT id, epoch FROM runs WHERE told_at IS NULL AND status IN ('failed', 'held') ORDER BY id LIMIT ?",
+        (limit,),
     )
-    return [row["id"] for row in rows.fetchall()]
+    return [_Untold(row["id"], row["epoch"]) for row in rows.fetchall()]
 
 
 def is_told_of(connection: Connection, event_id: str) -> bool:
@@ -240,20 +249,20 @@ def find_telling(connection: Connection, run_ids: Collection[str]) -> set[str]:
     return {row["id"] for row in rows if row["identity"].removeprefix(_TOLD).rpartition("-")[0] in run_ids}
 
 
-def mark_told(connection: Connection, run_id: str, now: datetime) -> bool:
+def mark_told(connection: Connection, run: _Untold, now: datetime) -> bool:
     """Whether it was not told of before, and still is as it was."""
     changed = connection.execute(
-        "UPDATE runs SET told_at = ? WHERE id = ? AND told_at IS NULL AND status IN ('failed', 'held')",
-        (write_time(now), run_id),
+        "UPDATE runs SET told_at = ? WHERE id = ? AND epoch = ? AND told_at IS NULL AND status IN ('failed', 'held')",
+        (write_time(now), run.id, run.epoch),
     )
     return changed.rowcount > 0
 
 
-def start_told(connection: Connection, flow: Flow, inputs: Mapping[str, Any], run_id: str, now: datetime) -> bool:
+def start_told(connection: Connection, flow: Flow, inputs: Mapping[str, Any], run: _Untold, now: datetime) -> bool:
     """Start the flow that is told."""
-    if not mark_told(connection, run_id, now):
+    if not mark_told(connection, run, now):
         return False
-    identity = f"{_TOLD}{run_id}-{secrets.token_hex(8)}"
+    identity = f"{_TOLD}{run.id}-{secrets.token_hex(8)}"
     new = NewEvent(BY_PERSON, flow.name, identity, "failure", now, now, json.dumps(inputs), "manual")
     events.add_event(connection, new, [Decision(flow.name, flow, inputs)])
     return True

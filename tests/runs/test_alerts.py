@@ -198,3 +198,25 @@ def test_url_that_nobody_answers_is_tried_once_in_a_look(bench):
     with serving(lambda _request: answers.pop() if answers else Reply(status=200)) as served:
         asyncio.run(fail(served.url))
         assert len(served.requests) == 4
+
+
+def test_run_that_fails_again_while_a_url_is_told_is_told_of_again(bench):
+    async def fail() -> None:
+        flow = failing(bench, f"on_failure: {served.url}")
+        async with bench.working(flow) as (store, intake, worker):
+            alerts = Alerts(intake.adapter, store, lambda: [flow], worker.wake, bench.clock)
+            run_id = (await intake.accept(bench.delivery())).starts[0].run_id
+            await bench.finish(store, worker, run_id)
+            await alerts.look()
+            await alerts.look()
+
+    def answer(_request: Request) -> Reply:
+        if len(served.requests) == 1:  # as if a person had retried it meanwhile, and it had failed
+            bench.change("UPDATE runs SET epoch = epoch + 2")
+        return Reply()
+
+    bench.answers["say"] = [REFUSED]
+    with serving(answer) as served:
+        asyncio.run(fail())
+        first, second = served.requests
+    assert first.headers["idempotency-key"] != second.headers["idempotency-key"]
