@@ -151,17 +151,23 @@ class Alerts:
 
     def _find(self, run: records.Run) -> tuple[str | None, Flow | None]:
         """What the flow of the run says, as it was then; otherwise the default, unless the run tells of another one."""
-        try:
-            flow = self._store.query(revisions.load, run.revision, self._adapter.catalogue)
-        except DamagedRowError as error:
-            flow = str(error)
         served = {one.name: one for one in self._flows()}
-        own = flow if isinstance(flow, Flow) else served.get(run.flow)
+        own = served.get(run.flow)
+        if own is None or own.revision != run.revision:
+            own = self._load(run.revision) or own
         if own is not None and own.on_failure is not None:
             return own.on_failure, own.calls.get(own.on_failure)
         if self._default is None or self._store.query(is_told_of, run.event_id):
             return None, None
         return self._default, served.get(self._default)
+
+    def _load(self, revision: str) -> Flow | None:
+        """The flow as it was then, where it can still be read."""
+        try:
+            flow = self._store.query(revisions.load, revision, self._adapter.catalogue)
+        except DamagedRowError:
+            return None
+        return flow if isinstance(flow, Flow) else None
 
     def _describe(self, run: records.Run) -> dict[str, Any]:
         error = run.error
