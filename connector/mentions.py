@@ -35,11 +35,14 @@ def read_address(text: str) -> Address | None:
     if len(address) > _LONGEST or not _ADDRESS.fullmatch(address):
         return None
     pattern = re.compile(rf"(?<!{_WITHIN}){re.escape(address)}(?![\w-]|\.\w)")
-    return Address(address, pattern, _find_like(address))
+    return Address(address, pattern, _find_like(text.strip().lower()))
 
 
 def _find_like(address: str) -> str:
-    """The longest runs of letters and digits before and behind the @, which no escape changes."""
+    """The longest runs of letters and digits before and behind the @, which no escape changes.
+
+    Of the address in lower case, as databases have it, in which ß stays what it is.
+    """
     runs = [max(re.findall("[a-z0-9]+", part), key=len, default="") for part in address.split("@")]
     return f"%{'%'.join(run for run in runs if run)}%"
 
