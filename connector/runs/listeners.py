@@ -1,12 +1,14 @@
 """What steps of flows wait for is polled and kept by flows that have no steps of their own, and start nothing."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from connector.database import Connection
 from connector.flows.catalogue import Catalogue
 from connector.flows.flow import Flow, TriggerUse, WaitFor
 from connector.runs import revisions
+from connector.runs.journal import DamagedRowError
 
 
 def find_listeners(flows: Iterable[Flow]) -> list[Flow]:
@@ -25,7 +27,10 @@ def find_listeners(flows: Iterable[Flow]) -> list[Flow]:
 def find_pinned(connection: Connection, catalogue: Catalogue, known: Iterable[Flow]) -> list[Flow]:
     """Those beside the `known` ones that runs wait for which go on with an older text, or whose flow is off."""
     rows = connection.execute("SELECT DISTINCT r.revision FROM awaited a JOIN runs r ON r.id = a.run_id").fetchall()
-    loaded = [revisions.load(connection, row["revision"], catalogue) for row in rows]
+    loaded = []
+    for row in rows:
+        with suppress(DamagedRowError):  # its runs are held when they go on
+            loaded.append(revisions.load(connection, row["revision"], catalogue))
     flows = [replace(flow, enabled=True) for flow in loaded if isinstance(flow, Flow)]
     used = [(flow.name, flow.trigger) for flow in known]
     pinned = [(flow, one) for flow in flows for one in find_listeners([flow])]

@@ -91,6 +91,11 @@ class Scheduler:
                 log.error("no flow is started by the clock until this ends: %s", error)  # noqa: TRY400 - the sentence says it all
             self._failing = True
             return AGAIN_AFTER
+        except Exception:
+            if not self._failing:
+                log.exception("no flow is started by the clock, after a fault of this program; it is tried again")
+            self._failing = True
+            return LOOK_EVERY
         if self._failing:
             log.info("flows are started by the clock again")
         self._failing = False

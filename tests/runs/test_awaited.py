@@ -6,8 +6,10 @@ import pytest
 from runs.leads import KEY, Leads, flow, lead
 from simulator.world import START
 
+from connector.flows.catalogue import Catalogue
 from connector.runs import awaited
 from connector.runs.awaited import Awaited
+from connector.runs.listeners import find_pinned
 from connector.runs.records import write_time
 from connector.sqlite import transaction
 
@@ -83,3 +85,9 @@ def test_event_that_was_taken_is_offered_to_nobody_else_and_stays_with_its_step(
         assert awaited.take(leads.connection, stored.event_id, run_id, "reply")
         assert awaited.take(leads.connection, stored.event_id, run_id, "reply"), "again after a crash"
         assert not awaited.take(leads.connection, stored.event_id, run_id, "another")
+
+
+def test_damaged_revision_of_a_run_that_waits_does_not_keep_a_server_from_starting(leads: Leads) -> None:
+    wait(leads)
+    leads.connection.execute("UPDATE revisions SET calls = 'x'")
+    assert find_pinned(leads.connection, Catalogue({}, {}), []) == []

@@ -322,3 +322,13 @@ def test_ticks_do_not_move_away_from_the_first_one_over_restarts(bench):
     for moment in ("10:30:00.900", "10:43:07", "10:59:59.999", "11:00:00"):
         live(bench, flows, moment)
     assert starts(bench) == ["10:40", "10:50", "11:00"]
+
+
+def test_fault_while_the_clock_is_read_ends_no_server(bench):
+    async def work() -> float:
+        async with bench.working(scheduled(bench)) as (_, intake, _worker):
+            scheduler = Scheduler(intake, lambda: START.replace(tzinfo=None))
+            await scheduler.tick(START)
+            return await scheduler.look()
+
+    assert asyncio.run(work()) == LOOK_EVERY
