@@ -18,7 +18,10 @@ _ORDINARY = {"accept", "accept-encoding", "connection", "content-length", "host"
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """`response` is None where none came; `error` says why. `seconds` are without the wait for the budget."""
+    """`response` is None where none came; `error` says why. Of one that succeeded it has the status alone.
+
+    `seconds` are without the wait for the budget.
+    """
 
     request: httpx.Request
     response: httpx.Response | None

@@ -349,7 +349,9 @@ class _CallTransport(httpx.AsyncBaseTransport):
             sentence = str(error) if isinstance(error, NetworkError) else _GIVEN_UP
             self._told(Exchange(request, None, time.monotonic() - began, sentence))
             raise
-        self._told(Exchange(request, response, time.monotonic() - began))
+        # What a success brought is the action's affair: twenty of its pages may be 100 MB.
+        kept = httpx.Response(response.status_code) if response.is_success else response
+        self._told(Exchange(request, kept, time.monotonic() - began))
         return response
 
     async def _take_slot(self) -> Slot | None:

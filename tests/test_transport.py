@@ -552,6 +552,17 @@ def test_readable_answer_arrives_whole(engine: Engine, answer: bytes, body: byte
 
 
 @engines
+def test_body_of_a_success_is_not_kept_with_its_request(engine: Engine) -> None:
+    async def scenario() -> None:
+        server, made = ScriptedServer(OK), list[Exchange]()
+        async with running(server) as url, client_to(url, engine, told=made.append) as client:
+            assert (await client.get("")).content == b"{}"
+        assert [one.response and (one.response.status_code, one.response.content) for one in made] == [(200, b"")]
+
+    run(scenario)
+
+
+@engines
 def test_redirects_and_cookies_are_not_followed(engine: Engine) -> None:
     async def scenario() -> None:
         moved = b"HTTP/1.1 302 Found\r\nLocation: /\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
