@@ -42,12 +42,13 @@ _TOLD = f"{BY_HAND}failure-"
 """With this begins the identity of the event that starts a flow which is told."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Trouble:
-    """A URL that did not answer, about one run."""
+    """Why the runs of one revision could not be told of, and when that is tried again."""
 
-    due: datetime
+    reason: str
     attempts: int
+    due: datetime
 
 
 class Alerts:
@@ -68,9 +69,14 @@ class Alerts:
         self._adapter, self._store, self._flows, self._wake, self._clock = adapter, store, flows, wake, clock
         self._default, self._public_url, self._every = default, public_url, every
         self._troubles: dict[str, _Trouble] = {}
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        """By revision, as `_troubles`: one URL that does not answer keeps nobody else from being told."""
         self._stopping = asyncio.Event()
-        self.failing: str | None = None
-        """Why the last alert could not be sent."""
+
+    @property
+    def failing(self) -> str | None:
+        """Why somebody cannot be told now."""
+        return next((trouble.reason for trouble in self._troubles.values()), None)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -79,13 +85,15 @@ class Alerts:
         """Look now and then until `stop`. A URL that has not answered then is sent the same by the next process."""
         looking = asyncio.create_task(self._look_again_and_again())
         await self._stopping.wait()
-        looking.cancel()
-        await asyncio.wait((looking,))
+        tasks = (looking, *self._sending.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
     async def _look_again_and_again(self) -> None:
         while True:
             try:
-                await self.look()
+                await self._look()
             except StoreError as error:
                 log.debug("who is told of failures is told later: %s", error)
             except Exception:
@@ -93,16 +101,33 @@ class Alerts:
             await asyncio.sleep(self._every)
 
     async def look(self) -> None:
-        """Tell of all that is due. Raises StoreError."""
+        """Tell of all that is due, and wait for the answers. Raises StoreError."""
+        await self._look()
+        if self._sending:
+            await asyncio.wait(self._sending.values())
+
+    async def _look(self) -> None:
         now = self._clock()
-        for run in self._store.query(find_untold, _PART + len(self._troubles)):
+        resting = {name for name, trouble in self._troubles.items() if trouble.due > now}
+        urls: dict[str, list[tuple[str, records.Run]]] = {}
+        for run in self._store.query(find_untold, _PART, [*resting, *self._sending]):
             if self._stopping.is_set():
                 return
-            trouble = self._troubles.get(run.id)
-            if trouble is None or trouble.due <= now:
-                await self._tell(run, now)
+            try:
+                url = await self._tell(run, now)
+            except StoreError:
+                raise
+            except Exception as error:
+                log.exception("a fault of this program; the run %s is told of later", run.id)
+                self._rest(run.revision, f"a fault of this program, {type(error).__name__}", now)
+                continue
+            if url is not None:
+                urls.setdefault(run.revision, []).append((url, run))
+        for revision, runs in urls.items():
+            self._sending[revision] = asyncio.create_task(self._send_all(revision, runs))
 
-    async def _tell(self, run: records.Run, now: datetime) -> None:
+    async def _tell(self, run: records.Run, now: datetime) -> str | None:
+        """Start the flow that is told; the URL where it is one."""
         target, flow = self._find(run)
         if target is None:
             await self._store.write(mark_told, run.id, now)
@@ -110,10 +135,11 @@ class Alerts:
             if await self._store.write(start_told, flow, _inputs(flow, self._describe(run)), run.id, now):
                 self._wake()
         elif failures.is_url(target):
-            await self._send(target, run, now)
+            return target
         else:
             log.error("the run %s is not told of: there is no flow %r that could be told", run.id, target)
             await self._store.write(mark_told, run.id, now)
+        return None
 
     def _find(self, run: records.Run) -> tuple[str | None, Flow | None]:
         """What the flow of the run says, as it was then; otherwise the default, unless the run tells of another one."""
@@ -145,23 +171,41 @@ class Alerts:
             "page": page,
         }
 
-    async def _send(self, url: str, run: records.Run, now: datetime) -> None:
-        reason = await _post(url, self._describe(run), f"{run.id}:{run.epoch}")
-        self.failing = reason
-        if reason is None:
-            self._troubles.pop(run.id, None)
-            await self._store.write(mark_told, run.id, now)
-            return
-        trouble = self._troubles.setdefault(run.id, _Trouble(now, 0))
-        if now - (run.finished_at or run.created_at) > _GIVE_UP and trouble.attempts:
-            log.error("the run %s is not told of any more: %s", run.id, reason)
-            del self._troubles[run.id]
-            await self._store.write(mark_told, run.id, now)
-            return
-        if not trouble.attempts:
-            log.error("the run %s could not be told of, it is tried again: %s", run.id, reason)
-        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(trouble.attempts, 20))
-        trouble.attempts, trouble.due = trouble.attempts + 1, now + timedelta(seconds=pause)
+    async def _send_all(self, revision: str, runs: Sequence[tuple[str, records.Run]]) -> None:
+        """One after the other, until one fails."""
+        try:
+            for number, (url, run) in enumerate(runs):
+                reason = await _post(url, self._describe(run), f"{run.id}:{run.epoch}")
+                if reason is not None:
+                    await self._fail(revision, [run for _, run in runs[number:]], reason)
+                    return
+                self._troubles.pop(revision, None)
+                await self._store.write(mark_told, run.id, self._clock())
+        except StoreError as error:
+            log.debug("who was told of failures is told again: %s", error)
+        except Exception as error:
+            log.exception("a fault of this program; the runs of a flow are told of later")
+            self._rest(revision, f"a fault of this program, {type(error).__name__}", self._clock())
+        finally:
+            del self._sending[revision]
+
+    async def _fail(self, revision: str, runs: Sequence[records.Run], reason: str) -> None:
+        """Try again later; of what failed long ago no more, unless this is the first attempt."""
+        now = self._clock()
+        if revision not in self._troubles:
+            log.error("the run %s could not be told of, it is tried again: %s", runs[0].id, reason)
+        else:
+            for run in runs:
+                if now - (run.finished_at or run.created_at) > _GIVE_UP:
+                    log.error("the run %s is not told of any more: %s", run.id, reason)
+                    await self._store.write(mark_told, run.id, now)
+        self._rest(revision, reason, now)
+
+    def _rest(self, revision: str, reason: str, now: datetime) -> None:
+        before = self._troubles.get(revision)
+        attempts = before.attempts if before else 0
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempts, 20))
+        self._troubles[revision] = _Trouble(reason, attempts + 1, now + timedelta(seconds=pause))
 
 
 async def _post(url: str, body: Mapping[str, Any], key: str) -> str | None:
@@ -184,10 +228,12 @@ def _inputs(flow: Flow, failure: Mapping[str, Any]) -> dict[str, Any]:
     return parameters.complete(flow.inputs, failure)
 
 
-def find_untold(connection: Connection, limit: int) -> list[records.Run]:
-    """The runs of which nobody was told yet, the oldest first."""
+def find_untold(connection: Connection, limit: int, resting: Sequence[str]) -> list[records.Run]:
+    """The runs of which nobody was told yet, the oldest first, without those of the revisions that are `resting`."""
     rows = connection.execute(
-        "SELECT id FROM runs WHERE told_at IS NULL AND status IN ('failed', 'held') ORDER BY id LIMIT ?", (limit,)
+        "SELECT id FROM runs WHERE told_at IS NULL AND status IN ('failed', 'held') "
+        "AND revision NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?",
+        (json.dumps(resting), limit),
     ).fetchall()
     found = [Journal(connection).run(row["id"]) for row in rows]
     return [run for run in found if run is not None]

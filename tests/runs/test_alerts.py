@@ -1,6 +1,7 @@
 """Who is told that a run failed or is held."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -133,3 +134,23 @@ def test_url_that_nobody_answers_is_named_without_what_may_be_secret(bench):
     assert reason is not None
     assert reason.startswith("cannot reach 127.0.0.1:9: connection refused")
     assert "secret" not in reason
+
+
+def test_url_that_does_not_answer_keeps_nobody_else_from_being_told(bench):
+    async def tell(silent: str, url: str) -> None:
+        flows = [bench.flow(SAY, f"on_failure: {one}", name=name) for name, one in (("a", silent), ("b", url))]
+        async with bench.working(*flows) as (store, intake, worker):
+            starts = (await intake.accept(bench.delivery())).starts
+            for start in starts:
+                await bench.finish(store, worker, start.run_id)
+            alerts = Alerts(intake.adapter, store, lambda: flows, worker.wake, bench.clock, every=0.01)
+            working = asyncio.create_task(alerts.work())
+            while not served.requests:  # noqa: ASYNC110 - another thread answers
+                await asyncio.sleep(0.01)
+            alerts.stop()
+            await working
+
+    bench.answers["say"] = [REFUSED, REFUSED]
+    with serving(lambda _: Reply(status=204)) as served, socket.create_server(("127.0.0.1", 0)) as silence:
+        asyncio.run(asyncio.wait_for(tell(f"http://127.0.0.1:{silence.getsockname()[1]}/", served.url), 20))
+    assert served.last.json["flow"] == "b"
