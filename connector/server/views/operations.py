@@ -289,5 +289,5 @@ async def read_choices(site: Site, wanted: ChoicesParams) -> ChoicesShown | None
 PAGES = (
     Page("/operations", "Operations", "operations.html", OperationsParams, OperationsShown, read_operations),
     Page("/operations/{id}", "Operation", "operation.html", OperationParams, OperationShown, read_operation),
-    Page("/operations/{id}/choices", "Choice", "choices.html", ChoicesParams, ChoicesShown, read_choices),
+    Page("/operations/{id}/choices", "Choice", "choices.html", ChoicesParams, ChoicesShown, read_choices, lambda _: True),
 )
