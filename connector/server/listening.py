@@ -29,6 +29,8 @@ _OWN_HEADERS = {
     *("transfer-encoding", "upgrade"),
 }
 """Of one connection only, by RFC 9110, 7.6.1; whoever sends it on has its own."""
+_STATUSES = range(200, 600)
+"""Of answers that can be handed back."""
 _LOOP = "--forward-to leads back to this command; name another server"
 _NOT_READY = 503
 """What is answered where a signature cannot be checked, as there is no secret."""
@@ -162,7 +164,10 @@ async def _forward(url: str, request: Request, body: bytes, via: str) -> Respons
     try:
         async with open_client(options, transport) as client:
             answer = await client.post(url, content=body, headers=headers)
-            return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
+            if answer.status_code not in _STATUSES:
+                return JSONResponse({"error": f"the answer has the status {answer.status_code}, which is none"}, 502)
+            kind = answer.headers.get("content-type", "").encode("ascii", "ignore").decode()
+            return Response(answer.content, answer.status_code, media_type=kind or None)
     finally:
         await transport.aclose()
 
