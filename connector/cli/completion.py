@@ -5,6 +5,7 @@ gives nothing: the shell then offers files.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -18,6 +19,8 @@ from connector.runs import recent
 from connector.runs.recent import Named
 
 _MOST = 50
+_PLAIN = re.compile(r"[\w./@%+=:,-]+")
+"""What a shell takes as it stands. It would execute a part of a file that is called `$(…).yaml`."""
 Pairs = list[tuple[str, str]]
 FindReal = Callable[[Sequence[str]], Any]
 Source = Callable[[str], Named]
@@ -112,7 +115,7 @@ def complete(source: Source) -> Callable[[str], Pairs]:
     def find(incomplete: str) -> Pairs:
         logging.disable()
         try:
-            return list(source(incomplete))
+            return [(value, what) for value, what in source(incomplete) if _PLAIN.fullmatch(value)]
         except Exception:  # whatever it is, a shell has no room for it
             return []
 

@@ -146,8 +146,14 @@ def _read_files(path: Path, adapter: Adapter, fault_of: Callable[[Flow], str | N
         problems = [*result.problems, *([twice[str(file)]] if str(file) in twice else [])]
         fault = fault_of(result.flow) if result.flow else None
         flow = None if problems or fault else result.flow
-        found.append(FlowFile(str(file), result.source, flow, problems, result.unchecked, fault))
+        source = "" if problems and _leads_out(file) else result.source
+        found.append(FlowFile(str(file), source, flow, problems, result.unchecked, fault))
     return found
+
+
+def _leads_out(file: Path) -> bool:
+    """Whether it is a link to a file of another folder. What is no flow there, such as a secret, is not shown."""
+    return not file.resolve().is_relative_to(file.parent.resolve())
 
 
 def _fault_of(adapter: Adapter, flow: Flow) -> str | None:

@@ -8,7 +8,8 @@ from typing import Any
 from connector.flows.formats import is_time
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./@+-]*(?: [A-Za-z0-9_./@+-]+)*")
-_CONSTANTS = ("null", "true", "false")
+_CONSTANTS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
+"""What is no text in flows, and what other programs take for none (YAML 1.1), however it is capitalised."""
 
 
 def write_yaml(value: Any) -> str:
@@ -38,7 +39,7 @@ def _scalar(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    if is_time(text) or (_PLAIN.fullmatch(text) and text not in _CONSTANTS):
+    if is_time(text) or (_PLAIN.fullmatch(text) and text.lower() not in _CONSTANTS):
         return text
     # What YAML does not take as it is can be escaped, but for half a character, which Python can hold.
     whole = text.encode("utf-8", "replace").decode() if any("\ud800" <= char <= "\udfff" for char in text) else text

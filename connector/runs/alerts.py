@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 1.0  # seconds
 _PART = 20
 """Runs of one look."""
+_ANSWER_SECONDS = 10.0
+"""The others wait meanwhile."""
 _FIRST_PAUSE = 2.0
 _LONGEST_PAUSE = 300.0
 _GIVE_UP = timedelta(hours=24)
@@ -216,7 +218,12 @@ async def _post(url: str, body: Mapping[str, Any], key: str) -> str | None:
     """Why it could not be sent. The URL may be a secret, so only its host is named."""
     place = describe_place(httpx.URL(url))
     try:
-        options = HttpOptions(f"{httpx.URL(url).scheme}://{place}", base_url_setting="on_failure")
+        options = HttpOptions(
+            f"{httpx.URL(url).scheme}://{place}",
+            read_timeout=_ANSWER_SECONDS,
+            total_timeout=_ANSWER_SECONDS,
+            base_url_setting="on_failure",
+        )
         transport = open_transport(options)
         try:
             async with open_client(options, transport) as client:

@@ -136,6 +136,12 @@ class Access:
         return token if now < until else None
 
 
+def require_own(asking: Asking) -> None:
+    """Raises DeniedError where another site has led here."""
+    if asking.headers.get("sec-fetch-site") in _OTHER_SITES:
+        raise DeniedError(403, "this page asks other services, and another site has led here; open it from our own")
+
+
 def _check_origin(asking: Asking) -> None:
     """Changes come from our own pages; a browser says so. Another site may link to a page, but embed nothing."""
     site, origin = asking.headers.get("sec-fetch-site"), asking.headers.get("origin")

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from connector.flows.flow import Flow
 from connector.flows.problems import Problem
+from connector.validation import replace_surrogates
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,11 @@ class FlowFile:
     """Where a value of any type is looked at only when the flow runs."""
     fault: str | None = None
     """Why a flow without problems cannot be served, such as what its connection lacks."""
+
+    @property
+    def name(self) -> str:
+        """That of the file in its folder, with U+FFFD for what is not UTF-8."""
+        return replace_surrogates(Path(self.path).name)
 
     @property
     def why(self) -> str | None:

@@ -1,12 +1,14 @@
 """Answers deliveries without keeping them: says what came, what the verifier finds, and what another server answers.
 
-The other server gets the bytes as they came, with their headers, so that the signature fits there too.
+The other server gets the bytes as they came, with their headers, so that the signature fits there too. `Via` is added,
+by which a delivery is known that has come back.
 """
 
 import asyncio
+import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -27,6 +29,9 @@ _OWN_HEADERS = {
     *("transfer-encoding", "upgrade"),
 }
 """Of one connection only, by RFC 9110, 7.6.1; whoever sends it on has its own."""
+_STATUSES = range(200, 600)
+"""Of answers that can be handed back."""
+_LOOP = "--forward-to leads back to this command; name another server"
 _NOT_READY = 503
 """What is answered where a signature cannot be checked, as there is no secret."""
 _TELLING = ("email", "phone", "name")
@@ -65,6 +70,7 @@ class Listening:
     forward_to: str | None
     heard: Callable[[Heard], None]
     clock: Callable[[], datetime]
+    _via: str = field(default_factory=lambda: f"1.1 chatforge-listen-{secrets.token_hex(8)}")
     _failure: BaseException | None = None
     _stop: Callable[[], None] = lambda: None
 
@@ -121,8 +127,10 @@ class Listening:
 
     async def _answer(self, request: Request, body: bytes, judged: _Judged) -> Response:
         if self.forward_to is not None:
+            if self._via in ", ".join(request.headers.getlist("via")):
+                return JSONResponse({"error": _LOOP}, 508)
             try:
-                return await _forward(self.forward_to, request, body)
+                return await _forward(self.forward_to, request, body, self._via)
             except NetworkError as error:
                 return JSONResponse({"error": str(error)}, 502)
         told = {"heard": True} if judged.status < 300 else {"error": judged.reason}
@@ -145,15 +153,21 @@ class Listening:
             self._stop()
 
 
-async def _forward(url: str, request: Request, body: bytes) -> Response:
+async def _forward(url: str, request: Request, body: bytes, via: str) -> Response:
     """Raises NetworkError."""
     options = HttpOptions(url, base_url_setting="--forward-to")
-    headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") not in _OWN_HEADERS]
+    named = ",".join(request.headers.getlist("connection")).lower().split(",")
+    own = _OWN_HEADERS | {name.strip() for name in named}
+    headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") not in own]
+    headers.append((b"via", via.encode()))
     transport = open_transport(options)
     try:
         async with open_client(options, transport) as client:
             answer = await client.post(url, content=body, headers=headers)
-            return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
+            if answer.status_code not in _STATUSES:
+                return JSONResponse({"error": f"the answer has the status {answer.status_code}, which is none"}, 502)
+            kind = answer.headers.get("content-type", "").encode("ascii", "ignore").decode()
+            return Response(answer.content, answer.status_code, media_type=kind or None)
     finally:
         await transport.aclose()
 

@@ -27,6 +27,8 @@ class Page:
     params: type[Params]
     shows: type[BaseModel]
     read: Callable[[Site, Any], Awaitable[BaseModel | None]]
+    asks: Callable[[Any], bool] = lambda _wanted: False
+    """Whether to read it sends requests, which the budget counts: no other site may lead there."""
 
 
 @dataclass(frozen=True, slots=True)

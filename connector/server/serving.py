@@ -26,6 +26,8 @@ from connector.settings import Settings
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds
+_PATIENCE = 10
+"""Looks, while a file changes at each: one that always does keeps the others from being taken over no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +122,14 @@ class Serving:
 
     async def _look(self) -> Parts:
         """Wait until files have changed that flows are made of. Returns what works for them from now on."""
-        seen = self._stamp
+        seen, waited = self._stamp, 0
         while True:
             await asyncio.sleep(self._every)
             if self._source is None:
                 continue
             now = await asyncio.to_thread(self._source.stamp)
-            settled, seen = now == seen, now
+            settled, seen = now == seen or waited == _PATIENCE, now
+            waited = 0 if settled else waited + 1
             if settled and now != self._stamp:  # one that is being written is read when that is over
                 parts = await self._take_over_or_stay(self._source, now)
                 if parts is not None:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from connector.errors import ConnectorError, StoreError
 from connector.runs.decisions.interventions import RefusedError
 from connector.server import metrics
-from connector.server.access import COOKIE, TOKEN_HEADER, Access, Asking, DeniedError, Visitor
+from connector.server.access import COOKIE, TOKEN_HEADER, Access, Asking, DeniedError, Visitor, require_own
 from connector.server.bodies import read_form, read_object
 from connector.server.changes import CHANGES
 from connector.server.live import Live
@@ -97,16 +97,11 @@ class Web:
 
     def _page(self, page: Page) -> list[Route]:
         async def as_html(request: Request, visitor: Visitor) -> Response:
-            wanted = _read(page.params, request.query_params, request.path_params)
-            found = await page.read(self.site, wanted)
-            if found is None:
-                raise _missing(page.title, request)
+            wanted, found = await self._show(page, request)
             return self._html(page.template, request, visitor, shown=found, wanted=wanted, title=page.title)
 
         async def as_json(request: Request, _visitor: Visitor) -> Response:
-            found = await page.read(self.site, _read(page.params, request.query_params, request.path_params))
-            if found is None:
-                raise _missing(page.title, request)
+            _, found = await self._show(page, request)
             return _json(found)
 
         api = f"/api{page.path}" if page.path != "/" else "/api/home"
@@ -114,6 +109,16 @@ class Web:
             Route(page.path, self._guarded(as_html), methods=["GET"]),
             Route(api, self._guarded(as_json), methods=["GET"]),
         ]
+
+    async def _show(self, page: Page, request: Request) -> tuple[Params, BaseModel]:
+        """What is wanted, and what the page shows. Raises DeniedError."""
+        wanted = _read(page.params, request.query_params, request.path_params)
+        if page.asks(wanted):
+            require_own(_asking(request))
+        found = await page.read(self.site, wanted)
+        if found is None:
+            raise _missing(page.title, request)
+        return wanted, found
 
     def _download(self, download: Download) -> Route:
         async def as_file(request: Request, _visitor: Visitor) -> Response:

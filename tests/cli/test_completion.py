@@ -21,7 +21,7 @@ def offered(chatforge, tmp_path):
     with closing(sqlite3.connect(tmp_path / "runs.sqlite")) as connection:
         connection.executescript(script("bench-2"))
     (tmp_path / "flows").mkdir()
-    for name in ("leads.yaml", "leads.test.yaml", "connections.yaml"):
+    for name in ("leads.yaml", "leads.test.yaml", "connections.yaml", "l;touch x;#.yaml", "l\\$(id).yaml"):
         (tmp_path / "flows" / name).touch()
 
     def complete(*words: str, **environment: str) -> list[str]:

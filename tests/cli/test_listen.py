@@ -82,6 +82,8 @@ def test_deliveries_are_handed_on_as_they_came_and_the_answer_is_given_back(tmp_
         assert "signature refused (the X-ChatForge-Signature header does not fit the body" in listener.line()
         listener.post(json.dumps(json.loads(BODY), indent=2).encode(), **{SIGNATURE_HEADER: sign(compact(), SECRET)})
         assert "signature good (the body was written anew on its way" in listener.line()
+        assert listener.post(Via=f"1.1 other, {target.last.headers['via']}").status_code == 508  # it came back
+        assert "leads back to this command" in listener.line()
         assert len(target.requests) == 3
 
 

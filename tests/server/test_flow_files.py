@@ -1,5 +1,6 @@
 """Flow files that were changed, added or broken while the server runs: their pages say what is wrong, and where."""
 
+import os
 import re
 
 import pytest
@@ -68,6 +69,9 @@ def test_files_of_which_nothing_is_served_are_listed(server, flows):
     (flows / "again.yaml").write_text(OTHER.replace("contacts.list", "contacts.lists"))
     (flows / "no <b>yaml.yaml").write_bytes(b"\xff")
     (flows / "empty.yml").write_text("")
+    (flows / os.fsdecode(b"odd\xff.yaml")).write_text("a: b\n")
+    (flows.parent / "secret").write_text("password=hush\n")
+    (flows / "link.yaml").symlink_to(flows.parent / "secret")
     (flows / "loose.yaml").write_text(ANY)
     assert wait_for_file(server, "loose", 0)["warnings"] == 1
     shown = get(server, "/api/flows").json()
@@ -78,15 +82,19 @@ def test_files_of_which_nothing_is_served_are_listed(server, flows):
     ]
     told = {one["name"]: (one["named"], one["flow"], one["problems"]) for one in shown["files"]}
     names = {"again.yaml": "other", "empty.yml": None, "no <b>yaml.yaml": None}
-    assert told == {name: (named, None, 1) for name, named in names.items()}
+    assert told == {name: (named, None, 1) for name, named in names.items()} | {
+        "link.yaml": (None, None, 1),
+        "odd\ufffd.yaml": (None, None, 4),
+    }
     assert {one["sentence"].partition(": line")[0] for one in shown["files"]} == {
         "It has problems, nothing of it is served"
     }
     page = get(server, "/flows").text
     links = re.findall(r'href="(/flows/files/[^"#]+)', page)
-    assert len(links) == 3
+    assert len(links) == 5
     for link in links:
         assert get(server, link).status_code == 200, link
+        assert "hush" not in get(server, link).text, link
     assert "[unknown-action]" in get(server, links[0]).text
     assert '<p class="fault warning"><strong>warning</strong>' in get(server, "/flows/loose").text
     for name in ("connections.yaml", "%2e%2e%2fruns.sqlite", "none.yaml"):

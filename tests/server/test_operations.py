@@ -263,6 +263,14 @@ def test_connection_that_lacks_something_is_refused_with_a_sentence(server):
         assert sentence in found["tried"]["failure"]["sentence"]
 
 
+def test_page_that_sends_requests_is_not_shown_where_another_site_has_led(server):
+    led = {"sec-fetch-site": "cross-site", "sec-fetch-dest": "document"}
+    for path in (f"/operations/{INJECT}/choices?field=agent_id", "/connections?test=chatforge/default"):
+        for one in (path, f"/api{path}"):
+            assert httpx.get(server.address + one, headers=led).status_code == 403, one
+    assert httpx.get(f"{server.address}/connections", headers=led).status_code == 200
+
+
 def test_values_to_choose_from_come_when_they_are_asked_for(server, sandbox):
     message = converse(sandbox)
     path = f"/operations/{INJECT}/choices"

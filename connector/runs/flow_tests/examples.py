@@ -6,6 +6,7 @@ the flow itself names, such as a word that it compares with, stays, and so do ti
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,9 +31,10 @@ def put_examples(adapter: Adapter, flow: Flow, content: Any) -> Any:
     [case] = content["tests"]
     named = "\n".join({flow.source, *(owner.source for owner, _ in flow.all_steps())})
     examples: dict[str, str] = {}
+    numbers: Counter[str] = Counter()
     for text, field in _personal(adapter, flow, case):
         if text.strip() and text not in examples and not is_time(text) and not _within(text).search(named):
-            examples[text] = _example(field, [*examples.values()])
+            examples[text] = _example(field, numbers)
     for text, example in [*examples.items()]:
         examples.setdefault(text.lower(), example.lower())
         examples.setdefault(text.upper(), example.upper())
@@ -80,11 +82,11 @@ def _texts(value: Any, field: str) -> Found:
             yield from _texts(one, field)
 
 
-def _example(field: str, taken: list[str]) -> str:
+def _example(field: str, numbers: Counter[str]) -> str:
     """`john@example.com`, then `john2@example.com`; for a field of another kind its name."""
     first = str(example_of({"type": "string"}, field))
-    numbered = (_numbered(first, number) for number in range(1, len(taken) + 2))
-    return next(one for one in numbered if one not in taken)
+    numbers[first] += 1
+    return _numbered(first, numbers[first])
 
 
 def _numbered(text: str, number: int) -> str:

@@ -106,6 +106,12 @@ async def _test(site: Site, connector: str, name: str) -> list[Stage]:
     ]
 
 
+def _asks(wanted: ConnectionsParams) -> bool:
+    return wanted.test is not None
+
+
 PAGES = (
-    Page("/connections", "Connections", "connections.html", ConnectionsParams, ConnectionsShown, read_connections),
+    Page(
+        "/connections", "Connections", "connections.html", ConnectionsParams, ConnectionsShown, read_connections, _asks
+    ),
 )

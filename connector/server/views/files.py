@@ -1,7 +1,6 @@
 """Flow files as they are now, line by line, with what is wrong in them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
@@ -50,13 +49,13 @@ class FileParams(Params):
 
 
 async def read_file(site: Site, wanted: FileParams) -> FileShown | None:
-    found = next((one for one in site.serving.files if Path(one.path).name == wanted.id), None)
+    found = next((one for one in site.serving.files if one.name == wanted.id), None)
     return FileShown(**dict(row_of(found)), lines=lines_of_file(found)) if found else None
 
 
 def row_of(file: FlowFile) -> FileRow:
     return FileRow(
-        name=Path(file.path).name,
+        name=file.name,
         flow=file.flow.name if file.flow else None,
         named=find_name(file.source),
         sentence=_sentence(file),
@@ -68,7 +67,7 @@ def row_of(file: FlowFile) -> FileRow:
 
 
 def path_of(file: FlowFile) -> str:
-    page = f"/flows/{quote(file.flow.name)}" if file.flow else f"/flows/files/{quote(Path(file.path).name)}"
+    page = f"/flows/{quote(file.flow.name)}" if file.flow else f"/flows/files/{quote(file.name)}"
     return f"{page}#line-{file.problems[0].line}" if file.problems else page
 
 

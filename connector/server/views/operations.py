@@ -286,8 +286,12 @@ async def read_choices(site: Site, wanted: ChoicesParams) -> ChoicesShown | None
     return shown.model_copy(update={"choices": rows, "cursor": found.cursor})
 
 
+def _asks(_wanted: ChoicesParams) -> bool:
+    return True
+
+
 PAGES = (
     Page("/operations", "Operations", "operations.html", OperationsParams, OperationsShown, read_operations),
     Page("/operations/{id}", "Operation", "operation.html", OperationParams, OperationShown, read_operation),
-    Page("/operations/{id}/choices", "Choice", "choices.html", ChoicesParams, ChoicesShown, read_choices),
+    Page("/operations/{id}/choices", "Choice", "choices.html", ChoicesParams, ChoicesShown, read_choices, _asks),
 )

@@ -48,7 +48,7 @@ async def read_test(site: Site, wanted: TestParams) -> TestShown | None:
         raise RefusedError(f"no test can be made of the run {wanted.id}: {flow}")
     saving = save(site.adapter, site.settings, flow, view, examples=wanted.personal == "examples")
     saved = await asyncio.to_thread(asyncio.run, saving)
-    files = [Path(one.path).stem for one in site.serving.files if one.flow and one.flow.name == flow.name]
+    files = [Path(one.name).stem for one in site.serving.files if one.flow and one.flow.name == flow.name]
     return TestShown(
         run=view.run.id,
         flow=flow.name,
