@@ -56,8 +56,9 @@ class _Untold:
 class _Trouble:
     """A run of which nobody could be told yet."""
 
+    since: datetime
     due: datetime
-    attempts: int
+    attempts: int = 0
 
 
 class Alerts:
@@ -201,15 +202,16 @@ class Alerts:
             return
         self.failing = reason
         self._down.add(url)
-        if now - (run.finished_at or run.created_at) > _GIVE_UP and untold in self._troubles:
+        trouble = self._troubles.get(untold)
+        if trouble is not None and now - trouble.since > _GIVE_UP:
             await self._give_up(untold, now, reason)
             return
-        if untold not in self._troubles:
+        if trouble is None:
             log.error("the run %s could not be told of, it is tried again: %s", untold.id, reason)
         self._rest(untold, now)
 
     def _rest(self, untold: _Untold, now: datetime) -> None:
-        trouble = self._troubles.setdefault(untold, _Trouble(now, 0))
+        trouble = self._troubles.setdefault(untold, _Trouble(now, now))
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(trouble.attempts, 20))
         trouble.attempts, trouble.due = trouble.attempts + 1, now + timedelta(seconds=pause)
 
