@@ -82,6 +82,9 @@ def _load(plugins: Registry, path: Path) -> _Suite:
     catalogue = Adapter(plugins, found).catalogue
 
     def find(file: Path) -> Flow:
+        if not os.path.exists(file):
+            why = "write `flow: FILE` beside `tests`, or call it as the flow is called"
+            raise UsageError(f"{quoted_path(path)} is for the flow {quoted_path(file)}, which is not there; {why}")
         require_file(file)
         [flow] = load_flows(file, catalogue)
         return flow

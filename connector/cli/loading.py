@@ -8,7 +8,9 @@ from connector import registry, settings
 from connector.adapter import Adapter
 from connector.declare import connector_of
 from connector.errors import SettingsError
+from connector.flows import failures
 from connector.flows.flow import Flow, TriggerUse, WaitFor
+from connector.flows.problems import did_you_mean
 from connector.settings import Settings
 
 
@@ -73,3 +75,20 @@ def pause_of(adapter: Adapter, flow: Flow) -> float | None:
     trigger = flow.started_by
     watching = adapter.watch(trigger.uses, trigger.input)
     return watching.every if watching is not None else adapter.pause(trigger.uses, trigger.input)
+
+
+def require_told(settings: Settings, flows: Sequence[Flow]) -> None:
+    """Raise SettingsError where CHATFORGE_ON_FAILURE names what cannot be told."""
+    target = settings.on_failure.get_secret_value() if settings.on_failure else None
+    if target is None:
+        return
+    if failures.is_url(target):
+        reason = failures.refuse_url(target)
+    else:
+        found = next((flow for flow in flows if flow.name == target), None)
+        names = [flow.name for flow in flows if flow.trigger is None]
+        missing = f"{did_you_mean(target, names) or 'there is no such flow'}; give a flow with inputs, or a URL"
+        reason = failures.refuse_flow(found) if found else missing
+    if reason is not None:
+        shown = repr(target[:60]) if not failures.is_url(target) else "a URL"
+        raise SettingsError(f"CHATFORGE_ON_FAILURE is {shown}: {reason}")

@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from functools import partial
@@ -17,13 +17,12 @@ from connector.adapter import Adapter
 from connector.cli import log_lines, output, traces
 from connector.cli.exits import UsageError
 from connector.cli.flow_files import check_files, flow_paths, same_names, stamp_of
-from connector.cli.loading import load_settings, pause_of, require_connections
+from connector.cli.loading import load_settings, pause_of, require_connections, require_told
 from connector.cli.paragraphs import write_beside
 from connector.declare import connector_of
-from connector.errors import ConnectorError, FlowError, SettingsError
-from connector.flows import durations, failures
+from connector.errors import ConnectorError, FlowError
+from connector.flows import durations
 from connector.flows.flow import Flow
-from connector.flows.problems import did_you_mean
 from connector.runs.listeners import find_listeners
 from connector.server import service
 from connector.server.access import LOOPBACK_NAMES, Access
@@ -74,7 +73,7 @@ def serve(
     files = _find_files(flows, adapter)
     loaded = flows_of(files.first)
     require_connections(adapter, loaded)
-    _require_told(settings, loaded)
+    require_told(settings, loaded)
     access = _read_access(settings, host) if pages else None
     with ExitStack() as listening:
         listener = listening.enter_context(service.listen(host, port))
@@ -163,22 +162,6 @@ def _fault_of(adapter: Adapter, flow: Flow) -> str | None:
     except ConnectorError as error:
         return str(error)
     return None
-
-
-def _require_told(settings: Settings, flows: Sequence[Flow]) -> None:
-    """Raise SettingsError where CHATFORGE_ON_FAILURE names what cannot be told."""
-    target = settings.on_failure.get_secret_value() if settings.on_failure else None
-    if target is None:
-        return
-    if failures.is_url(target):
-        reason = failures.refuse_url(target)
-    else:
-        found = next((flow for flow in flows if flow.name == target), None)
-        names = [flow.name for flow in flows if flow.trigger is None]
-        reason = failures.refuse_flow(found) if found else did_you_mean(target, names) or "there is no such flow"
-    if reason is not None:
-        shown = repr(target[:60]) if not failures.is_url(target) else "a URL"
-        raise SettingsError(f"CHATFORGE_ON_FAILURE is {shown}: {reason}")
 
 
 def _read_access(settings: Settings, host: str) -> Access:

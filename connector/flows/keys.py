@@ -9,6 +9,7 @@ from connector.flows import durations
 from connector.flows.document import Mapping, Node, Scalar, Sequence, Source
 from connector.flows.problems import Place, Report, Rule, closest, did_you_mean, one_of, quoted
 
+LONGEST_NAME = 63
 FLOW_NAME = r"[a-z][a-z0-9-]{0,62}"
 WORD = r"[a-z][a-z0-9_]{0,62}"
 """What a flow names itself: a step, a variable, an input."""
@@ -125,6 +126,7 @@ class Keys:
         text = self.text(node, what)
         if text is None or node is None or re.fullmatch(pattern, text):
             return text
+        expected += f", and at most {LONGEST_NAME} characters" if len(text) > LONGEST_NAME else ""
         self.complain(node, "name", f"{what} cannot be {quoted(text)}", expected)
         return None
 

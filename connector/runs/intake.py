@@ -62,7 +62,7 @@ class Intake:
         for start in stored.starts if stored.new else ():
             if start.held:
                 with whereabouts.at(flow=start.flow, event=stored.event_id):
-                    log.warning("%s holds the event %s: %a", start.flow, stored.event_id, start.reason)
+                    log.warning("%s holds the event %s: %r", start.flow, stored.event_id, start.reason)
         if stored.new and any(start.run_id for start in stored.starts):
             self.wake()
         return stored

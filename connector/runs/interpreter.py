@@ -142,7 +142,7 @@ class _Progress:
             return
         ended = await self._end_run("held" if end.is_held else "failed", now, error=end.failure)
         with whereabouts.at(**({"step": end.failure.step} if end.failure.step else {})):
-            self._log.warning("the run %s of %s is %s: %a", self._run.id, self._run.flow, ended, end.failure.message)
+            self._log.warning("the run %s of %s is %s: %r", self._run.id, self._run.flow, ended, end.failure.message)
 
     async def cancel(self) -> None:
         """As a person has asked for it."""

@@ -107,7 +107,9 @@ class Worker:
             return
         _, late = await asyncio.wait(self._active.values(), timeout=LEAVE_SECONDS)
         for task in late:
-            log.warning("the run %s is left in a call that has not ended within %.0f s", task.get_name(), LEAVE_SECONDS)
+            run_id = task.get_name()
+            with whereabouts.at(run=run_id):
+                log.warning("the run %s is left in a call that has not ended within %.0f s", run_id, LEAVE_SECONDS)
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=CANCEL_SECONDS)
@@ -219,7 +221,7 @@ class Worker:
             log.exception("a fault of this program")
             reason = f"a fault of this program, {type(error).__name__}: {error}; report it with the log"
             failure = Failure("", "", reason, "internal", 0)
-        log.warning("the run %s of %s is held: %a", run.id, run.flow, failure.message)
+        log.warning("the run %s of %s is held: %r", run.id, run.flow, failure.message)
         status = await self._store.write(transitions.finish_run, run, "held", self._clock(), error=failure)
         self._interpreter.observe(claim).end_run(status, failure)
 

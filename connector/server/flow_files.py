@@ -33,7 +33,8 @@ class FlowFile:
         if not self.problems:
             return self.fault
         first, more = self.problems[0], len(self.problems) - 1
-        return f"line {first.line}: {first.message}" + (f", and {more} more problems" if more else "")
+        rest = f", and {more} more problem{'s' if more > 1 else ''}" if more else ""
+        return f"line {first.line}: {first.message}{rest}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """Turns what a page shows into HTML. All values are escaped; there is no script and no style in a page."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from connector.server import charts
 from connector.server.drawing import draw_graph
@@ -24,7 +26,7 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"moment": moment, "ago": ago, "json": as_json, "short": short, "took": took}
-    environment.filters["drawn"] = draw_graph
+    environment.filters |= {"drawn": draw_graph, "prose": prose}
     environment.filters |= {"number": number, "part_of": part_of}
     environment.globals |= {"make_scale": charts.scale, "label": charts.label}
     return environment
@@ -44,6 +46,12 @@ def ago(value: datetime | None, now: datetime) -> str:
     amount, unit = next(((round(size / one), name) for limit, one, name in limits if size < limit), (0, ""))
     text = f"{amount} {unit}" if unit else f"{round(size / 86_400)} d"
     return f"{text} ago" if seconds >= 0 else f"in {text}"
+
+
+def prose(text: str) -> Markup:
+    """The text of a description, with what stands in backticks as code."""
+    parts = enumerate(re.split(r"`([^`]+)`", text))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in parts)
 
 
 def took(start: datetime | None, end: datetime | None) -> str:

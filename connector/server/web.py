@@ -171,7 +171,8 @@ class Web:
 
     def _denied(self, request: Request, error: DeniedError) -> Response:
         if error.login and not _is_for_programs(request):
-            return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+            asked = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+            return RedirectResponse(f"/login?next={quote(_back(request) if request.method == 'POST' else asked)}", 303)
         return self._error(request, error.status, str(error))
 
     def _failed(self, request: Request, error: ConnectorError | ValidationError) -> Response:
@@ -188,8 +189,7 @@ class Web:
         if _is_for_programs(request):
             return JSONResponse({"error": sentence}, status)
         title = "Not done" if request.method == "POST" else "Not found" if status == 404 else "Not shown"
-        back = request.url.path.rpartition("/")[0] or "/"
-        visitor = getattr(request.state, "visitor", None)
+        visitor, back = getattr(request.state, "visitor", None), _back(request)
         return self._html("error.html", request, visitor, title=title, back=back, sentence=sentence, status=status)
 
     def _html(self, template: str, request: Request, visitor: Visitor | None, **values: Any) -> Response:
@@ -213,21 +213,21 @@ class Web:
         return FileResponse(STATIC / name, media_type=_FILES[name], headers={"X-Content-Type-Options": "nosniff"})
 
     async def _login(self, request: Request) -> Response:
-        sentence = ""
+        sentence, target = "", request.query_params.get("next", "/")
         try:
             asking = _asking(request)
             self.access.check_host(asking)
             if request.method == "POST":
                 form = await read_form(request)
+                target = str(form.get("next", "/"))
                 session = self.access.log_in(asking, str(form.get("password", "")), self.site.clock())
                 if session is not None:
-                    return self._logged_in(request, session, str(form.get("next", "/")))
+                    return self._logged_in(request, session, target)
                 log.warning("audit: a wrong password was given from %s", asking.client)
                 sentence = "the password is wrong; it is in CHATFORGE_PASSWORD where the server runs"
         except DeniedError as error:
             response = self._error(request, error.status, str(error))
         else:
-            target = request.query_params.get("next", "/")
             status = 401 if sentence else 200
             response = self._html(
                 "login.html", request, None, title="Log in", sentence=sentence, next=target, status=status
@@ -297,3 +297,8 @@ def _plain(value: Any) -> Any:
 
 def _is_for_programs(request: Request) -> bool:
     return request.url.path.startswith("/api/") or request.url.path in ("/metrics", "/changes")
+
+
+def _back(request: Request) -> str:
+    """The page on which a change was asked for, or from which a page hangs."""
+    return request.url.path.rpartition("/")[0] or "/"

@@ -296,8 +296,12 @@ def test_login_with_the_password(make_server, sandbox):
     outside = {"Host": "flows.example.com", "X-Forwarded-Proto": "https"}
     with httpx.Client(base_url=server.address, headers=outside) as client:
         assert client.get("/").headers["location"] == "/login?next=/"
-        wrong = client.post("/login", data={"password": "sesame"})
+        asked = client.get("/runs", params={"text": "ann@example.com"}).headers["location"]
+        assert 'value="/runs?text=ann%40example.com"' in client.get(asked).text
+        assert client.post("/runs/x/retry", data={}).headers["location"] == "/login?next=/runs/x"
+        wrong = client.post("/login", data={"password": "sesame", "next": "/flows"})
         assert wrong.status_code == 401
+        assert 'value="/flows"' in wrong.text
         assert "the password is wrong" in wrong.text
         good = client.post("/login", data={"password": "open sesame", "next": "//evil.example.com"})
         assert (good.status_code, good.headers["location"]) == (303, "/")

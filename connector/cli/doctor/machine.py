@@ -8,7 +8,7 @@ import httpx
 from connector.adapter import Adapter
 from connector.chatforge.probe.answers import count
 from connector.cli.flow_files import load_flows
-from connector.cli.loading import require_connections
+from connector.cli.loading import require_connections, require_told
 from connector.declare import connector_of
 from connector.diagnosis.findings import Finding, fail, fail_with, ok, warn
 from connector.diagnosis.reach import is_loopback, open_alone
@@ -64,6 +64,7 @@ def check_flows(path: Path, plugins: Registry, settings: Settings) -> Finding:
     try:
         flows = load_flows(path, adapter.catalogue)
         require_connections(adapter, flows)
+        require_told(settings, flows)
     except FlowError as error:
         wrong = len({problem.path for problem in error.problems if isinstance(problem, Problem)})
         return fail("flows", f"{wrong} of {count(len(error.sources), 'flow')} in {path} has problems", step)

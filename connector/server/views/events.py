@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 from connector.database import Connection
 from connector.declare import connector_of
-from connector.runs import records, stories
+from connector.runs import records
 from connector.runs.journal import DamagedRowError, Journal
 from connector.runs.records import Damaged, RunStatus
 from connector.runs.search import EventFilter, find_events
 from connector.server.pages import Page, Params
 from connector.server.site import Site
-from connector.server.views.runs import about
+from connector.server.views.runs import about, why_of
 
 MOST = 50
 _EXACT = "it is believed, as its signature fits the body as it came"
@@ -40,7 +40,7 @@ class StartShown(BaseModel):
     flow: str
     run_id: str | None
     status: RunStatus | None = Field(description="Of the run.")
-    reason: str | None = Field(description="Why it has started nothing, or why its run did not succeed.")
+    reason: str | None = Field(description="Why it has started nothing, or why its run has not succeeded.")
     held: bool
     due_at: datetime | None = Field(description="When it starts without the entry of the list that it waits for.")
 
@@ -125,7 +125,7 @@ def _row(event: records.Event, starts: Sequence[StartShown], damaged: str | None
 
 def _starts(connection: Connection, event_id: str) -> list[StartShown]:
     journal = Journal(connection)
-    made = [_start(journal, one) for one in journal.starts(event_id)]
+    made = [_start(connection, one) for one in journal.starts(event_id)]
     waiting = [
         StartShown(flow=flow, run_id=None, status=None, reason=_WAITS, held=False, due_at=due_at)
         for flow, due_at in journal.waiting(event_id).items()
@@ -147,16 +147,13 @@ _OFF = "it is off (enabled: false)"
 _WAITS = "it waits until the list has the entry that this webhook tells of"
 
 
-def _start(journal: Journal, start: records.Start) -> StartShown:
-    run = journal.run(start.run_id) if start.run_id else None
-    reason = (run.error.message if run.error else run.reason) if run else start.reason
-    if run and reason is None and (left := stories.left_out(journal.steps(run.id).values())):
-        reason = f"left out {left}"
+def _start(connection: Connection, start: records.Start) -> StartShown:
+    run = Journal(connection).run(start.run_id) if start.run_id else None
     return StartShown(
         flow=start.flow,
         run_id=start.run_id,
         status=run.status if run else None,
-        reason=reason,
+        reason=why_of(connection, run) if run else start.reason,
         held=start.held,
         due_at=None,
     )

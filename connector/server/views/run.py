@@ -93,6 +93,7 @@ class RunShown(BaseModel):
     sentence: str = Field(description="What happened.")
     latest: bool = Field(description="Whether it can only go on with the flow as it is now.")
     choices: Sequence[ChoiceShown]
+    here: bool = Field(description="Whether a flow of its name is served.")
     event_id: str
     revision: str
     trace: str | None = Field(description="The id of its trace of OpenTelemetry, where one was kept.")
@@ -128,6 +129,7 @@ async def read_run(site: Site, wanted: RunParams) -> RunShown | None:
         sentence=story.sentence,
         latest=stories.is_about_the_flow(view.run),
         choices=[_choice(view, forms, one) for one in story.choices],
+        here=any(one.name == view.run.flow for one in site.flows),
         event_id=view.run.event_id,
         revision=view.run.revision,
         trace=view.run.trace,
@@ -162,13 +164,14 @@ def _forms(site: Site, connection: Connection, view: RunView) -> dict[str, list[
 
 def _choice(view: RunView, forms: Mapping[str, list[FormField]], choice: stories.Choice) -> ChoiceShown:
     asked = next((one.asked for one in view.waiting if one.step == choice.step and choice.change == "approve"), None)
+    form = forms.get(choice.step or "", []) if asked else []
     return ChoiceShown(
         change=choice.change,
         step=choice.step,
         sentence=choice.sentence,
-        command=choice.command,
+        command=choice.command + "".join(f" --set {one.name}=…" for one in form if one.required),
         title=(asked or {}).get("title"),
-        form=forms.get(choice.step or "", []) if asked else [],
+        form=form,
     )
 
 

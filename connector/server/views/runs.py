@@ -78,7 +78,7 @@ def row_of(connection: Connection, run: records.Run | Damaged) -> RunRow:
         unknown: dict[str, Any] = dict.fromkeys(RunRow.model_fields.keys() - {"id", "status", "why"})
         return RunRow(id=run.id, status="damaged", why=f"damaged: {run.sentence}", **unknown)
     try:
-        why = _why(connection, run)
+        why = why_of(connection, run)
     except DamagedRowError as error:  # of one of its steps
         why = f"damaged: {error}"
     return RunRow(
@@ -94,8 +94,8 @@ def row_of(connection: Connection, run: records.Run | Damaged) -> RunRow:
     )
 
 
-def _why(connection: Connection, run: records.Run) -> str | None:
-    """Raises DamagedRowError."""
+def why_of(connection: Connection, run: records.Run) -> str | None:
+    """Why it did not succeed as a whole, or what it waits for. Raises DamagedRowError."""
     if why := run.error.message if run.error else run.reason:
         return why
     if run.status in ("queued", "waiting"):
