@@ -35,7 +35,7 @@ def test_run_appears_while_somebody_looks(page, sandbox):
     expect(page.get_by_role("cell", name="ann@example.com")).to_be_visible()
     page.get_by_role("link", name="lead-to-crm").click()
     expect(page.get_by_text("It did all its steps")).to_be_visible()
-    page.get_by_text("Output").first.click()
+    page.get_by_text("Output", exact=True).first.click()
     expect(page.get_by_text('"created": true')).to_be_visible()
 
 
