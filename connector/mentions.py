@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
-_ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|([nrtbf\"/]))")
+_ESCAPE = re.compile(r"(?<!\\)\\+(?:u([0-9a-fA-F]{4})|([nrtbf\"/]))")
 _ADDRESS = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 _WITHIN = r"[\w.+-]"
 """Of these an address may go on: ann@example.com is not within joann@example.com."""

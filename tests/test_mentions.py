@@ -32,6 +32,10 @@ def test_other_address_is_another_one(text):
     assert not read_address("ann@example.com").is_in(text)
 
 
+def test_text_of_backslashes_is_read_in_no_time():
+    assert read_address("ann@example.com").is_in("\\" * 300_000 + "u ann@example.com")
+
+
 def test_letters_beyond_ascii_are_found_in_either_case():
     address = read_address("Jörg@Bücher.example")
     assert address.is_in(json.dumps("JÖRG@bücher.example"))
