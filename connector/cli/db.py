@@ -25,7 +25,7 @@ from connector.settings import read_address
 
 app = typer.Typer(help="Look after the database.", rich_markup_mode=None)
 
-_LEFT = 15
+_LEFT = 20
 _NAME = "database"
 _URL = "sqlite:///PATH or postgresql://USER@HOST/DATABASE."
 

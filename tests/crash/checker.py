@@ -98,8 +98,10 @@ class Checker:
                 if death.effects.count(text) != self.after.effects.count(text):
                     yield f"{text} was finished at death {number} and took effect again"
             for run_id, run in death.runs.items():
-                if run["finished_at"] and run != self.after.runs[run_id]:
-                    yield f"{run_id} had ended at death {number} as {run}, and is now {self.after.runs[run_id]}"
+                now = self.after.runs[run_id]
+                told = {"told_at": now["told_at"]} if run["told_at"] is None else {}  # somebody may be told later
+                if run["finished_at"] and {**run, **told} != now:
+                    yield f"{run_id} had ended at death {number} as {run}, and is now {now}"
 
     def _lanes(self) -> Iterator[str]:
         """Runs with one key of `concurrency` come one after the other."""
