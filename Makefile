@@ -35,7 +35,7 @@ torture: install
 # The pages in Debian's Chromium, which is installed where that is allowed.
 test-browser: install
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; } || { echo "chromium is not installed; install it, on Debian with: apt install chromium"; exit 1; }
-	$(BIN)/python -m pytest -m browser tests/browser
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m browser tests/browser
 
 # What docs/pages.md shows.
 screenshots: install
