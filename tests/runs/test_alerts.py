@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import pytest
 from loopback import Reply, Request, serving
@@ -220,3 +221,23 @@ def test_run_that_fails_again_while_a_url_is_told_is_told_of_again(bench):
         asyncio.run(fail())
         first, second = served.requests
     assert first.headers["idempotency-key"] != second.headers["idempotency-key"]
+
+
+def test_url_that_answers_for_a_day_with_an_error_is_given_up(bench):
+    async def look_over_days() -> list[int]:
+        async with bench.working(flow) as (store, intake, worker):
+            alerts = Alerts(intake.adapter, store, lambda: [flow], worker.wake, bench.clock)
+            run_id = (await intake.accept(bench.delivery())).starts[0].run_id
+            await bench.finish(store, worker, run_id)
+            bench.now += timedelta(days=3)  # it was held for long: the day begins with the first attempt
+            counts = []
+            for hours in (0, 23, 2, 1):
+                bench.now += timedelta(hours=hours)
+                await alerts.look()
+                counts.append(len(served.requests))
+            return counts
+
+    bench.answers["say"] = [REFUSED]
+    with serving(lambda _request: Reply(status=500)) as served:
+        flow = failing(bench, f"on_failure: {served.url}/hook")
+        assert asyncio.run(look_over_days()) == [1, 2, 3, 3]
